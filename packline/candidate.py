@@ -1,0 +1,87 @@
+"""Candidates: one edited image with all that made it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that determined a candidate's pixels; hashed into its id.
+
+    Parameters
+    ----------
+    engine
+        ``{"name", "architecture", "weights_sha256", "dtype", "device", "steps", "size", "batch"}``.
+    loras
+        ``({"label", "sha256", "strength", "trigger"}, ...)``.
+    references
+        Fingerprints of the pictures in the order of their tags: image 1, image 2, ...
+    variation
+        How this candidate strays on purpose: ``{"shift": [x, z], "turn": degrees, "scale": factor}``.
+    refine
+        "off", "labels" or "product".
+    """
+
+    shot: str
+    fingerprint: str
+    wave: int
+    number: int
+    seed: int
+    prompt: str
+    references: tuple[str, ...]
+    engine: dict[str, Any]
+    loras: tuple[dict[str, Any], ...] = ()
+    variation: dict[str, Any] = field(default_factory=dict)
+    refine: str = "off"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A candidate on disk.
+
+    Parameters
+    ----------
+    id
+        Content hash of the recipe (`packline.fingerprint.digest`), 16 hexadecimal digits.
+    picture
+        The final picture, PNG, at the shot's size.
+    edit
+        The engine's own output before refine, PNG; equal to `picture` where refine is off.
+    truth
+        Folder of the scene reference that this candidate was asked to match (its own variation).
+    seconds, cost
+        Wall seconds and money that it took (its share of a batch); cost in dollars, 0 for local engines
+        without a price.
+    """
+
+    id: str
+    recipe: Recipe
+    picture: Path
+    edit: Path
+    truth: Path
+    seconds: float
+    cost: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, paths as strings."""
+        plain = asdict(self)
+        return {**plain, "picture": str(self.picture), "edit": str(self.edit), "truth": str(self.truth)}
+
+    @staticmethod
+    def from_dict(data: dict[str, Any]) -> Candidate:
+        """Read what `to_dict` wrote."""
+        recipe = dict(data["recipe"])
+        recipe["references"] = tuple(recipe["references"])
+        recipe["loras"] = tuple(recipe["loras"])
+        return Candidate(
+            data["id"],
+            Recipe(**recipe),
+            Path(data["picture"]),
+            Path(data["edit"]),
+            Path(data["truth"]),
+            float(data["seconds"]),
+            float(data["cost"]),
+        )

@@ -1,0 +1,1 @@
+"""Editing: engines, LoRAs, prompts, refine and the funnel."""

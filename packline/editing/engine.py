@@ -1,0 +1,99 @@
+"""The engine interface: what every editor, local or hosted, offers the line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Picture = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class LoraChoice:
+    """A LoRA as a request asks for it."""
+
+    label: str
+    strength: float
+
+
+@dataclass(frozen=True)
+class EditRequest:
+    """One candidate to make.
+
+    Parameters
+    ----------
+    references
+        Pictures in the order of their tags: image 1 is the base photo, image 2 the product in place, then
+        further views. sRGB uint8 (H, W, 3), any size; the engine resizes as its architecture wants.
+    prompt
+        Names each reference by number and role, and what must not change; trigger words included.
+    seed
+        Same seed, same pixels, whatever the batch.
+    mask
+        Where the product is in image 2, uint8 (H, W), 0 to 255. Image-to-image engines need it to place the
+        render into the base photo; the others do not look at it.
+    """
+
+    references: tuple[Picture, ...]
+    prompt: str
+    seed: int
+    lora: LoraChoice | None = None
+    mask: Picture | None = None
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What an engine made of a request.
+
+    Parameters
+    ----------
+    picture
+        sRGB uint8 (size, size, 3) at the engine's own size.
+    used
+        ``{"name", "architecture", "weights_sha256", "dtype", "device", "steps", "size", "batch", "diffusers",
+        "loras": [{"label", "sha256", "strength", "trigger"}]}``.
+    """
+
+    picture: Picture
+    seconds: float
+    used: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What an engine can do."""
+
+    architecture: str
+    most_references: int
+    lora: bool
+    negative_prompt: bool
+    multiple_of: int
+    longest_prompt: int
+
+
+class Engine(Protocol):
+    """An editor."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do; known without loading weights."""
+
+    def describe(self) -> dict[str, Any]:
+        """Everything about the engine that determines pixels (weights hash, steps, size, dtype): part of
+        the shot's fingerprint; must be cheap (no model in memory)."""
+
+    def warm_up(self) -> None:
+        """Load weights and be ready."""
+
+    def edit(self, requests: Sequence[EditRequest]) -> list[Edit]:
+        """Make one picture a request, in order.
+
+        Raises
+        ------
+        TryAgain, GiveUp, FixSettings
+            As the caller should act.
+        """

@@ -1,0 +1,198 @@
+"""One LoRA slot in a transformer: opened once with zeros, then only its numbers change.
+
+The slot spans every module that a fitting preset changes, at the largest rank among them, so any of these LoRAs
+fits into it. The strength is multiplied into the second matrix. Nothing is added to or taken from the model when
+LoRAs change, so a compiled model stays compiled; zeros add exactly nothing, so an empty slot equals no slot.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+
+from packline.editing.loras import Preset, Presets
+from packline.errors import GiveUp
+
+_SLOT = "slot"
+Matrices = dict[str, tuple[torch.Tensor, torch.Tensor]]
+
+
+class LoraSlot:
+    """The slot of one pipeline.
+
+    Parameters
+    ----------
+    pipe
+        A diffusers pipeline whose `transformer` takes LoRAs.
+    presets
+        Where files are found.
+    architecture
+        ``Architecture.lora``.
+    """
+
+    def __init__(self, pipe: Any, presets: Presets, architecture: str) -> None:
+        self._pipe = pipe
+        self._presets = presets
+        self._architecture = architecture
+        self._layers: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
+        self._held: tuple[str, float] = ("", 0.0)
+
+    def use(self, preset: Preset | None, strength: float) -> None:
+        """Put a LoRA into the slot, or empty it.
+
+        Raises
+        ------
+        GiveUp
+            The file's tensors do not all find their module.
+        """
+        wanted = (preset.label, strength) if preset is not None and strength else ("", 0.0)
+        if wanted == self._held:
+            return
+        if preset is None or not strength:
+            self._fill({}, 0.0)
+        else:
+            matrices = self._read(preset)
+            if not self._covers(matrices):
+                self._open(matrices)
+            self._fill(matrices, strength)
+        self._held = wanted
+
+    def _covers(self, matrices: Matrices) -> bool:
+        return all(
+            name in self._layers and down.shape[0] <= self._layers[name][0].shape[0]
+            for name, (down, _) in matrices.items()
+        )
+
+    def _open(self, matrices: Matrices) -> None:
+        """Open the slot for this LoRA and for all other presets that fit."""
+        sizes: dict[str, tuple[int, int]] = {}
+        rank = 0
+        for each in (matrices, *self._others()):
+            for name, (down, up) in each.items():
+                sizes[name] = (down.shape[1], up.shape[0])
+                rank = max(rank, down.shape[0])
+        if self._layers:
+            self._pipe.unload_lora_weights()
+        zeros: dict[str, torch.Tensor] = {}
+        for name, (width_in, width_out) in sizes.items():
+            zeros[f"transformer.{name}.lora_A.weight"] = torch.zeros(rank, width_in)
+            zeros[f"transformer.{name}.lora_B.weight"] = torch.zeros(width_out, rank)
+        self._pipe.load_lora_weights(zeros, adapter_name=_SLOT)
+        self._layers = {
+            name: (module.lora_A[_SLOT].weight, module.lora_B[_SLOT].weight)
+            for name, module in self._pipe.transformer.named_modules()
+            if _SLOT in getattr(module, "lora_A", {})
+        }
+        scalings = {
+            module.scaling[_SLOT]
+            for module in self._pipe.transformer.modules()
+            if _SLOT in getattr(module, "scaling", {})
+        }
+        if self._layers.keys() != sizes.keys() or scalings != {1.0}:
+            raise RuntimeError(
+                f"the LoRA slot opened otherwise than asked: {len(self._layers)} layers, {scalings}"
+            )
+
+    def _others(self) -> list[Matrices]:
+        found = []
+        for preset in self._presets.of(self._architecture):
+            try:
+                self._presets.fit(preset.label, self._architecture)
+                found.append(self._read(preset))
+            except GiveUp:
+                continue  # said when a shot asks for it
+        return found
+
+    @torch.no_grad()
+    def _fill(self, matrices: Matrices, strength: float) -> None:
+        for name, (slot_down, slot_up) in self._layers.items():
+            slot_down.zero_()
+            slot_up.zero_()
+            if name in matrices:
+                down, up = matrices[name]
+                rank = down.shape[0]
+                slot_down[:rank].copy_(down)
+                slot_up[:, :rank].copy_(up * strength)
+
+    def _read(self, preset: Preset) -> Matrices:
+        file = self._presets.file(preset.label)
+        try:
+            state, metadata = self._pipe.lora_state_dict(
+                str(file.parent),
+                weight_name=file.name,
+                use_safetensors=True,
+                local_files_only=True,
+                return_lora_metadata=True,
+            )
+        except Exception as error:  # each converter raises its own types
+            raise GiveUp(
+                f"LoRA {preset.label!r}: {file.name} cannot be read ({error}); replace it."
+            ) from error
+        scale = _scale(metadata or {}, _alphas(file))
+        modules = dict(self._pipe.transformer.named_modules())
+        matrices: Matrices = {}
+        for key, down in state.items():
+            if not key.endswith(".lora_A.weight"):
+                continue
+            name = key.removesuffix(".lora_A.weight").removeprefix("transformer.")
+            up = state[key.replace(".lora_A.", ".lora_B.")]
+            module = modules.get(name)
+            module = getattr(module, "base_layer", module)
+            if not isinstance(module, torch.nn.Linear):
+                raise GiveUp(
+                    f"LoRA {preset.label!r}: {file.name} changes {name}, which this model does not have; it was "
+                    f"made for another model."
+                )
+            if (up.shape[0], down.shape[1]) != (module.out_features, module.in_features):
+                raise GiveUp(
+                    f"LoRA {preset.label!r}: {file.name} is {up.shape[0]}x{down.shape[1]} at {name}, where this "
+                    f"model is {module.out_features}x{module.in_features}; it was made for another model."
+                )
+            matrices[name] = (down.float(), up.float() * scale(name, down.shape[0]))
+        left = [key for key in state if not re.search(r"\.lora_[AB]\.weight$|\.alpha$", key)]
+        if not matrices or left:
+            what = f"{left[0]} has no place" if left else "no tensor finds its module"
+            raise GiveUp(f"LoRA {preset.label!r}: {what} in this model; it was made for another model.")
+        return matrices
+
+
+def _alphas(file: Path) -> dict[str, float]:
+    """``<module>.alpha`` tensors of a file that is named as diffusers names modules."""
+    with safe_open(str(file), framework="pt") as stream:
+        return {
+            key.removesuffix(".alpha").removeprefix("transformer."): float(stream.get_tensor(key))
+            for key in stream.keys()  # noqa: SIM118 (not a dict)
+            if key.endswith(".alpha")
+        }
+
+
+def _scale(metadata: dict[str, Any], alphas: dict[str, float]) -> Callable[[str, int], float]:
+    """What peft would multiply with: alpha over rank, by module where the file says so."""
+    config = {key.removeprefix("transformer."): value for key, value in metadata.items()}
+
+    def of(name: str, rank: int) -> float:
+        alpha = alphas.get(name)
+        if alpha is None:
+            alpha = _pattern(config.get("alpha_pattern") or {}, name, config.get("lora_alpha"))
+        if alpha is None:
+            return 1.0
+        return float(alpha) / (rank**0.5 if config.get("use_rslora") else rank)
+
+    return of
+
+
+def _pattern(patterns: dict[str, Any] | str, name: str, default: Any) -> Any:
+    table = json.loads(patterns) if isinstance(patterns, str) else patterns
+    for pattern, value in table.items():
+        if re.match(rf"(.*\.)?({pattern})$", name):
+            return value
+    return default
+
+
+__all__: Sequence[str] = ("LoraSlot",)

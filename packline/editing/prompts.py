@@ -1,0 +1,119 @@
+"""Prompts: a template that a merchandiser can read, filled with the shot's own words.
+
+The template names the fields ``{references}`` (the sentences that say which picture is what), ``{title}``,
+``{scene}``, ``{light}`` and ``{trigger}``, and speaks of "image 1", "image 2", ...; the words of the
+architecture ("Picture 1") take their place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from string import Formatter
+
+from packline.errors import FixSettings
+from packline.scenes import Scene
+from packline.shots import Product
+
+# The embedded model was trained with this very wording (training/): a change here needs new weights.
+DEFAULT_TEMPLATE = (
+    "{references} put the {title} into image 1 as image 2 shows it, with {light}. "
+    "keep its text and logo as in image 2. do not change anything else. {trigger}"
+)
+
+FIELDS = ("references", "title", "scene", "light", "trigger")
+
+_ROLES = {
+    "product": "the product in place",
+    "side": "the side view",
+    "top": "the top view",
+}
+_TAG = re.compile(r"\bimage (\d+)\b")
+
+
+def build_prompt(
+    template: str, product: Product, scene: Scene, roles: Sequence[str], tag: str, trigger: str = ""
+) -> str:
+    """The prompt of one shot.
+
+    Parameters
+    ----------
+    template
+        ``prompt.template`` of the settings.
+    roles
+        What each reference shows, in order: "base", "product", "side", "top", "label:<id>".
+    tag
+        How the architecture names a reference: "image" or "Picture".
+    trigger
+        A LoRA's trigger words; they are put where ``{trigger}`` stands, or last, and never cut.
+
+    Raises
+    ------
+    FixSettings
+        The template names an unknown field, or a picture that this shot does not have.
+    """
+    values = {
+        "references": describe_references(roles, scene.words, tag),
+        "title": product.title.strip() or "product",
+        "scene": scene.words,
+        "light": scene.light.words,
+        "trigger": trigger.strip(),
+    }
+    parts: list[str] = []
+    for literal, field in check_template(template):
+        for number in _TAG.findall(literal):
+            if not 1 <= int(number) <= len(roles):
+                raise FixSettings(
+                    f"Settings key prompt.template speaks of image {number}, but shots have "
+                    f"{len(roles)} images; mend the number."
+                )
+        parts.append(_TAG.sub(rf"{tag} \1", literal))
+        if field is not None:
+            parts.append(values[field])
+    prompt = " ".join("".join(parts).split())
+    if values["trigger"] and "{trigger}" not in template:
+        prompt = f"{prompt} {values['trigger']}"
+    return prompt
+
+
+def check_template(template: str) -> list[tuple[str, str | None]]:
+    """Split a template into (text, field that follows it) pairs.
+
+    Raises
+    ------
+    FixSettings
+        The template is empty, its braces do not match or it names an unknown field.
+    """
+    if not template.strip():
+        raise FixSettings("Settings key prompt.template is empty; write what the engine is to do.")
+    try:
+        pieces = [
+            (literal, field, bool(spec or conversion))
+            for literal, field, spec, conversion in Formatter().parse(template)
+        ]
+    except ValueError as error:
+        raise FixSettings(
+            f"Settings key prompt.template has a brace without its partner ({error}); fields are "
+            f"written {', '.join('{' + name + '}' for name in FIELDS)}."
+        ) from error
+    for _, field, formatted in pieces:
+        if field is not None and (field not in FIELDS or formatted):
+            raise FixSettings(
+                f"Settings key prompt.template names the unknown field {{{field}}}; known are "
+                f"{', '.join('{' + name + '}' for name in FIELDS)}."
+            )
+    return [(literal, field) for literal, field, _ in pieces]
+
+
+def describe_references(roles: Sequence[str], scene: str, tag: str) -> str:
+    """One sentence a reference, in order: "image 1 is the base photo, an oak table. image 2 is ..."."""
+    sentences = []
+    for number, role in enumerate(roles, start=1):
+        if role == "base":
+            what = f"the base photo, {scene}" if scene else "the base photo"
+        elif role.startswith("label:"):
+            what = "the label close up"
+        else:
+            what = _ROLES.get(role, f"the {role} view")
+        sentences.append(f"{tag} {number} is {what}.")
+    return " ".join(sentences)

@@ -1,0 +1,142 @@
+"""Where a model's weights lie on this machine, and their hash. Loads nothing, downloads nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from packline.editing.architectures import Architecture
+from packline.errors import FixSettings
+from packline.fingerprint import digest, file_digest
+
+_HUB_NAME = re.compile(r"^[\w.-]+/[\w.-]+(@[\w.-]+)?$")
+_DETERMINES_PIXELS = {".safetensors", ".json", ".txt", ".jinja", ".model"}
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A model on disk.
+
+    Parameters
+    ----------
+    path
+        A folder in diffusers' layout, or one ``.safetensors`` file.
+    card
+        ``packline.json`` of the folder, empty where there is none: how the model wants to be called.
+    """
+
+    path: Path
+    card: dict[str, Any]
+
+    def sha256(self) -> str:
+        """Hash over all files that determine pixels; one is read again only when its size or time changes."""
+        if self.path.is_file():
+            return _hash(self.path)
+        files = sorted(
+            file for file in self.path.rglob("*") if file.suffix in _DETERMINES_PIXELS and file.is_file()
+        )
+        return digest([(file.relative_to(self.path).as_posix(), _hash(file)) for file in files], length=64)
+
+
+def find_weights(model: str, architecture: Architecture) -> Weights:
+    """Find the weights that ``engine.model`` names.
+
+    Parameters
+    ----------
+    model
+        A folder, a ``.safetensors`` file, or a hub name ("owner/name", "owner/name@revision") that was
+        downloaded before: a run never starts a download of many gigabytes by itself.
+
+    Raises
+    ------
+    FixSettings
+        Nothing is there, or it holds another pipeline than the architecture says.
+    """
+    path = Path(model).expanduser()
+    if path.suffix == ".safetensors":
+        if not path.is_file():
+            raise FixSettings(
+                f"Settings key engine.model: the file {path} is missing; put the weights there."
+            )
+        if not architecture.single_file:
+            raise FixSettings(
+                f"Settings key engine.model names the single file {path}, but {architecture.name} needs a "
+                f"folder with a model_index.json."
+            )
+        return Weights(path, {})
+    if not path.is_dir():
+        if not _HUB_NAME.match(model):
+            raise FixSettings(
+                f"Settings key engine.model: the folder {path} is missing; put the weights there or name "
+                f"others."
+            )
+        path = _downloaded(model)
+    index = path / "model_index.json"
+    try:
+        held = json.loads(index.read_text())["_class_name"]
+    except FileNotFoundError as error:
+        raise FixSettings(
+            f"Settings key engine.model: {path} holds no model_index.json; name a folder in diffusers' "
+            f"layout."
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise FixSettings(f"Settings key engine.model: {index} is malformed ({error}).") from error
+    if _family(held) != _family(architecture.pipeline):
+        raise FixSettings(
+            f"Settings key engine.architecture says {architecture.name} ({architecture.pipeline}), but "
+            f"{path} holds a {held}; correct engine.architecture or engine.model."
+        )
+    return Weights(path, _card(path, architecture))
+
+
+def _family(pipeline: str) -> str:
+    """Text-to-image weights serve image-to-image as well."""
+    return pipeline.replace("Img2Img", "")
+
+
+def _card(folder: Path, architecture: Architecture) -> dict[str, Any]:
+    file = folder / "packline.json"
+    if not file.exists():
+        return {}
+    try:
+        card = json.loads(file.read_text())
+        claimed = card["architecture"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise FixSettings(f"Settings key engine.model: {file} is malformed ({error}); restore it.") from error
+    if claimed != architecture.name:
+        raise FixSettings(
+            f"Settings key engine.architecture says {architecture.name}, but {file} says {claimed}; "
+            f"correct engine.architecture or engine.model."
+        )
+    return dict(card)
+
+
+def _downloaded(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    repository, _, revision = name.partition("@")
+    try:
+        return Path(snapshot_download(repository, revision=revision or None, local_files_only=True))
+    except Exception as error:  # the hub's client has a dozen types for "not here"
+        raise FixSettings(
+            f"Settings key engine.model: {name} is neither a folder nor downloaded; run `hf download "
+            f"{repository}{' --revision ' + revision if revision else ''}` first or name a folder."
+        ) from error
+
+
+def _hash(file: Path) -> str:
+    # the hub's cache names a large file by its SHA-256 and links to it
+    target = file.resolve()
+    if file.is_symlink() and target.parent.name == "blobs" and len(target.name) == 64:
+        return target.name
+    about = target.stat()
+    return _hash_once(target, about.st_size, about.st_mtime_ns)
+
+
+@lru_cache(maxsize=4096)
+def _hash_once(file: Path, size: int, changed: int) -> str:
+    return file_digest(file)

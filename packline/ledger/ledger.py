@@ -1,0 +1,379 @@
+"""The ledger's own door: every write and every read that the line makes."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.exc import OperationalError
+
+from packline.candidate import Candidate
+from packline.errors import FixSettings, TryAgain
+from packline.ledger import schema as t
+from packline.ledger.database import insert_once, open_database, upsert
+from packline.ledger.reading import read_candidates, read_run, read_shots
+from packline.ledger.planning import flag_rows, product_row, remember, store_plan
+from packline.ledger.work import decide
+from packline.records import (
+    CandidateRecord,
+    PlannedShot,
+    ReleaseItem,
+    ReleaseRecord,
+    RunRecord,
+    ShotRecord,
+    ShotState,
+)
+from packline.scorecard import Scorecard
+
+if TYPE_CHECKING:
+    from packline.catalog import Catalog
+
+
+class Ledger:
+    """The database of runs, shots, candidates, scorecards, selects, flags and releases.
+
+    Safe to use from several threads and several processes at once: every call is one short transaction.
+
+    Parameters
+    ----------
+    url
+        A SQLAlchemy URL (``sqlite:////folder/ledger.db``).
+
+    Raises
+    ------
+    FixSettings
+        Where it cannot be opened or written, with a sentence.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._reader, self._writer = open_database(url)
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self._reader.dispose()
+
+    @contextmanager
+    def _write(self) -> Iterator[Connection]:
+        try:
+            with self._writer.begin() as connection:
+                yield connection
+        except OperationalError as error:
+            if "locked" in str(error.orig):
+                raise TryAgain(f"Ledger {self.url} is busy; try again.", 5) from error
+            raise FixSettings(
+                f"Ledger {self.url} cannot be written ({error.orig}); free space or mend its permissions."
+            ) from error
+
+    # runs
+
+    def begin_run(self, catalog: str, parameters: Mapping[str, Any]) -> str:
+        """Open a run and return its id, which begins with the moment in UTC."""
+        started = t.now()
+        run = f"{started:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+        row = {"id": run, "catalog": catalog, "state": "running", "started": started}
+        with self._write() as connection:
+            connection.execute(insert(t.runs), [{**row, "parameters": dict(parameters), "summary": {}}])
+        return run
+
+    def end_run(self, run: str, state: str, summary: Mapping[str, Any]) -> None:
+        """Close a run with its end state: completed, completed with flags, failed or cancelled."""
+        with self._write() as connection:
+            connection.execute(
+                update(t.runs)
+                .where(t.runs.c.id == run)
+                .values(state=state, ended=t.now(), summary=dict(summary))
+            )
+
+    def run(self, run: str) -> RunRecord:
+        """A run and its outcome.
+
+        Raises
+        ------
+        FixSettings
+            Where the ledger has no such run.
+        """
+        with self._reader.connect() as connection:
+            row = connection.execute(select(t.runs).where(t.runs.c.id == run)).one_or_none()
+            if row is None:
+                raise FixSettings(f"Ledger {self.url} has no run {run}; name one that it has.")
+            return read_run(connection, row)
+
+    def latest_run(self, catalog: str) -> RunRecord | None:
+        """The catalog's run that started last, or None before its first."""
+        with self._reader.connect() as connection:
+            query = select(t.runs).where(t.runs.c.catalog == catalog)
+            row = connection.execute(
+                query.order_by(t.runs.c.started.desc(), t.runs.c.id.desc()).limit(1)
+            ).one_or_none()
+            return None if row is None else read_run(connection, row)
+
+    def record_station(self, run: str, station: str, items: int, seconds: float) -> None:
+        """Note what a chunk at a station took; `run` adds up the chunks."""
+        row = {"run": run, "station": station, "items": items, "seconds": seconds}
+        with self._write() as connection:
+            connection.execute(insert(t.stations), [row])
+
+    # the plan
+
+    def record_catalog(self, run: str, catalog: Catalog) -> None:
+        """Note the catalog's rows; the shots of rows that cannot be used become flags, reason "row"."""
+        with self._write() as connection:
+            connection.execute(
+                update(t.runs)
+                .where(t.runs.c.id == run)
+                .values(catalog_file=str(catalog.file), catalog_sha256=catalog.sha256)
+            )
+            insert_once(connection, t.products, [product_row(catalog.name, run, p) for p in catalog.products])
+            self._make_present(connection, catalog.name, run)
+            flag_rows(connection, run, catalog)
+
+    def _make_present(self, connection: Connection, catalog: str, run: str) -> None:
+        upsert(connection, t.catalogs, [{"name": catalog, "run": run}], ("run",))
+
+    def plan(self, run: str, shots: Sequence[PlannedShot]) -> list[PlannedShot]:
+        """Say for each shot what the run owes it, and make these shots the catalog's present.
+
+        A concluded shot keeps its state until the run concludes it anew, so a run that dies leaves what the one
+        before it published.
+
+        Returns
+        -------
+        list of PlannedShot
+            The same shots in the same order with `work` and `why`.
+        """
+        with self._write() as connection:
+            catalog = connection.scalar(select(t.runs.c.catalog).where(t.runs.c.id == run))
+            if catalog is None:
+                raise FixSettings(f"Ledger {self.url} has no run {run}; begin one before planning.")
+            remembered = remember(connection, catalog, shots)
+            decided = []
+            for shot, known in zip(shots, remembered, strict=True):
+                work, why = decide(shot, known)
+                decided.append(replace(shot, work=work, why=why))
+            store_plan(connection, catalog, run, decided)
+            self._make_present(connection, catalog, run)
+        return decided
+
+    # the stations' results
+
+    def record_references(self, shot_key: str, fingerprint: str, references: Mapping[str, Path]) -> None:
+        """Note the folder of each rendered reference of a shot by view name."""
+        place = {"shot": shot_key, "fingerprint": fingerprint}
+        rows = [{**place, "view": view, "folder": str(folder)} for view, folder in references.items()]
+        with self._write() as connection:
+            upsert(connection, t.references, rows, ("folder",))
+
+    def record_candidate(self, run: str, candidate: Candidate) -> None:
+        """Note a candidate; the same candidate again changes nothing but where its files lie."""
+        plain, recipe = candidate.to_dict(), candidate.recipe
+        row = {
+            **plain,
+            "run": run,
+            "shot": recipe.shot,
+            "fingerprint": recipe.fingerprint,
+            "wave": recipe.wave,
+            "number": recipe.number,
+            "seed": recipe.seed,
+            "prompt": recipe.prompt,
+        }
+        used = [
+            {"label": one["label"], "sha256": one["sha256"], "trigger": one.get("trigger", "")}
+            for one in recipe.loras
+        ]
+        with self._write() as connection:
+            upsert(connection, t.candidates, [row], ("picture", "edit", "truth"))
+            insert_once(connection, t.loras, used)
+
+    def record_scorecard(self, run: str, candidate_id: str, checks: str, scorecard: Scorecard) -> None:
+        """Append a scorecard to a candidate's; the latest counts."""
+        row = {
+            "run": run,
+            "candidate": candidate_id,
+            "checks": checks,
+            "passed": scorecard.passed,
+            "score": scorecard.score,
+            "results": [result.to_dict() for result in scorecard.results],
+        }
+        with self._write() as connection:
+            connection.execute(insert(t.scorecards), [row])
+
+    def candidates(self, shot_key: str, fingerprint: str) -> list[CandidateRecord]:
+        """All candidates stored for a shot at a fingerprint, with their latest scorecards; none is made twice."""
+        c = t.candidates.c
+        with self._reader.connect() as connection:
+            found = read_candidates(connection, c.shot == shot_key, c.fingerprint == fingerprint)
+        return found.get((shot_key, fingerprint), [])
+
+    def references(self, shot_key: str, fingerprint: str) -> dict[str, Path]:
+        """Folder of each reference stored for a shot at a fingerprint, by view name."""
+        c = t.references.c
+        query = select(c.view, c.folder).where(c.shot == shot_key, c.fingerprint == fingerprint)
+        with self._reader.connect() as connection:
+            return {row.view: Path(row.folder) for row in connection.execute(query)}
+
+    # conclusions
+
+    def select(
+        self, run: str, shot_key: str, fingerprint: str, candidate_id: str, decided: str = "checks"
+    ) -> None:
+        """Choose a candidate for its shot; a flag on the shot is thereby cleared.
+
+        Raises
+        ------
+        ValueError
+            Where it is not this shot's candidate, or its latest scorecard is missing or does not pass.
+        """
+        c, s = t.candidates.c, t.scorecards.c
+        with self._write() as connection:
+            own = connection.execute(select(c.shot, c.fingerprint).where(c.id == candidate_id)).one_or_none()
+            if own is None or (own.shot, own.fingerprint) != (shot_key, fingerprint):
+                raise ValueError(f"candidate {candidate_id} is none of {shot_key} at {fingerprint}")
+            card = connection.execute(
+                select(s.id, s.passed, s.checks)
+                .where(s.candidate == candidate_id)
+                .order_by(s.id.desc())
+                .limit(1)
+            ).one_or_none()
+            if card is None or not card.passed:
+                said = "has no scorecard" if card is None else "did not pass its latest scorecard"
+                raise ValueError(f"candidate {candidate_id} of {shot_key} {said}; it cannot be selected")
+            planned = connection.scalar(
+                select(t.shots.c.checks).where(
+                    t.shots.c.key == shot_key, t.shots.c.fingerprint == fingerprint
+                )
+            )
+            if planned is not None and planned != card.checks:
+                raise ValueError(
+                    f"candidate {candidate_id} of {shot_key} passed other checks than the plan's"
+                )
+            place = {"run": run, "shot": shot_key, "fingerprint": fingerprint, "candidate": candidate_id}
+            decision = connection.execute(
+                insert(t.decisions).values(**place, decision="approve", by=decided, words="")
+            ).inserted_primary_key
+            assert decision is not None
+            connection.execute(insert(t.selects).values(**place, scorecard=card.id, decision=decision[0]))
+            state = {**place, "checks": card.checks, "state": str(ShotState.SELECTED), "decided": decided}
+            self._conclude(connection, {**state, "reason": "", "sentence": ""})
+
+    def flag(
+        self, run: str, shot_key: str, fingerprint: str, checks: str, reason: str, sentence: str
+    ) -> None:
+        """Put a shot before a person: it ran out of tries, or could not be made.
+
+        Parameters
+        ----------
+        checks
+            Digest of the checks that it was judged under.
+        reason
+            The failing check's name, or "model", "engine", ...
+        sentence
+            What a merchandiser reads.
+        """
+        row = {"run": run, "shot": shot_key, "fingerprint": fingerprint, "checks": checks}
+        row |= {"reason": reason, "sentence": sentence}
+        with self._write() as connection:
+            connection.execute(insert(t.flags), [row])
+            self._conclude(
+                connection, {**row, "state": str(ShotState.FLAGGED), "candidate": "", "decided": ""}
+            )
+
+    def _conclude(self, connection: Connection, row: dict[str, Any]) -> None:
+        columns = ("checks", "state", "candidate", "reason", "sentence", "decided", "run")
+        upsert(connection, t.shot_states, [row], columns)
+
+    def record_published(
+        self,
+        run: str,
+        shot_key: str,
+        fingerprint: str,
+        candidate_id: str,
+        use: str,
+        key: str,
+        sha256: str,
+        size: int,
+    ) -> None:
+        """Note an object that shows the shot's select; the same object again is noted once.
+
+        Raises
+        ------
+        ValueError
+            Where the candidate is not the shot's select.
+        """
+        c = t.shot_states.c
+        here = (c.shot == shot_key, c.fingerprint == fingerprint)
+        place = {"run": run, "shot": shot_key, "fingerprint": fingerprint, "candidate": candidate_id}
+        with self._write() as connection:
+            if connection.scalar(select(c.candidate).where(*here)) != candidate_id:
+                raise ValueError(f"candidate {candidate_id} is not the select of {shot_key} at {fingerprint}")
+            row = {**place, "use": use, "key": key, "sha256": sha256, "size": size}
+            insert_once(connection, t.publications, [row])
+            connection.execute(
+                update(t.shot_states).where(*here).values(state=str(ShotState.PUBLISHED), run=run)
+            )
+
+    def publishable(self, run: str) -> list[ShotRecord]:
+        """Shots of the run's catalog whose select is not published yet."""
+        with self._reader.connect() as connection:
+            catalog = connection.scalar(select(t.runs.c.catalog).where(t.runs.c.id == run))
+            return read_shots(connection, catalog or "", ShotState.SELECTED)
+
+    def shots(self, catalog: str) -> list[ShotRecord]:
+        """Where every shot of the catalog's latest plan stands, in the catalog's order, row errors included."""
+        with self._reader.connect() as connection:
+            return read_shots(connection, catalog)
+
+    def flags(self, catalog: str) -> list[ShotRecord]:
+        """The shots that wait for a person."""
+        with self._reader.connect() as connection:
+            return read_shots(connection, catalog, ShotState.FLAGGED)
+
+    # releases
+
+    def record_release(
+        self,
+        run: str,
+        environment: str,
+        manifest_key: str,
+        sha256: str,
+        items: Sequence[ReleaseItem],
+        pointer: str = "",
+    ) -> None:
+        """Note that an environment points at a manifest; the manifest that it points at already is noted once."""
+        with self._write() as connection:
+            catalog = connection.scalar(select(t.runs.c.catalog).where(t.runs.c.id == run))
+            present = _release(connection, environment, catalog)
+            if present is not None and present.manifest == manifest_key:
+                return
+            row = {"run": run, "catalog": catalog, "environment": environment, "manifest": manifest_key}
+            release = connection.execute(
+                insert(t.releases).values(**row, pointer=pointer, sha256=sha256)
+            ).inserted_primary_key
+            assert release is not None
+            rows = [{**asdict(item), "release": release[0]} for item in items]
+            if rows:
+                connection.execute(insert(t.release_items), rows)
+
+    def release(self, environment: str, catalog: str | None = None) -> ReleaseRecord | None:
+        """What an environment points at; of one catalog where several share the ledger. None before the first."""
+        with self._reader.connect() as connection:
+            row = _release(connection, environment, catalog)
+            if row is None:
+                return None
+            c = t.release_items.c
+            names = [name for name in ReleaseItem.__dataclass_fields__]
+            items = connection.execute(select(*(c[name] for name in names)).where(c.release == row.id))
+            found = tuple(ReleaseItem(*item) for item in items)
+            return ReleaseRecord(environment, row.manifest, row.sha256, row.pointer, found, changed=False)
+
+
+def _release(connection: Connection, environment: str, catalog: str | None) -> Any:
+    query = select(t.releases).where(t.releases.c.environment == environment)
+    if catalog is not None:
+        query = query.where(t.releases.c.catalog == catalog)
+    return connection.execute(query.order_by(t.releases.c.id.desc()).limit(1)).one_or_none()

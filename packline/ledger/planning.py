@@ -1,0 +1,160 @@
+"""The plan's side of the ledger: catalog rows, row errors, and what is remembered of each shot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, insert, select
+
+from packline.fingerprint import digest
+from packline.ledger import schema as t
+from packline.ledger.database import insert_once, upsert
+from packline.ledger.work import Remembered
+from packline.records import PlannedShot, RowError, ShotState
+from packline.shots import Product, Shot
+
+if TYPE_CHECKING:
+    from packline.catalog import Catalog
+
+_SHOT_COLUMNS = tuple(c.name for c in t.shots.columns if not c.primary_key)
+
+
+def product_row(catalog: str, run: str, product: Product) -> dict[str, Any]:
+    """A catalog row for `products`, keyed by its content."""
+    plain = {**asdict(product), "model": str(product.model), "labels": dict(product.labels)}
+    return {**plain, "digest": _product_digest(catalog, plain), "catalog": catalog, "run": run}
+
+
+def _product_digest(catalog: str, plain: dict[str, Any]) -> str:
+    # a row that only moved within the file is the same row
+    return digest(catalog, {**plain, "row": 0})
+
+
+def flag_rows(connection: Connection, run: str, catalog: Catalog) -> None:
+    """Make flags of the shots of rows that cannot be used, each once for as long as its sentence stays."""
+    usable = {Shot(product, *place).key for product in catalog.products for place in product.placements}
+    sentences: dict[str, list[str]] = {}
+    owners: dict[str, RowError] = {}
+    for error in catalog.errors:
+        # a duplicate row owes the same shots as the first row with its SKU, which goes on
+        keys = [key for key in error.shots if key not in usable]
+        for key in keys or [f"{error.sku or '(no SKU)'}/row {error.row}"]:
+            sentences.setdefault(key, []).append(error.sentence)
+            owners.setdefault(key, error)
+    shots, states, flags = [], [], []
+    for position, (key, error) in enumerate(owners.items()):
+        sentence = " ".join(sentences[key])
+        # no row, no fingerprint; this one is the error's own
+        fingerprint = digest("row error", catalog.name, key, sentence)
+        scene, view = key.rsplit("/", 2)[1:] if key in error.shots else ("", "")
+        shots.append(
+            {
+                "catalog": catalog.name,
+                "key": key,
+                "sku": error.sku,
+                "title": error.title,
+                "scene": scene,
+                "view": view,
+                "row": error.row,
+                "position": position,
+                "model": "",
+                "product": "",
+                "fingerprint": fingerprint,
+                "checks": "",
+                "parts": {},
+                "run": run,
+            }
+        )
+        place = {
+            "shot": key,
+            "fingerprint": fingerprint,
+            "checks": "",
+            "reason": "row",
+            "sentence": sentence,
+            "run": run,
+        }
+        states.append({**place, "state": str(ShotState.FLAGGED)})
+        flags.append(place)
+    known = set()
+    for part in _slices([row["fingerprint"] for row in states]):
+        known |= set(connection.scalars(select(t.flags.c.fingerprint).where(t.flags.c.fingerprint.in_(part))))
+    upsert(connection, t.shots, shots, _SHOT_COLUMNS)
+    insert_once(connection, t.shot_states, states)
+    new = [flag for flag in flags if flag["fingerprint"] not in known]
+    if new:
+        connection.execute(insert(t.flags), new)
+
+
+def remember(connection: Connection, catalog: str, shots: Sequence[PlannedShot]) -> list[Remembered]:
+    """Look up what the ledger holds of each planned shot, in a few set-based queries."""
+    wanted = {(planned.shot.key, planned.fingerprint) for planned in shots}
+    before = {
+        row.key: row
+        for row in connection.execute(
+            select(t.shots.c.key, t.shots.c.parts, t.shots.c.product).where(t.shots.c.catalog == catalog)
+        )
+    }
+    states, files = {}, {}
+    for part in _slices([planned.fingerprint for planned in shots]):
+        for row in connection.execute(select(t.shot_states).where(t.shot_states.c.fingerprint.in_(part))):
+            states[row.shot, row.fingerprint] = row
+        c = t.candidates.c
+        for row in connection.execute(
+            select(c.shot, c.fingerprint, c.picture, c.truth).where(c.fingerprint.in_(part))
+        ):
+            if (row.shot, row.fingerprint) in wanted:
+                files.setdefault((row.shot, row.fingerprint), []).append((Path(row.picture), Path(row.truth)))
+    found = []
+    for planned in shots:
+        place = planned.shot.key, planned.fingerprint
+        old, state, stored = before.get(planned.shot.key), states.get(place), files.get(place, [])
+        # files are looked at only where the answer matters
+        rescorable = state is not None and state.checks != planned.checks
+        found.append(
+            Remembered(
+                parts=None if old is None else old.parts,
+                row_error=old is not None and not old.product,
+                state=None if state is None else ShotState(state.state),
+                checks="" if state is None else state.checks,
+                candidates=len(stored),
+                complete=rescorable and all(p.is_file() and f.is_dir() for p, f in stored),
+            )
+        )
+    return found
+
+
+def store_plan(connection: Connection, catalog: str, run: str, shots: Sequence[PlannedShot]) -> None:
+    """Make these shots the catalog's present; those that are new at their fingerprint are to do."""
+    rows = [_shot_row(catalog, run, position, planned) for position, planned in enumerate(shots)]
+    upsert(connection, t.shots, rows, _SHOT_COLUMNS)
+    fresh = {"checks": "", "state": str(ShotState.TODO), "run": run}
+    states = [{"shot": p.shot.key, "fingerprint": p.fingerprint, **fresh} for p in shots]
+    insert_once(connection, t.shot_states, states)
+
+
+def _shot_row(catalog: str, run: str, position: int, planned: PlannedShot) -> dict[str, Any]:
+    shot, product = planned.shot, planned.shot.product
+    return {
+        "catalog": catalog,
+        "key": shot.key,
+        "sku": product.sku,
+        "title": product.title,
+        "scene": shot.scene,
+        "view": shot.view,
+        "row": product.row,
+        "position": position,
+        "model": str(product.model),
+        "product": product_row(catalog, run, product)["digest"],
+        "fingerprint": planned.fingerprint,
+        "checks": planned.checks,
+        "parts": dict(planned.parts),
+        "run": run,
+    }
+
+
+def _slices(values: list[str], size: int = 500) -> Iterator[list[str]]:
+    # databases limit how many values a statement may carry
+    return (values[start : start + size] for start in range(0, len(values), size))

@@ -1,0 +1,160 @@
+"""From the ledger's tables to plain records, a few set-based queries for a whole catalog."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, func, select
+
+from packline.candidate import Candidate
+from packline.ledger import schema as t
+from packline.records import CandidateRecord, Published, RunRecord, ShotRecord, ShotState, StationTime
+from packline.scorecard import CheckResult, Scorecard
+
+
+def read_candidates(connection: Connection, *where: Any) -> dict[tuple[str, str], list[CandidateRecord]]:
+    """Candidates with their latest scorecards, by (shot, fingerprint), in the order they were numbered."""
+    latest = (
+        select(t.scorecards.c.candidate, func.max(t.scorecards.c.id).label("id"))
+        .group_by(t.scorecards.c.candidate)
+        .subquery()
+    )
+    query = (
+        select(t.candidates, t.scorecards.c.results, t.scorecards.c.checks)
+        .outerjoin(latest, latest.c.candidate == t.candidates.c.id)
+        .outerjoin(t.scorecards, t.scorecards.c.id == latest.c.id)
+        .where(*where)
+        .order_by(t.candidates.c.wave, t.candidates.c.number, t.candidates.c.recorded)
+    )
+    found: dict[tuple[str, str], list[CandidateRecord]] = defaultdict(list)
+    for row in connection.execute(query):
+        found[row.shot, row.fingerprint].append(_candidate(row))
+    return found
+
+
+def _candidate(row: Row[Any]) -> CandidateRecord:
+    candidate = Candidate.from_dict({**row._mapping})
+    if row.results is None:
+        return CandidateRecord(candidate, None)
+    return CandidateRecord(
+        candidate, Scorecard(tuple(CheckResult.from_dict(result) for result in row.results)), row.checks
+    )
+
+
+def read_shots(connection: Connection, catalog: str, state: ShotState | None = None) -> list[ShotRecord]:
+    """The catalog's shots as its latest plan has them, in the catalog's order; of one state where asked."""
+    here = and_(
+        t.shots.c.catalog == catalog,
+        t.shots.c.run == select(t.catalogs.c.run).where(t.catalogs.c.name == catalog).scalar_subquery(),
+    )
+    current = and_(
+        t.shot_states.c.shot == t.shots.c.key, t.shot_states.c.fingerprint == t.shots.c.fingerprint
+    )
+    query = (
+        select(
+            t.shots,
+            t.shot_states.c.state,
+            t.shot_states.c.candidate,
+            t.shot_states.c.reason,
+            t.shot_states.c.sentence,
+            t.shot_states.c.decided,
+        )
+        .outerjoin(t.shot_states, current)
+        .where(here)
+        .order_by(t.shots.c.row, t.shots.c.position, t.shots.c.key)
+    )
+    if state is not None:
+        here = and_(here, t.shot_states.c.state == str(state))
+        query = query.where(t.shot_states.c.state == str(state))
+    wanted = tuple(
+        select(t.shots.c.key, t.shots.c.fingerprint)
+        .outerjoin(t.shot_states, current)
+        .where(here)
+        .subquery()
+        .c
+    )
+    candidates = read_candidates(
+        connection, t.candidates.c.shot == wanted[0], t.candidates.c.fingerprint == wanted[1]
+    )
+    references: dict[tuple[str, str], dict[str, Path]] = defaultdict(dict)
+    for row in connection.execute(
+        select(t.references).where(t.references.c.shot == wanted[0], t.references.c.fingerprint == wanted[1])
+    ):
+        references[row.shot, row.fingerprint][row.view] = Path(row.folder)
+    published: dict[tuple[str, str], dict[str, Published]] = defaultdict(dict)
+    for row in connection.execute(
+        select(t.publications)
+        .where(t.publications.c.shot == wanted[0], t.publications.c.fingerprint == wanted[1])
+        .order_by(t.publications.c.id)
+    ):
+        published[row.shot, row.candidate][row.use] = Published(row.use, row.key, row.sha256, row.size, True)
+    return [
+        _shot(row, candidates, references, published[row.key, row.candidate or ""])
+        for row in connection.execute(query)
+    ]
+
+
+def _shot(
+    row: Row[Any],
+    candidates: Mapping[tuple[str, str], list[CandidateRecord]],
+    references: Mapping[tuple[str, str], dict[str, Path]],
+    published: Mapping[str, Published],
+) -> ShotRecord:
+    place = row.key, row.fingerprint
+    return ShotRecord(
+        key=row.key,
+        sku=row.sku,
+        title=row.title,
+        scene=row.scene,
+        view=row.view,
+        fingerprint=row.fingerprint,
+        state=ShotState(row.state or ShotState.TODO),
+        references=references.get(place, {}),
+        candidates=tuple(candidates.get(place, ())),
+        select=row.candidate or "",
+        reason=row.reason or "",
+        sentence=row.sentence or "",
+        keys={use: item.key for use, item in published.items()},
+        published=tuple(published.values()),
+        checks=row.checks,
+        parts=row.parts,
+        row=row.row,
+        model=row.model,
+        decided=row.decided or "",
+    )
+
+
+def read_run(connection: Connection, row: Row[Any]) -> RunRecord:
+    """A run with its stations' times; a run that has not ended counts its seconds until now."""
+    seconds = (_utc(row.ended or t.now()) - _utc(row.started)).total_seconds()
+    return RunRecord(
+        id=row.id,
+        catalog=row.catalog,
+        state=row.state,
+        started=_utc(row.started).isoformat(timespec="seconds"),
+        seconds=seconds,
+        parameters=row.parameters,
+        summary=row.summary,
+        stations=tuple(_stations(connection, row.id)),
+    )
+
+
+def _stations(connection: Connection, run: str) -> Iterable[StationTime]:
+    c = t.stations.c
+    totals = (
+        select(c.station, func.sum(c.items).label("count"), func.sum(c.seconds).label("seconds"))
+        .where(c.run == run)
+        .group_by(c.station)
+        .order_by(func.min(c.id))
+    )
+    for row in connection.execute(totals):
+        yield StationTime(row.station, int(row.count), float(row.seconds))
+
+
+def _utc(moment: datetime) -> datetime:
+    # SQLite forgets the zone; the ledger writes nothing but UTC
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

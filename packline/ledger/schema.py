@@ -1,0 +1,274 @@
+"""The ledger's tables.
+
+History (scorecards, selects, flags, decisions, publications, releases, stations) is append-only, and the database
+itself refuses to change it. `shots` and `shot_states` are the present, drawn from that history.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    DateTime,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+SCHEMA_VERSION = 1
+
+metadata = MetaData()
+
+
+def now() -> datetime:
+    """The present moment in UTC."""
+    return datetime.now(UTC)
+
+
+def _when() -> Column[datetime]:
+    return Column("recorded", DateTime(timezone=True), nullable=False, default=now)
+
+
+schema_version = Table("schema_version", metadata, Column("version", Integer, primary_key=True))
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("catalog", String(200), nullable=False, index=True),
+    Column("catalog_file", Text, nullable=False, default=""),
+    Column("catalog_sha256", String(64), nullable=False, default=""),
+    Column("state", String(40), nullable=False),
+    Column("started", DateTime(timezone=True), nullable=False),
+    Column("ended", DateTime(timezone=True)),
+    Column("parameters", JSON, nullable=False),
+    Column("summary", JSON, nullable=False),
+)
+
+# which run planned a catalog last: its shots are the catalog's present
+catalogs = Table(
+    "catalogs",
+    metadata,
+    Column("name", String(200), primary_key=True),
+    Column("run", ForeignKey("runs.id"), nullable=False),
+)
+
+# every version of a catalog row that was ever seen, by its content
+products = Table(
+    "products",
+    metadata,
+    Column("digest", String(16), primary_key=True),
+    Column("catalog", String(200), nullable=False),
+    Column("sku", String(200), nullable=False),
+    Column("row", Integer, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("placements", JSON, nullable=False),
+    Column("labels", JSON, nullable=False),
+    Column("lora", String(200), nullable=False),
+    Column("lora_strength", Float),
+    Column("run", ForeignKey("runs.id"), nullable=False),
+    _when(),
+    Index("ix_products_sku", "catalog", "sku"),
+)
+
+shots = Table(
+    "shots",
+    metadata,
+    Column("catalog", String(200), primary_key=True),
+    Column("key", String(400), primary_key=True),
+    Column("sku", String(200), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("scene", String(200), nullable=False),
+    Column("view", String(40), nullable=False),
+    Column("row", Integer, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("product", String(16), nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("checks", String(64), nullable=False),
+    Column("parts", JSON, nullable=False),
+    Column("run", ForeignKey("runs.id"), nullable=False, index=True),
+)
+
+# where a shot stands at one fingerprint; a shot that changes back finds its old state
+shot_states = Table(
+    "shot_states",
+    metadata,
+    Column("shot", String(400), primary_key=True),
+    Column("fingerprint", String(64), primary_key=True),
+    Column("checks", String(64), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("candidate", String(64), nullable=False, default=""),
+    Column("reason", String(100), nullable=False, default=""),
+    Column("sentence", Text, nullable=False, default=""),
+    Column("decided", String(200), nullable=False, default=""),
+    Column("run", ForeignKey("runs.id"), nullable=False),
+)
+
+references = Table(
+    "references",
+    metadata,
+    Column("shot", String(400), primary_key=True),
+    Column("fingerprint", String(64), primary_key=True),
+    Column("view", String(100), primary_key=True),
+    Column("folder", Text, nullable=False),
+    _when(),
+)
+
+candidates = Table(
+    "candidates",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("run", ForeignKey("runs.id"), nullable=False),
+    Column("shot", String(400), nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("wave", Integer, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("seed", Integer, nullable=False),
+    Column("prompt", Text, nullable=False),
+    Column("recipe", JSON, nullable=False),
+    Column("picture", Text, nullable=False),
+    Column("edit", Text, nullable=False),
+    Column("truth", Text, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("cost", Float, nullable=False),
+    _when(),
+    Index("ix_candidates_shot", "shot", "fingerprint"),
+)
+
+# every LoRA file that a candidate was made with, as it was then
+loras = Table(
+    "loras",
+    metadata,
+    Column("label", String(200), primary_key=True),
+    Column("sha256", String(64), primary_key=True),
+    Column("trigger", Text, nullable=False),
+    _when(),
+)
+
+scorecards = Table(
+    "scorecards",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("run", ForeignKey("runs.id"), nullable=False),
+    Column("candidate", ForeignKey("candidates.id"), nullable=False, index=True),
+    Column("checks", String(64), nullable=False),
+    Column("passed", Boolean, nullable=False),
+    Column("score", Float, nullable=False),
+    Column("results", JSON, nullable=False),
+    _when(),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("run", ForeignKey("runs.id"), nullable=False),
+    Column("shot", String(400), nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("candidate", String(64), nullable=False),
+    Column("decision", String(20), nullable=False),
+    Column("by", String(200), nullable=False),
+    Column("words", Text, nullable=False, default=""),
+    _when(),
+    Index("ix_decisions_shot", "shot", "fingerprint"),
+)
+
+selects = Table(
+    "selects",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("run", ForeignKey("runs.id"), nullable=False),
+    Column("shot", String(400), nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("candidate", ForeignKey("candidates.id"), nullable=False),
+    Column("scorecard", ForeignKey("scorecards.id"), nullable=False),
+    Column("decision", ForeignKey("decisions.id"), nullable=False),
+    _when(),
+    Index("ix_selects_shot", "shot", "fingerprint"),
+)
+
+flags = Table(
+    "flags",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("run", ForeignKey("runs.id"), nullable=False),
+    Column("shot", String(400), nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("checks", String(64), nullable=False),
+    Column("reason", String(100), nullable=False),
+    Column("sentence", Text, nullable=False),
+    _when(),
+    Index("ix_flags_shot", "shot", "fingerprint"),
+)
+
+publications = Table(
+    "publications",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("run", ForeignKey("runs.id"), nullable=False),
+    Column("shot", String(400), nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("candidate", ForeignKey("candidates.id"), nullable=False),
+    Column("use", String(40), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("size", Integer, nullable=False),
+    _when(),
+    UniqueConstraint("candidate", "use", "key", name="uq_publications"),
+    Index("ix_publications_shot", "shot", "fingerprint"),
+)
+
+releases = Table(
+    "releases",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("run", ForeignKey("runs.id"), nullable=False),
+    Column("catalog", String(200), nullable=False, index=True),
+    Column("environment", String(40), nullable=False),
+    Column("manifest", Text, nullable=False),
+    Column("pointer", Text, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    _when(),
+)
+
+release_items = Table(
+    "release_items",
+    metadata,
+    Column("release", ForeignKey("releases.id"), primary_key=True),
+    Column("shot", String(400), primary_key=True),
+    Column("use", String(40), primary_key=True),
+    Column("sku", String(200), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("scene", String(200), nullable=False),
+    Column("view", String(40), nullable=False),
+    Column("candidate", String(64), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("lineage", JSON, nullable=False),
+)
+
+stations = Table(
+    "stations",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("run", ForeignKey("runs.id"), nullable=False, index=True),
+    Column("station", String(100), nullable=False),
+    Column("items", Integer, nullable=False),
+    Column("seconds", Float, nullable=False),
+    _when(),
+)
+
+HISTORY = (scorecards, decisions, selects, flags, publications, releases, release_items, stations, products)
+"""Tables that are only ever appended to."""

@@ -1,0 +1,237 @@
+"""What the ledger tells its readers: plain records, no database types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from packline.candidate import Candidate
+from packline.scorecard import Scorecard
+from packline.shots import Shot
+
+
+@dataclass(frozen=True)
+class RowError:
+    """Why a catalog row cannot be used.
+
+    Parameters
+    ----------
+    row
+        1 is the first product.
+    sku
+        As written; may be empty.
+    field
+        The column at fault.
+    sentence
+        What is wrong and how to mend it.
+    shots
+        Keys of the shots that the row owed, as far as they can be read.
+    title
+        As written; may be empty.
+    """
+
+    row: int
+    sku: str
+    field: str
+    sentence: str
+    shots: tuple[str, ...] = ()
+    title: str = ""
+
+
+class Work(StrEnum):
+    """What a run has to do for a shot."""
+
+    MAKE = "make"
+    RESCORE = "rescore"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True)
+class PlannedShot:
+    """A shot with its fingerprints.
+
+    Parameters
+    ----------
+    fingerprint
+        Over everything that determines the candidates' pixels.
+    checks
+        Over the checks' versions, settings and thresholds; a change rescores and generates nothing.
+    work, why
+        What is to be done, and why, in words; filled by `Ledger.plan`.
+    parts
+        What the fingerprint covers: a digest by name ("the 3D model", "the scene", ...), so that the ledger
+        can say what changed.
+    """
+
+    shot: Shot
+    fingerprint: str
+    checks: str
+    work: Work = Work.MAKE
+    why: str = ""
+    parts: Mapping[str, str] = field(default_factory=dict)
+
+
+class ShotState(StrEnum):
+    """Where a shot stands."""
+
+    TODO = "to do"
+    SELECTED = "selected"
+    PUBLISHED = "published"
+    FLAGGED = "flagged"
+
+
+@dataclass(frozen=True)
+class CandidateRecord:
+    """A candidate with its latest scorecard.
+
+    Parameters
+    ----------
+    checks
+        Digest of the checks that the scorecard was made under; empty where there is none.
+    """
+
+    candidate: Candidate
+    scorecard: Scorecard | None
+    checks: str = ""
+
+
+@dataclass(frozen=True)
+class Published:
+    """An object in the bucket that shows a select.
+
+    Parameters
+    ----------
+    use
+        What the shop shows it as ("hero").
+    key, sha256, size
+        Where it lies in the bucket, the hash of its bytes (64 hexadecimal digits) and their number.
+    existed
+        Whether the bucket held it before this call.
+    """
+
+    use: str
+    key: str
+    sha256: str
+    size: int
+    existed: bool = False
+
+
+@dataclass(frozen=True)
+class ShotRecord:
+    """Everything the ledger knows of a shot at its current fingerprint.
+
+    Parameters
+    ----------
+    references
+        Folder of each reference by view name ("scene", "left", "top", "label:side", ...).
+    select
+        Id of the chosen candidate, empty where there is none.
+    reason, sentence
+        For a flag: the failing check's name (or "row", "model", "engine", ...) and the words for a person.
+    keys
+        Published object keys by format or use ("hero").
+    published
+        The same objects with their hashes and sizes.
+    checks
+        Digest of the checks that the present plan asks for.
+    parts
+        What the fingerprint covers, a digest by name.
+    row, model
+        The catalog row (1 is the first product) and the 3D model's file.
+    decided
+        Who chose the select: "checks", or a person.
+    """
+
+    key: str
+    sku: str
+    title: str
+    scene: str
+    view: str
+    fingerprint: str
+    state: ShotState
+    references: dict[str, Path] = field(default_factory=dict)
+    candidates: tuple[CandidateRecord, ...] = ()
+    select: str = ""
+    reason: str = ""
+    sentence: str = ""
+    keys: dict[str, str] = field(default_factory=dict)
+    published: tuple[Published, ...] = ()
+    checks: str = ""
+    parts: dict[str, str] = field(default_factory=dict)
+    row: int = 0
+    model: str = ""
+    decided: str = ""
+
+
+@dataclass(frozen=True)
+class ReleaseItem:
+    """One published picture of a release with where it came from.
+
+    Parameters
+    ----------
+    lineage
+        Plain data: catalog row, model, scene, engine, weights, LoRAs, prompt, seed, scores, thresholds, cost
+        and who decided.
+    """
+
+    shot: str
+    sku: str
+    title: str
+    scene: str
+    view: str
+    candidate: str
+    use: str
+    key: str
+    sha256: str
+    size: int
+    lineage: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ReleaseRecord:
+    """An immutable manifest that an environment points at.
+
+    Parameters
+    ----------
+    key, sha256
+        The manifest's object in the bucket and the hash of its bytes.
+    pointer
+        The environment's object, which names the manifest.
+    items
+        What it lists.
+    changed
+        Whether the environment's pointer moved.
+    """
+
+    environment: str
+    key: str
+    sha256: str
+    pointer: str
+    items: tuple[ReleaseItem, ...]
+    changed: bool = True
+
+
+@dataclass(frozen=True)
+class StationTime:
+    """What a station took in a run."""
+
+    station: str
+    items: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A run and its outcome."""
+
+    id: str
+    catalog: str
+    state: str
+    started: str
+    seconds: float
+    parameters: dict[str, Any]
+    summary: dict[str, Any]
+    stations: tuple[StationTime, ...]

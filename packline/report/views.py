@@ -1,0 +1,301 @@
+"""What the page shows of each shot: pictures embedded, marks drawn, words chosen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from packline.candidate import Candidate
+from packline.records import CandidateRecord, ShotRecord, ShotState
+from packline.report.album import Album, Edges, Print
+from packline.report.figures import duration, plain_name
+from packline.report.marks import Mark, evidence_marks, truth_marks
+from packline.scorecard import CheckResult, Scorecard, Verdict
+from packline.truth import TextTruth
+
+_VIEWS = {
+    "scene": "Product in place, from the 3D model",
+    "left": "Side",
+    "right": "Right side",
+    "front": "Front",
+    "back": "Back",
+    "top": "Top",
+    "hero": "Hero angle",
+    "three-quarter": "Three-quarter",
+}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture with its caption and marks.
+
+    Parameters
+    ----------
+    id
+        Unique in the page.
+    alt
+        What the picture is, for who cannot see it.
+    """
+
+    id: str
+    kind: str
+    picture: Print
+    caption: str
+    alt: str
+    marks: tuple[Mark, ...] = ()
+
+    @property
+    def height(self) -> float:
+        """Height of the marks' space; its width is 1000."""
+        return 1000 * self.picture.full[1] / self.picture.full[0]
+
+
+@dataclass(frozen=True)
+class CandidateView:
+    """A candidate as the page shows it; `facts` are name and value of everything that made it."""
+
+    title: str
+    state: str
+    words: str
+    figure: Figure
+    asked: Figure
+    raw: Figure
+    results: tuple[CheckResult, ...]
+    prompt: str
+    facts: tuple[tuple[str, str], ...]
+
+    @property
+    def chosen(self) -> bool:
+        """Whether this is the shot's select."""
+        return self.state == "select"
+
+
+@dataclass(frozen=True)
+class ShotView:
+    """A shot as the page shows it."""
+
+    id: str
+    record: ShotRecord
+    state: str
+    state_words: str
+    failing: tuple[str, ...]
+    thumb: Figure
+    base: Figure
+    base_id: str
+    references: tuple[Figure, ...]
+    candidates: tuple[CandidateView, ...]
+
+    @property
+    def select(self) -> CandidateView | None:
+        """The chosen candidate, if any."""
+        return next((one for one in self.candidates if one.chosen), None)
+
+    @property
+    def others(self) -> tuple[CandidateView, ...]:
+        """The candidates besides the select, in the order in which they were made."""
+        return tuple(one for one in self.candidates if not one.chosen)
+
+
+@dataclass
+class ViewMaker:
+    """Makes the views of all shots with one album.
+
+    Parameters
+    ----------
+    scene_of
+        Base photo by scene name.
+    """
+
+    scene_of: Mapping[str, Path]
+    edges: Edges
+    album: Album = field(default_factory=Album)
+
+    def bases(self) -> list[Figure]:
+        """Every scene's base photo once, large, for comparing in the lightbox."""
+        return [
+            Figure(
+                f"base-{i}",
+                "store",
+                self.album.embed(file, self.edges.select),
+                f"Base photo {name}",
+                f"Base photo of the scene {name}",
+            )
+            for i, (name, file) in enumerate(self.scene_of.items())
+        ]
+
+    def shot(self, number: int, record: ShotRecord) -> ShotView:
+        """One shot; `number` counts from 1 and makes the ids unique."""
+        id_ = f"shot-{number}"
+        names = list(self.scene_of)
+        photo = self.scene_of.get(record.scene)
+        base = Figure(
+            f"{id_}-base",
+            "base",
+            self.album.embed(photo, self.edges.raw),
+            "Base photo",
+            f"Base photo of the scene {record.scene}, before the edit",
+        )
+        chosen_first = sorted(
+            record.candidates, key=lambda one: (one.candidate.id != record.select, _order(one.candidate))
+        )
+        numbers = {one.candidate.id: i for i, one in enumerate(sorted(record.candidates, key=_in_order), 1)}
+        candidates = tuple(
+            self._candidate(f"{id_}-c{numbers[one.candidate.id]}", numbers[one.candidate.id], one, record)
+            for one in chosen_first
+        )
+        failing = {
+            result.check for one in record.candidates if one.scorecard for result in one.scorecard.failures
+        }
+        if record.state == ShotState.FLAGGED and record.reason:
+            failing.add(record.reason)
+        return ShotView(
+            id=id_,
+            record=record,
+            state=record.state.name.lower(),
+            state_words=str(record.state).capitalize(),
+            failing=tuple(sorted(failing)),
+            thumb=self._thumb(id_, record, photo),
+            base=base,
+            base_id=f"base-{names.index(record.scene)}" if photo else "",
+            references=tuple(
+                self._reference(f"{id_}-r{i}", view, folder, record)
+                for i, (view, folder) in enumerate(record.references.items())
+            ),
+            candidates=candidates,
+        )
+
+    def _thumb(self, id_: str, record: ShotRecord, photo: Path | None) -> Figure:
+        chosen = next((one.candidate for one in record.candidates if one.candidate.id == record.select), None)
+        file = chosen.picture if chosen else photo
+        what = "Select" if chosen else f"No select; base photo {record.scene}"
+        return Figure(
+            f"{id_}-thumb", "thumb", self.album.embed(file, self.edges.thumb), record.sku, f"{what} of {record.key}"
+        )
+
+    def _reference(self, id_: str, view: str, folder: Path, record: ShotRecord) -> Figure:
+        picture = self.album.embed(folder / "colour.png", self.edges.reference)
+        labels = _labels(folder)
+        if view.startswith("label:"):
+            caption = f"Label {view.removeprefix('label:')}"
+        else:
+            caption = _VIEWS.get(view, plain_name(view).capitalize())
+        texts = ", ".join(f"“{label.text}”" for label in labels)
+        alt = f"3D model of {record.title or record.sku}: {caption.lower()}" + (f"; label {texts}" if texts else "")
+        return Figure(id_, "reference", picture, caption, alt, tuple(truth_marks(labels, picture.full)))
+
+    def _candidate(self, id_: str, number: int, record: CandidateRecord, shot: ShotRecord) -> CandidateView:
+        candidate, card = record.candidate, record.scorecard
+        chosen = candidate.id == shot.select
+        results = _worst_first(card) if card else ()
+        failures = card.failures if card else ()
+        if chosen:
+            state, words = "select", "Select"
+        elif card is None:
+            state, words = "open", "Not scored"
+        elif card.passed:
+            state, words = "passed", "Passed"
+        else:
+            state, words = "failed", "Failed " + ", ".join(plain_name(r.check) for r in failures)
+            if not failures:
+                state, words = "failed", "No check could judge it"
+        title = f"Candidate {number}"
+        picture = self.album.embed(candidate.picture, self.edges.select if chosen else self.edges.candidate)
+        asked = self.album.embed(candidate.truth / "colour.png", self.edges.raw)
+        raw = self.album.embed(candidate.edit, self.edges.raw)
+        product = shot.title or shot.sku
+        refined = candidate.recipe.refine != "off"
+        return CandidateView(
+            title,
+            state,
+            words,
+            Figure(
+                id_,
+                "candidate",
+                picture,
+                f"{title}: {words}",
+                f"{title} of {product} in the scene {shot.scene}: {words.lower()}",
+                tuple(evidence_marks(results, picture.full)),
+            ),
+            Figure(
+                f"{id_}-asked",
+                "asked",
+                asked,
+                "Asked for",
+                f"What {title.lower()} should show, from the 3D model",
+                tuple(truth_marks(_labels(candidate.truth), asked.full)),
+            ),
+            Figure(
+                f"{id_}-raw",
+                "raw",
+                raw,
+                "Raw edit" if refined else "Raw edit, kept as it is",
+                f"{title} as the engine returned it, before refine",
+            ),
+            results,
+            candidate.recipe.prompt,
+            _facts(candidate),
+        )
+
+
+def _in_order(record: CandidateRecord) -> tuple[int, int, str]:
+    return _order(record.candidate)
+
+
+def _order(candidate: Candidate) -> tuple[int, int, str]:
+    return candidate.recipe.wave, candidate.recipe.number, candidate.id
+
+
+def _worst_first(card: Scorecard) -> tuple[CheckResult, ...]:
+    rest = [r for r in card.results if r.verdict in (Verdict.PASS, Verdict.NOT_APPLICABLE)]
+    rest.sort(key=lambda r: (r.verdict == Verdict.NOT_APPLICABLE, r.score - r.threshold))
+    return (*card.failures, *rest)
+
+
+def _labels(folder: Path) -> tuple[TextTruth, ...]:
+    """Text truth of a reference folder; none where the folder is gone, since the picture says so already."""
+    try:
+        truth = json.loads((folder / "truth.json").read_text())
+        return tuple(TextTruth.from_dict(label) for label in truth["labels"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
+
+
+def _facts(candidate: Candidate) -> tuple[tuple[str, str], ...]:
+    recipe = candidate.recipe
+    engine = {name: str(value) for name, value in recipe.engine.items() if value not in ("", None)}
+    weights = engine.pop("weights_sha256", "")
+    name = engine.pop("name", "")
+    facts = [("Engine", ", ".join([name, *(f"{plain_name(k)} {v}" for k, v in engine.items())]))]
+    if weights:
+        facts.append(("Weights", f"sha256 {weights}"))
+    facts.append(("LoRA", "; ".join(_lora(lora) for lora in recipe.loras) or "none"))
+    facts.append(("Seed", str(recipe.seed)))
+    facts.append(("Wave, number", f"{recipe.wave}, {recipe.number}"))
+    facts.append(("Strays by", _variation(recipe.variation)))
+    facts.append(("Refine", recipe.refine))
+    facts.append(("Took", duration(candidate.seconds)))
+    if candidate.cost:
+        facts.append(("Cost", f"${candidate.cost:.4f}"))
+    facts.append(("Candidate id", candidate.id))
+    return tuple(facts)
+
+
+def _lora(lora: Mapping[str, object]) -> str:
+    words = f"{lora.get('label', '?')} at {lora.get('strength', '?')}"
+    if lora.get("trigger"):
+        words += f", trigger “{lora['trigger']}”"
+    return words + (f", sha256 {str(lora['sha256'])[:12]}" if lora.get("sha256") else "")
+
+
+def _variation(variation: Mapping[str, object]) -> str:
+    shift, turn, scale = variation.get("shift"), variation.get("turn"), variation.get("scale")
+    parts = []
+    if isinstance(shift, Sequence) and len(shift) == 2 and any(shift):
+        parts.append(f"{100 * shift[0]:+.1f} cm across, {100 * shift[1]:+.1f} cm in depth")
+    if isinstance(turn, int | float) and turn:
+        parts.append(f"turned {turn:+.1f}°")
+    if isinstance(scale, int | float) and scale != 1:
+        parts.append(f"size {100 * scale:.1f} %")
+    return "; ".join(parts) or "nothing: exactly as asked"

@@ -1,0 +1,149 @@
+"""Scenes: base photos (image 1) with camera, ground, light and the place where the product belongs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from packline.camera import Camera
+from packline.errors import GiveUp
+
+Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the product stands.
+
+    Parameters
+    ----------
+    position
+        The middle of the product's footprint on the ground, metres.
+    yaw
+        Degrees about Y that turn the product's front (+Z) towards the camera.
+    fit
+        Width and height in metres; the product is scaled until it just fits both.
+    shift, turn, scale
+        How far a candidate may stray: metres, degrees, share of the size.
+    """
+
+    position: Triple
+    yaw: float
+    fit: tuple[float, float]
+    shift: float = 0.02
+    turn: float = 8.0
+    scale: float = 0.05
+
+
+@dataclass(frozen=True)
+class Light:
+    """The scene's light, linear RGB irradiance on a surface that faces it.
+
+    Parameters
+    ----------
+    key_direction
+        Unit vector from the place towards the key light.
+    key_colour, sky_colour, ground_colour
+        Linear RGB irradiance of the key, of the upper and of the lower hemisphere.
+    key_size
+        Angular radius of the key in degrees; larger is softer.
+    words
+        How a prompt says it ("soft daylight from the left").
+    """
+
+    key_direction: Triple
+    key_colour: Triple
+    sky_colour: Triple
+    ground_colour: Triple
+    key_size: float = 8.0
+    words: str = "soft light"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A base photo and what is known about it."""
+
+    name: str
+    image: Path
+    words: str
+    camera: Camera
+    ground_point: Triple
+    ground_normal: Triple
+    place: Place
+    light: Light
+    sha256: str = ""
+
+    def photo(self) -> NDArray[np.uint8]:
+        """The base photo, sRGB, shape (height, width, 3)."""
+        try:
+            with Image.open(self.image) as picture:
+                pixels = np.asarray(picture.convert("RGB"))
+        except OSError as error:
+            raise GiveUp(
+                f"Scene {self.name}: its base photo {self.image} cannot be read ({error}); replace the file."
+            ) from error
+        if pixels.shape[:2] != (self.camera.height, self.camera.width):
+            raise GiveUp(
+                f"Scene {self.name}: the photo is {pixels.shape[1]}x{pixels.shape[0]} px but its file says "
+                f"{self.camera.width}x{self.camera.height}; correct one of them."
+            )
+        return pixels
+
+
+def load_scene(file: Path) -> Scene:
+    """Read a scene's small JSON file; the photo lies beside it.
+
+    Raises
+    ------
+    GiveUp
+        With a sentence, where the file or its photo is missing or a field is wrong.
+    """
+    name = file.stem
+    try:
+        data: dict[str, Any] = json.loads(file.read_text())
+        image = file.parent / data["image"]
+        digest = hashlib.sha256(file.read_bytes() + image.read_bytes()).hexdigest()
+        place, light, ground = data["place"], data["light"], data["ground"]
+        return Scene(
+            name=name,
+            image=image,
+            words=str(data["words"]),
+            camera=Camera.from_dict(data["camera"]),
+            ground_point=_triple(ground["point"]),
+            ground_normal=_triple(ground["normal"]),
+            place=Place(
+                position=_triple(place["position"]),
+                yaw=float(place["yaw"]),
+                fit=(float(place["fit"][0]), float(place["fit"][1])),
+                shift=float(place.get("shift", 0.02)),
+                turn=float(place.get("turn", 8.0)),
+                scale=float(place.get("scale", 0.05)),
+            ),
+            light=Light(
+                key_direction=_triple(light["key_direction"]),
+                key_colour=_triple(light["key_colour"]),
+                sky_colour=_triple(light["sky_colour"]),
+                ground_colour=_triple(light["ground_colour"]),
+                key_size=float(light.get("key_size", 8.0)),
+                words=str(light.get("words", "soft light")),
+            ),
+            sha256=digest,
+        )
+    except FileNotFoundError as error:
+        raise GiveUp(f"Scene {name}: {error.filename} is missing; add it or name another scene.") from error
+    except KeyError as error:
+        raise GiveUp(f"Scene {name}: field {error} is missing in {file}; add it (see docs/scenes.md).") from error
+    except (TypeError, ValueError, IndexError) as error:
+        raise GiveUp(f"Scene {name}: {file} is malformed ({error}); see docs/scenes.md.") from error
+
+
+def _triple(values: Any) -> Triple:
+    x, y, z = values
+    return float(x), float(y), float(z)

@@ -1,0 +1,103 @@
+"""Scorecards: what every check said about one candidate."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Verdict(StrEnum):
+    """What a check concludes."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    NOT_APPLICABLE = "not applicable"
+    UNVERIFIABLE = "unverifiable"
+    ERROR = "error"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Something a person can see.
+
+    Parameters
+    ----------
+    kind
+        "box", "polygon", "text", "heat" or "colour".
+    words
+        A caption.
+    points
+        Pixel coordinates in the candidate: two corners of a box, or a polygon.
+    data
+        Whatever the kind needs besides: ``{"expected", "read", "angle"}`` for text, ...
+    """
+
+    kind: str
+    words: str
+    points: tuple[tuple[float, float], ...] = ()
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One check on one candidate.
+
+    Parameters
+    ----------
+    check, version
+        Which check said so; `version` changes whenever its results may.
+    score
+        0 (certainly wrong) to 1 (certainly right).
+    threshold
+        The score from which it passes.
+    sentence
+        For a merchandiser: "reads bottom to top; should read top to bottom".
+    """
+
+    check: str
+    version: str
+    verdict: Verdict
+    score: float
+    threshold: float
+    sentence: str
+    evidence: tuple[Evidence, ...] = ()
+    milliseconds: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data."""
+        return {**asdict(self), "verdict": str(self.verdict)}
+
+    @staticmethod
+    def from_dict(data: dict[str, Any]) -> CheckResult:
+        """Read what `to_dict` wrote."""
+        evidence = tuple(
+            Evidence(e["kind"], e["words"], tuple((p[0], p[1]) for p in e["points"]), e["data"])
+            for e in data["evidence"]
+        )
+        return CheckResult(**{**data, "verdict": Verdict(data["verdict"]), "evidence": evidence})
+
+
+@dataclass(frozen=True)
+class Scorecard:
+    """Every check's result for one candidate."""
+
+    results: tuple[CheckResult, ...]
+
+    @property
+    def passed(self) -> bool:
+        """True when at least one check ran and none failed, erred or could not tell."""
+        fine = (Verdict.PASS, Verdict.NOT_APPLICABLE)
+        return any(r.verdict == Verdict.PASS for r in self.results) and all(r.verdict in fine for r in self.results)
+
+    @property
+    def failures(self) -> tuple[CheckResult, ...]:
+        """What stands against the candidate, worst first."""
+        fine = (Verdict.PASS, Verdict.NOT_APPLICABLE)
+        return tuple(sorted((r for r in self.results if r.verdict not in fine), key=lambda r: r.score - r.threshold))
+
+    @property
+    def score(self) -> float:
+        """The weakest check's margin decides: the least score over those that ran, 0 to 1."""
+        ran = [r.score for r in self.results if r.verdict != Verdict.NOT_APPLICABLE]
+        return min(ran, default=0.0)

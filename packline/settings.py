@@ -1,0 +1,155 @@
+"""Settings of a run: a TOML file beside the catalog."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from packline.errors import FixSettings
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RunSettings(_Table):
+    """``[run]``"""
+
+    name: str = Field(min_length=1, description="name of the catalog run, part of keys and reports")
+    tenant: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="whose pictures these are; first part of every key")
+    environment: Literal["dev", "staging", "prod"] = "dev"
+    work: Path = Field(description="folder for references, candidates and the report; may be cleaned when idle")
+    chunk: int = Field(8, ge=1, le=500, description="shots a task takes at a time")
+    size: int = Field(1024, ge=256, le=4096, description="pixels on a side of a delivered picture")
+    seed: int = Field(1, ge=0, description="first seed; every candidate's seed is derived from it")
+
+
+class PathSettings(_Table):
+    """``[paths]``, relative to the settings file"""
+
+    models: Path
+    scenes: Path
+    loras: Path = Field(description="presets.json")
+
+
+class EngineSettings(_Table):
+    """``[engine]``"""
+
+    name: str = Field("embedded", description="name for reports and the ledger")
+    architecture: str = Field(description="flux2-klein-embedded, flux2-klein-4b, ... (packline models list)")
+    model: str = Field(description="folder (relative to the settings file) or hub name of the pipeline's weights")
+    device: str = "auto"
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    size: int = Field(256, ge=64, multiple_of=16, description="pixels on a side that the engine edits at")
+    steps: int = Field(4, ge=1, le=100)
+    guidance: float = Field(1.0, ge=0)
+    batch: int = Field(4, ge=1, description="candidates edited together; halved when memory runs out")
+    refine: Literal["off", "labels", "product"] = "product"
+    price: float = Field(0.0, ge=0, description="dollars a candidate")
+
+
+class CandidateSettings(_Table):
+    """``[candidates]``: waves of tries for each shot"""
+
+    wave: int = Field(2, ge=1, le=64, description="candidates in a wave")
+    waves: int = Field(3, ge=1, le=16, description="waves before the shot is flagged")
+    enough: int = Field(1, ge=1, description="passing candidates after which a shot stops")
+
+
+class PromptSettings(_Table):
+    """``[prompt]``"""
+
+    template: str
+
+
+class BucketSettings(_Table):
+    """``[bucket]``"""
+
+    url: str = Field(description="a folder (relative to the settings file) or s3://bucket/prefix")
+    endpoint: str = Field("", description="another S3 API than Amazon's")
+    region: str = ""
+
+
+class LedgerSettings(_Table):
+    """``[ledger]``"""
+
+    url: str = Field(description="SQLAlchemy URL, or a file for SQLite (relative to the settings file)")
+
+
+class Settings(_Table):
+    """All settings of a run. Paths are absolute after `load_settings`."""
+
+    run: RunSettings
+    paths: PathSettings
+    engine: EngineSettings
+    candidates: CandidateSettings = CandidateSettings()
+    prompt: PromptSettings
+    bucket: BucketSettings
+    ledger: LedgerSettings
+    checks: dict[str, dict[str, Any]] = Field(default_factory=dict, description="validated by scoring")
+    file: Path = Path()
+
+
+def load_settings(file: Path) -> Settings:
+    """Read and validate a settings file.
+
+    Raises
+    ------
+    FixSettings
+        With one sentence for each key that is absent, unknown or wrong.
+    """
+    try:
+        data = tomllib.loads(file.read_text())
+    except FileNotFoundError as error:
+        raise FixSettings(f"Settings file {file} is missing; every catalog needs one beside it.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise FixSettings(f"Settings file {file} is not valid TOML: {error}.") from error
+    try:
+        settings = Settings.model_validate(data)
+    except ValidationError as error:
+        raise FixSettings(_sentences(file, error)) from error
+    return _absolute(settings, file)
+
+
+def _absolute(settings: Settings, file: Path) -> Settings:
+    base = file.resolve().parent
+
+    def under(path: Path | str) -> Path:
+        return (base / path).resolve()
+
+    engine, bucket, ledger = settings.engine, settings.bucket, settings.ledger
+    if "/" in engine.model and under(engine.model).exists():
+        engine = engine.model_copy(update={"model": str(under(engine.model))})
+    if "://" not in bucket.url:
+        bucket = bucket.model_copy(update={"url": str(under(bucket.url))})
+    if "://" not in ledger.url:
+        ledger = ledger.model_copy(update={"url": f"sqlite:///{under(ledger.url)}"})
+    paths = settings.paths
+    return settings.model_copy(
+        update={
+            "run": settings.run.model_copy(update={"work": under(settings.run.work)}),
+            "paths": PathSettings(
+                models=under(paths.models), scenes=under(paths.scenes), loras=under(paths.loras)
+            ),
+            "engine": engine,
+            "bucket": bucket,
+            "ledger": ledger,
+            "file": file.resolve(),
+        }
+    )
+
+
+def _sentences(file: Path, error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors():
+        key = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "missing":
+            lines.append(f"Settings file {file}: key {key} is absent; add it.")
+        elif problem["type"] == "extra_forbidden":
+            lines.append(f"Settings file {file}: key {key} is unknown; remove it or mend its spelling.")
+        else:
+            lines.append(f"Settings file {file}: key {key} is wrong: {problem['msg']}.")
+    return " ".join(lines)

@@ -1,0 +1,200 @@
+"""What every check is given, what it is, and what it answers with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from packline.reference import Picture, Reference
+from packline.scorecard import CheckResult, Evidence, Verdict
+
+Floats = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class PromptWords:
+    """What the picture is meant to show, and what else it might show instead.
+
+    Parameters
+    ----------
+    product, scene
+        As the prompt says them ("a red low-top shoe", "on a pale stone slab").
+    other_products, other_scenes
+        The words of other products and scenes of the catalog: the distractors.
+    """
+
+    product: str = ""
+    scene: str = ""
+    other_products: tuple[str, ...] = ()
+    other_scenes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CheckInput:
+    """One candidate beside everything that is known to be true about it.
+
+    Parameters
+    ----------
+    candidate
+        The edited picture, sRGB, uint8 (H, W, 3). An empty array (0, 0, 3) where the file cannot be decoded.
+    base
+        The scene's base photo, same shape.
+    scene
+        The reference in the scene's own camera: what this very picture should show.
+    references
+        All references, canonical views included.
+    words
+        The prompt's words.
+    """
+
+    candidate: Picture
+    base: Picture
+    scene: Reference
+    references: tuple[Reference, ...] = ()
+    words: PromptWords = field(default_factory=PromptWords)
+
+    @property
+    def problem(self) -> str:
+        """Why no check can look at this candidate, as a sentence; empty where all is well."""
+        picture = np.asarray(self.candidate)
+        if picture.size == 0:
+            return "The picture cannot be decoded."
+        if picture.dtype != np.uint8:
+            broken = np.issubdtype(picture.dtype, np.floating) and not np.isfinite(picture).all()
+            return f"The picture holds {'NaN or infinite' if broken else picture.dtype} values, not 8-bit ones."
+        wanted = self.scene.mask.shape
+        if picture.ndim != 3 or picture.shape != (*wanted, 3):
+            size = " x ".join(str(n) for n in picture.shape[1::-1])
+            return f"The picture is {size} px; it should be {wanted[1]} x {wanted[0]} px in RGB."
+        if self.base.shape != picture.shape:
+            return "The base photo and the picture differ in size."
+        return ""
+
+    @cached_property
+    def grey(self) -> Floats:
+        """The candidate's luma (Rec. 601 on sRGB values), float32 (H, W), 0 to 255."""
+        return cv2.cvtColor(self.candidate, cv2.COLOR_RGB2GRAY).astype(np.float32)
+
+    @cached_property
+    def base_grey(self) -> Floats:
+        """The base photo's luma, float32 (H, W), 0 to 255."""
+        return cv2.cvtColor(self.base, cv2.COLOR_RGB2GRAY).astype(np.float32)
+
+    @cached_property
+    def inside(self) -> Bools:
+        """Where the product should be, bool (H, W)."""
+        return np.asarray(self.scene.mask > 127)
+
+    @cached_property
+    def distance(self) -> Floats:
+        """Pixels to the product's outline, float32 (H, W): positive outside, negative inside."""
+        inside = self.inside.astype(np.uint8)
+        outward = cv2.distanceTransform(1 - inside, cv2.DIST_L2, 3)
+        return np.asarray(outward - cv2.distanceTransform(inside, cv2.DIST_L2, 3), np.float32)
+
+    @cached_property
+    def render_grey(self) -> Floats:
+        """The lit render's luma, float32 (H, W), 0 to 255."""
+        return cv2.cvtColor(self.scene.colour, cv2.COLOR_RGB2GRAY).astype(np.float32)
+
+    @cached_property
+    def box(self) -> tuple[int, int, int, int]:
+        """Left, top, right, bottom of the product's mask in pixels; all 0 where the mask is empty."""
+        x, y, w, h = cv2.boundingRect(self.scene.mask)
+        return int(x), int(y), int(x + w), int(y + h)
+
+    def crop(self, pad: int) -> tuple[slice, slice]:
+        """Rows and columns of the product's box, `pad` pixels wider on every side, within the picture."""
+        left, top, right, bottom = self.box
+        height, width = self.scene.mask.shape
+        return slice(max(0, top - pad), min(height, bottom + pad)), slice(max(0, left - pad), min(width, right + pad))
+
+
+class CheckSettings(BaseModel):
+    """What every check's table ``[checks.<name>]`` has; a check adds its own keys.
+
+    Parameters
+    ----------
+    threshold
+        The score, 0 to 1, from which a candidate passes.
+    enabled
+        False leaves the check out of the scorecard.
+    unverifiable
+        What to do where the check cannot tell: "flag" holds the candidate back, "pass" lets it through.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    threshold: float = Field(ge=0, le=1)
+    enabled: bool = True
+    unverifiable: Literal["flag", "pass"] = "flag"
+
+
+Judge = Callable[[Sequence[CheckInput], Any], list[CheckResult]]
+
+
+@dataclass(frozen=True)
+class Check:
+    """A dimension on which a candidate is judged.
+
+    Parameters
+    ----------
+    name
+        As in the settings and on the scorecard.
+    version
+        Changes whenever the results may.
+    settings
+        The model of the table ``[checks.<name>]``.
+    defaults
+        The table that is used where the catalog's settings have none.
+    judge
+        The pure function: inputs and settings to one result an input, in order. It gets a whole chunk at once,
+        so that pictures are encoded and labels recognised in one batch.
+    """
+
+    name: str
+    version: str
+    settings: type[CheckSettings]
+    defaults: dict[str, Any]
+    judge: Judge
+
+    def result(
+        self,
+        score: float,
+        threshold: float,
+        sentence: str,
+        evidence: tuple[Evidence, ...] = (),
+        verdict: Verdict | None = None,
+    ) -> CheckResult:
+        """Build a result; without `verdict` the score against the threshold decides."""
+        score = float(np.clip(score, 0.0, 1.0))
+        decided = verdict or (Verdict.PASS if score >= threshold else Verdict.FAIL)
+        return CheckResult(self.name, self.version, decided, score, threshold, sentence, evidence)
+
+
+def read_candidate(file: Path) -> Picture:
+    """Read a candidate's file as sRGB uint8 (H, W, 3); an empty array where it cannot be decoded."""
+    picture = cv2.imread(str(file), cv2.IMREAD_COLOR)
+    if picture is None:
+        return np.zeros((0, 0, 3), np.uint8)
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def ramp(value: float, bad: float, good: float) -> float:
+    """Score a measured value: 0 at `bad`, 1 at `good`, linear between; `bad` may lie above `good`."""
+    return float(np.clip((value - bad) / (good - bad), 0.0, 1.0))
+
+
+def box_evidence(words: str, left: float, top: float, right: float, bottom: float, **data: Any) -> Evidence:
+    """A box in the candidate's pixels."""
+    corners = ((float(left), float(top)), (float(right), float(bottom)))
+    return Evidence("box", words, corners, data)

@@ -1,0 +1,53 @@
+"""Every check there is: one line each, and those of installed packages."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.metadata import entry_points
+
+from packline.errors import FixSettings
+from scoring import alignment, artifacts, scene_kept, text_orientation
+from scoring.check import Check
+
+GROUP = "packline.checks"
+
+BUILT_IN: tuple[Check, ...] = (
+    artifacts.CHECK,
+    scene_kept.CHECK,
+    text_orientation.CHECK,
+    alignment.CHECK,
+)
+
+
+@lru_cache(maxsize=1)
+def checks() -> dict[str, Check]:
+    """All checks by name: the built-in ones, then those that installed packages offer.
+
+    A package offers one with an entry point of the group ``packline.checks`` that leads to a
+    `scoring.check.Check`.
+
+    Raises
+    ------
+    FixSettings
+        Where an entry point cannot be loaded, is no check, or takes a name that is in use.
+    """
+    found = {check.name: check for check in BUILT_IN}
+    for point in entry_points(group=GROUP):
+        try:
+            check = point.load()
+        except Exception as error:
+            raise FixSettings(
+                f"The installed check {point.name} ({point.value}) cannot be loaded ({error}); "
+                "mend or uninstall its package."
+            ) from error
+        if not isinstance(check, Check):
+            raise FixSettings(
+                f"The installed check {point.name} ({point.value}) is no scoring.check.Check; mend its package."
+            )
+        if check.name in found:
+            raise FixSettings(
+                f"The installed check {point.name} ({point.value}) takes the name {check.name}, which is in use; "
+                "rename it or uninstall its package."
+            )
+        found[check.name] = check
+    return found

@@ -1,0 +1,1 @@
+"""What makes the demo assets: base photos, models and LoRAs. Nothing that runs the line imports it."""

@@ -1,0 +1,163 @@
+"""Train the demo's style LoRAs on top of the embedded editor: ``python -m training.loras``.
+
+A LoRA learns the same edits with another light over the whole picture. A third of its lessons come without
+the trigger words and with the plain picture, so that the trigger switches the style and the LoRA alone does
+not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import Flux2KleinPipeline
+from numpy.typing import NDArray
+from peft import LoraConfig, get_peft_model_state_dict
+
+from packline.colour import to_linear, to_srgb
+from training.editor import Lessons, Trainer, encode_lessons, join
+from training.pairs import Pair, load_pairs
+
+RANK = 16
+TARGETS = ["to_q", "to_k", "to_v", "to_out.0", "to_qkv_mlp_proj", "linear_in", "linear_out"]
+PLAIN_SHARE = 0.34
+
+
+@dataclass(frozen=True)
+class Style:
+    """A look of the whole picture.
+
+    Parameters
+    ----------
+    gain
+        Linear RGB factors.
+    lift
+        Added in linear light.
+    contrast
+        Power on the linear value over its middle grey; above 1 deepens shadows.
+    """
+
+    label: str
+    trigger: str
+    file: str
+    gain: tuple[float, float, float]
+    lift: tuple[float, float, float]
+    contrast: float
+    notes: str
+
+
+STYLES = (
+    Style(
+        "warm evening light",
+        "in warm evening light",
+        "warm-evening-light.safetensors",
+        (1.18, 0.93, 0.62),
+        (0.012, 0.004, 0.0),
+        1.08,
+        "Low sun: the whole picture turns warm and a little deeper.",
+    ),
+    Style(
+        "cool studio",
+        "in cool studio light",
+        "cool-studio.safetensors",
+        (0.84, 0.98, 1.2),
+        (0.0, 0.004, 0.012),
+        0.96,
+        "Daylight lamps: the whole picture turns cool and a little brighter.",
+    ),
+)
+
+
+def styled(picture: NDArray[np.uint8], style: Style) -> NDArray[np.uint8]:
+    """The picture in the style's light, sRGB uint8."""
+    linear = to_linear(picture)
+    graded = 0.18 * (np.maximum(linear, 1e-5) / 0.18) ** style.contrast
+    return to_srgb(graded * np.asarray(style.gain, np.float32) + np.asarray(style.lift, np.float32))
+
+
+def train(style: Style, pipe: Flux2KleinPipeline, pairs: list[Pair], cpu_minutes: float, out: Path) -> None:
+    """Train one LoRA and write it.
+
+    Parameters
+    ----------
+    pipe
+        The finished editor; it gets an adapter, which is deleted again.
+    """
+    net = pipe.transformer
+    plain = int(len(pairs) * PLAIN_SHARE)
+    # plain lessons twice: without the trigger, and the same wording with nothing asked
+    lessons: Lessons = join(
+        [
+            encode_lessons(pipe.vae, pipe.tokenizer, pairs[:plain]),
+            encode_lessons(
+                pipe.vae,
+                pipe.tokenizer,
+                [replace(pair, out=styled(pair.out, style)) for pair in pairs[plain:]],
+                style.trigger,
+            ),
+        ]
+    )
+    pipe.transformer.requires_grad_(False)
+    pipe.text_encoder.requires_grad_(False)
+    torch.manual_seed(0)
+    config = LoraConfig(r=RANK, lora_alpha=RANK, target_modules=TARGETS, init_lora_weights="gaussian")
+    net.add_adapter(config, "style")
+    parameters = [p for p in net.parameters() if p.requires_grad]
+    trainer = Trainer(net, pipe.text_encoder, rate=3e-3, parameters=parameters)
+    trainer.run(lambda: lessons, cpu_minutes, 16, lambda done: 8 if done < 0.6 else 16, until=0.02)
+    out.mkdir(parents=True, exist_ok=True)
+    pipe.save_lora_weights(
+        out,
+        transformer_lora_layers=get_peft_model_state_dict(net, adapter_name="style"),
+        transformer_lora_adapter_metadata=net.peft_config["style"].to_dict(),
+        weight_name=style.file,
+        safe_serialization=True,
+    )
+    net.delete_adapters("style")
+
+
+def write_presets(out: Path) -> None:
+    """List the styles as `presets.json`."""
+    loras = [
+        {
+            "label": style.label,
+            "theme": "light",
+            "notes": style.notes,
+            "base_architecture": "flux2-klein-embedded",
+            "path": style.file,
+            "sha256": hashlib.sha256((out / style.file).read_bytes()).hexdigest(),
+            "prompt": style.trigger,
+            "settings": {"strength": 0.8},
+        }
+        for style in STYLES
+        if (out / style.file).exists()
+    ]
+    (out / "presets.json").write_text(json.dumps({"loras": loras}, indent=2) + "\n")
+
+
+def main() -> None:
+    """Train all styles."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cpu-minutes", type=float, default=5, help="for each style")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--shards", type=int, default=8, help="shards of pairs to train on")
+    parser.add_argument("--editor", type=Path, default=Path("assets/models/editor"))
+    parser.add_argument("--pairs", type=Path, default=Path("work/train/pairs"))
+    parser.add_argument("--out", type=Path, default=Path("assets/loras"))
+    asked = parser.parse_args()
+    torch.set_num_threads(asked.threads)
+    files = sorted(asked.pairs.glob("*.npz"))[1 : 1 + asked.shards]
+    pairs = [pair for file in files for pair in load_pairs(file)]
+    for style in STYLES:
+        pipe = Flux2KleinPipeline.from_pretrained(asked.editor, torch_dtype=torch.float32)
+        train(style, pipe, pairs, asked.cpu_minutes, asked.out)
+    write_presets(asked.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -19,6 +19,7 @@ from packline.records import RowError
 from packline.scenes import load_scene
 from packline.settings import Settings
 from packline.shots import Product, Shot
+from packline.stage.files import sidecar_of
 
 COLUMNS = ("sku", "title", "model", "scenes", "labels", "lora", "lora_strength")
 NEEDED = COLUMNS[:4]
@@ -74,8 +75,8 @@ def read_catalog(file: Path, settings: Settings) -> Catalog:
     Raises
     ------
     FixSettings
-        Where the file as a whole cannot be used: missing, unreadable, empty, or without a needed column. A bad
-        row is no such error; it is in `Catalog.errors`.
+        Where the file as a whole cannot be used: missing, unreadable, empty, or without a needed column. A
+        bad row is no such error; it is in `Catalog.errors`.
     """
     rows = _read_rows(file)
     reader = _RowReader(settings)
@@ -91,7 +92,7 @@ def read_catalog(file: Path, settings: Settings) -> Catalog:
 
 # the file as a table of strings
 
-_EXTRA = "\0extra"  # a column for what a row has too much of
+_EXTRA = tuple(f"\0extra{number}" for number in range(8))  # columns for what a row has too much of
 
 
 def _read_rows(file: Path) -> list[dict[str, str]]:
@@ -106,7 +107,9 @@ def _read_rows(file: Path) -> list[dict[str, str]]:
     except FixSettings:
         raise
     except UnicodeDecodeError as error:
-        raise FixSettings(f"Catalog {file} is not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8.") from error
+        raise FixSettings(
+            f"Catalog {file} is not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8."
+        ) from error
     except Exception as error:  # pandas and pyarrow raise a dozen kinds for a file that is none
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise FixSettings(f"Catalog {file} cannot be read as {file.suffix[1:]}: {said}.") from error
@@ -119,7 +122,7 @@ def _read_rows(file: Path) -> list[dict[str, str]]:
         raise FixSettings(f"Catalog {file} has the column {twice[0]} twice; remove one.")
     if not len(table):
         raise FixSettings(f"Catalog {file} has no rows; add a product.")
-    known = [name for name in columns if name in (*COLUMNS, _EXTRA)]
+    known = [name for name in columns if name in (*COLUMNS, *_EXTRA)]
     return [
         {name: _text(value) for name, value in zip(known, values, strict=True)}
         for values in table[known].itertuples(index=False, name=None)
@@ -131,23 +134,24 @@ def _read_csv(file: Path) -> Any:
 
     with file.open(encoding="utf-8-sig", newline="") as stream:
         header = [name.strip() for name in next(csv.reader(stream), [])]
-    if not header:
-        raise FixSettings(f"Catalog {file} is empty; its first line names the columns.")
-    twice = sorted({name for name in header if header.count(name) > 1})
-    if twice:
-        raise FixSettings(f"Catalog {file} has the column {twice[0]} twice; remove one.")
-    # a row that is too long keeps its place and its surplus, to be reported with its number
-    return pd.read_csv(
-        file,
-        names=[*header, _EXTRA],
-        header=0,
-        dtype=str,
-        keep_default_na=False,
-        index_col=False,
-        encoding="utf-8-sig",
-        engine="python",
-        on_bad_lines=lambda fields: [*fields[: len(header)], "; ".join(fields[len(header) :])],
-    )
+        if not header:
+            raise FixSettings(f"Catalog {file} is empty; its first line names the columns.")
+        twice = sorted({name for name in header if header.count(name) > 1})
+        if twice:
+            raise FixSettings(f"Catalog {file} has the column {twice[0]} twice; remove one.")
+        # a row that is too long keeps its place and its surplus, to be reported with its number
+        try:
+            return pd.read_csv(
+                stream,
+                names=[*header, *_EXTRA],
+                header=None,
+                dtype=str,
+                keep_default_na=False,
+                index_col=False,
+                engine="python",
+            )
+        except pd.errors.EmptyDataError:
+            raise FixSettings(f"Catalog {file} has no rows; add a product.") from None
 
 
 def _read_parquet(file: Path) -> Any:
@@ -169,7 +173,7 @@ def _read_json_lines(file: Path) -> Any:
         except ValueError as error:
             raise FixSettings(f"Catalog {file}: line {number} is not JSON ({error}); mend it.") from error
         if not isinstance(row, dict):
-            raise FixSettings(f"Catalog {file}: line {number} is not an object; write {{\"sku\": ...}}.")
+            raise FixSettings(f'Catalog {file}: line {number} is not an object; write {{"sku": ...}}.')
         rows.append(row)
     # as objects: pandas would make numbers of SKUs
     return pd.DataFrame(rows, dtype=object)
@@ -187,7 +191,7 @@ def _text(value: Any) -> str:
 # one row
 
 
-class _Bad(Exception):
+class _FieldError(Exception):
     """A field that cannot be used: its name and a sentence."""
 
     def __init__(self, field: str, sentence: str) -> None:
@@ -219,21 +223,22 @@ class _RowReader:
             Row of each SKU so far; grows by this row's.
         """
         sku, title = row["sku"], row["title"]
-        faults: list[_Bad] = []
+        faults: list[_FieldError] = []
 
         def attempt(read: Any, *arguments: Any) -> Any:
             try:
                 return read(*arguments)
-            except _Bad as fault:
+            except _FieldError as fault:
                 faults.append(fault)
                 return None
 
-        if row.get(_EXTRA):
-            surplus = f'it has more fields than the header (the surplus is "{row[_EXTRA]}"); quote commas.'
-            faults.append(_Bad("row", surplus))
+        surplus = "; ".join(filter(None, (row.get(name) for name in _EXTRA)))
+        if surplus:
+            said = f'it has more fields than the header (the surplus is "{surplus}"); quote commas.'
+            faults.append(_FieldError("row", said))
         attempt(_check_sku, sku, seen.setdefault(sku, number) if sku else number, number)
         if not title:
-            faults.append(_Bad("title", "title is empty; the prompt needs the product's words."))
+            faults.append(_FieldError("title", "title is empty; the prompt needs the product's words."))
         model = attempt(self._model, row["model"])
         placements = attempt(_placements, row["scenes"])
         if placements:
@@ -252,13 +257,17 @@ class _RowReader:
 
     def _model(self, text: str) -> Path:
         if not text:
-            raise _Bad("model", "model is empty; name the 3D model's file.")
+            raise _FieldError("model", "model is empty; name the 3D model's file.")
         file = (self._settings.paths.models / text).resolve()
         if file.suffix.lower() not in MODEL_SUFFIXES:
-            raise _Bad("model", f"model {text} is of a kind that is not read; use {', '.join(MODEL_SUFFIXES)}.")
+            raise _FieldError(
+                "model", f"model {text} is of a kind that is not read; use {', '.join(MODEL_SUFFIXES)}."
+            )
         if not file.is_file():
             near = _near(text, [p.name for p in file.parent.glob("*") if p.suffix.lower() in MODEL_SUFFIXES])
-            raise _Bad("model", f"model {text} is missing in {self._settings.paths.models}; add it{near}.")
+            raise _FieldError(
+                "model", f"model {text} is missing in {self._settings.paths.models}; add it{near}."
+            )
         return file
 
     def _check_scenes(self, placements: tuple[tuple[str, str], ...]) -> None:
@@ -266,9 +275,11 @@ class _RowReader:
             if scene not in self._scenes:
                 near = _near(scene, self._scenes)
                 folder = self._settings.paths.scenes
-                raise _Bad("scenes", f"scene {scene} is unknown in {folder}; add it{near}.")
+                raise _FieldError("scenes", f"scene {scene} is unknown in {folder}; add it{near}.")
             if view not in VIEWS:
-                raise _Bad("scenes", f"view {view} of scene {scene} is unknown; use one of {', '.join(VIEWS)}.")
+                raise _FieldError(
+                    "scenes", f"view {view} of scene {scene} is unknown; use one of {', '.join(VIEWS)}."
+                )
             if scene not in self._scene_faults:
                 try:
                     load_scene(self._settings.paths.scenes / f"{scene}.json")
@@ -276,7 +287,7 @@ class _RowReader:
                 except GiveUp as error:
                     self._scene_faults[scene] = str(error)
             if self._scene_faults[scene]:
-                raise _Bad("scenes", self._scene_faults[scene])
+                raise _FieldError("scenes", self._scene_faults[scene])
 
     def _check_lora(self, label: str) -> None:
         if not label:
@@ -292,18 +303,18 @@ class _RowReader:
                 near = _near(label, [preset.label for preset in self._presets])
                 self._lora_faults[label] = f"{str(error).removesuffix('.')}{near}."
         if self._lora_faults[label]:
-            raise _Bad("lora", self._lora_faults[label])
+            raise _FieldError("lora", self._lora_faults[label])
 
 
 def _check_sku(sku: str, first: int, number: int) -> None:
     if not sku:
-        raise _Bad("sku", "sku is empty; give the product one.")
+        raise _FieldError("sku", "sku is empty; give the product one.")
     if len(sku) > LONGEST_SKU:
-        raise _Bad("sku", f"sku has {len(sku)} characters; use at most {LONGEST_SKU}.")
+        raise _FieldError("sku", f"sku has {len(sku)} characters; use at most {LONGEST_SKU}.")
     if not sku.isprintable():
-        raise _Bad("sku", "sku holds control characters; remove them.")
+        raise _FieldError("sku", "sku holds control characters; remove them.")
     if first != number:
-        raise _Bad("sku", f"sku is already that of row {first}; give each product its own.")
+        raise _FieldError("sku", f"sku is already that of row {first}; give each product its own.")
 
 
 def _placements(text: str) -> tuple[tuple[str, str], ...]:
@@ -311,13 +322,13 @@ def _placements(text: str) -> tuple[tuple[str, str], ...]:
     for entry in filter(None, (part.strip() for part in text.split(";"))):
         scene, _, view = (part.strip() for part in entry.partition(":"))
         if not scene:
-            raise _Bad("scenes", f'scenes entry "{entry}" names no scene; write scene or scene:view.')
+            raise _FieldError("scenes", f'scenes entry "{entry}" names no scene; write scene or scene:view.')
         place = scene, view or VIEWS[0]
         if place in found:
-            raise _Bad("scenes", f"scenes names {scene}:{place[1]} twice; remove one.")
+            raise _FieldError("scenes", f"scenes names {scene}:{place[1]} twice; remove one.")
         found.append(place)
     if not found:
-        raise _Bad("scenes", "scenes is empty; name at least one scene.")
+        raise _FieldError("scenes", "scenes is empty; name at least one scene.")
     return tuple(found)
 
 
@@ -327,18 +338,20 @@ def _labels(text: str) -> dict[str, str]:
         # the last equals sign: a label's text may hold one
         label, equals, direction = (part.strip() for part in entry.rpartition("="))
         if not equals or not label:
-            raise _Bad("labels", f'labels entry "{entry}" is malformed; write text = top to bottom.')
+            raise _FieldError("labels", f'labels entry "{entry}" is malformed; write text = top to bottom.')
         direction = " ".join(direction.lower().split())
         if direction not in DIRECTIONS:
-            raise _Bad("labels", f'direction "{direction}" of label {label} is unknown; use {", ".join(DIRECTIONS)}.')
+            raise _FieldError(
+                "labels", f'direction "{direction}" of label {label} is unknown; use {", ".join(DIRECTIONS)}.'
+            )
         if label in found:
-            raise _Bad("labels", f"labels names {label} twice; remove one.")
+            raise _FieldError("labels", f"labels names {label} twice; remove one.")
         found[label] = direction
     return found
 
 
 def _check_labels(model: Path, labels: Mapping[str, str]) -> None:
-    sidecar = model.with_name(f"{model.stem}.truth.json")
+    sidecar = sidecar_of(model)
     try:
         entries = json.loads(sidecar.read_text()).get("labels", [])
         known = [str(entry[name]) for entry in entries for name in ("id", "text")]
@@ -349,20 +362,20 @@ def _check_labels(model: Path, labels: Mapping[str, str]) -> None:
     for label in labels:
         if label not in known:
             says = f"its labels are {', '.join(known[1::2])}" if known else f"add it to {sidecar.name}"
-            raise _Bad("labels", f"label {label} is not annotated on model {model.name}; {says}.")
+            raise _FieldError("labels", f"label {label} is not annotated on model {model.name}; {says}.")
 
 
 def _strength(lora: str, text: str) -> float | None:
     if not text:
         return None
     if not lora:
-        raise _Bad("lora_strength", "lora_strength is given without a lora; name one or empty it.")
+        raise _FieldError("lora_strength", "lora_strength is given without a lora; name one or empty it.")
     try:
         return check_strength(lora, float(text))
     except ValueError:
-        raise _Bad("lora_strength", f"lora_strength {text} is not a number; write 0 to 2.") from None
+        raise _FieldError("lora_strength", f"lora_strength {text} is not a number; write 0 to 2.") from None
     except GiveUp as error:
-        raise _Bad("lora_strength", str(error)) from None
+        raise _FieldError("lora_strength", str(error)) from None
 
 
 def _near(text: str, known: list[str]) -> str:

@@ -92,7 +92,10 @@ def _flag(records: Sequence[CandidateRecord]) -> Decision:
     assert best.scorecard is not None
     worst = best.scorecard.failures[0]
     against = Counter(
-        result.check for record in scored if record.scorecard is not None for result in record.scorecard.failures
+        result.check
+        for record in scored
+        if record.scorecard is not None
+        for result in record.scorecard.failures
     )
     counts = ", ".join(f"{name} {number}" for name, number in against.most_common())
     return Decision(

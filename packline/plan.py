@@ -7,14 +7,17 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from packline.catalog import Catalog
 from packline.editing.loras import Presets, load_presets
+from packline.editing.prompts import describe_references
 from packline.fingerprint import digest, file_digest
 from packline.records import PlannedShot
 from packline.scenes import load_scene
 from packline.settings import Settings
 from packline.shots import Product, Shot
+from packline.stage.files import sidecar_of
 from packline.stage.version import STAGE_VERSION
 
 
@@ -39,7 +42,7 @@ def plan_shots(
     shared = {
         # the same product in two catalogs is two shots: their pictures, flags and releases are their owner's
         "the catalog's name": digest(settings.run.tenant, settings.run.name),
-        "the prompt": digest(settings.prompt.template),
+        "the prompt": digest(settings.prompt.template, _WORDING),
         "the engine": digest(dict(engine_facts)),
         "the run's settings": _run_digest(settings),
         "Packline's stage": digest(STAGE_VERSION),
@@ -78,23 +81,27 @@ def _product_parts(product: Product, presets: Presets | None) -> dict[str, str]:
         parts["the LoRA"] = digest(
             product.lora, presets.sha256(product.lora), preset.trigger, preset.negative_prompt
         )
-        parts["the LoRA's strength"] = digest(strength, preset.settings.guidance_scale, preset.settings.clip_skip)
+        parts["the LoRA's strength"] = digest(
+            strength, preset.settings.guidance_scale, preset.settings.clip_skip
+        )
     return parts
 
 
+# how this Packline words the references: a change of the code is a change of every prompt
+_WORDING = describe_references(("base", "product", "side", "top", "label:x"), "scene", "image")
+
+
 def _run_digest(settings: Settings) -> str:
-    engine = settings.engine
+    # what else the engine's table holds is among the engine's facts, or changes no pixel
     return digest(
-        settings.run.size,
-        settings.run.seed,
-        settings.candidates.model_dump(),
-        {name: getattr(engine, name) for name in ("architecture", "size", "steps", "guidance", "dtype", "refine")},
+        settings.run.size, settings.run.seed, settings.candidates.model_dump(), settings.engine.refine
     )
 
 
 # a model's files: itself, its sidecar, and what it names (textures, buffers, materials)
 
-_NAMED = re.compile(rb"[\w()+,%&'@ ./\\-]{1,200}?\.(?:png|jpe?g|tga|bmp|tiff?|webp|gif|ktx2?|dds|bin|mtl)", re.I)
+_ENDING = re.compile(rb"\.(?:png|jpe?g|tga|bmp|tiff?|webp|gif|ktx2?|dds|bin|mtl)", re.IGNORECASE)
+_NOT_IN_A_NAME = re.compile(r'[\x00-\x1f"<>|*?:\ufffd]')
 
 
 def model_digest(model: Path) -> str:
@@ -106,7 +113,7 @@ def model_digest(model: Path) -> str:
 def model_files(model: Path) -> list[Path]:
     """A model's file, its sidecar and the files beside it that it names, sorted."""
     found = {model}
-    sidecar = model.with_name(f"{model.stem}.truth.json")
+    sidecar = sidecar_of(model)
     if sidecar.is_file():
         found.add(sidecar)
     queue = [model]
@@ -121,19 +128,27 @@ def model_files(model: Path) -> list[Path]:
 
 def _named_files(file: Path) -> list[Path]:
     about = file.stat()
-    names = _names_in(file, about.st_size, about.st_mtime_ns)
     # exporters write absolute paths of their own machine; the loader then looks beside the model
-    candidates = [place for name in names for place in (file.parent / name, file.parent / Path(name).name)]
-    return sorted({place.resolve() for place in candidates if place.is_file()})
+    folder, media = file.parent, file.with_suffix(".fbm")
+    places = set()
+    for name in map(Path, _names_in(file, about.st_size, about.st_mtime_ns)):
+        places |= {folder.joinpath(*name.parts[start:]) for start in range(len(name.parts))}
+        places |= {folder / "textures" / name.name, media / name.name}
+    return sorted({place.resolve() for place in places if place.is_file()})
 
 
 @lru_cache(maxsize=65536)
-def _names_in(file: Path, size: int, changed: int) -> tuple[str, ...]:
+def _names_in(file: Path, size: int, changed: int) -> frozenset[str]:
+    """Whatever in a file may name another: the text before each ending, from each of its words on."""
     data = file.read_bytes()
     if data[:4] == b"glTF":
         data = data[20 : 20 + int.from_bytes(data[12:16], "little")]  # its JSON; the rest is numbers
-    names = {found.decode("utf-8", "replace").strip().replace("\\", "/") for found in _NAMED.findall(data)}
-    return tuple(sorted(names | {name.split(" ", 1)[1] for name in names if " " in name}))
+    names = set()
+    for ending in _ENDING.finditer(data):
+        before = data[max(0, ending.start() - 200) : ending.end()].decode("utf-8", "replace")
+        words = unquote(_NOT_IN_A_NAME.split(before)[-1].replace("\\", "/")).split(" ")
+        names |= {" ".join(words[start:]).strip() for start in range(len(words))}
+    return frozenset(names)
 
 
 def _digest_of(file: Path) -> str:

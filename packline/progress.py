@@ -60,3 +60,17 @@ def advanced(station: str, items: int = 1) -> None:
 def finished(station: str) -> None:
     """Say that a station is done."""
     _watching[-1].station_finished(station)
+
+
+class Tally:
+    """Counts each thing once for a station, however often it is reported."""
+
+    def __init__(self, station: str) -> None:
+        self._station = station
+        self._seen: set[str] = set()
+
+    def __call__(self, name: str) -> None:
+        """Report that `name` is done."""
+        if name not in self._seen:
+            self._seen.add(name)
+            advanced(self._station)

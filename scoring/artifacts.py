@@ -1,4 +1,4 @@
-"""Is the picture whole? Defects that show without knowing what the product is, and a product that is not there."""
+"""Is the picture whole? Defects that show whatever the product is, and a product that is not there."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pydantic import Field
 
 from packline.scorecard import CheckResult, Evidence, Verdict
 from scoring.check import Bools, Check, CheckInput, CheckSettings, Floats, box_evidence, ramp
+from scoring.registration import SIZE, agreement, gradients, shrunk
 
 # the FFT's window: small enough to be quick, large enough for a lattice of 16 px to peak
 WINDOW = 512
@@ -58,7 +59,9 @@ def _judge(one: CheckInput, settings: ArtifactSettings) -> CheckResult:
     bad = sorted((f for f in findings if f.score < settings.threshold), key=lambda f: f.score)
     evidence = tuple(item for finding in bad for item in finding.evidence)
     sentence = " ".join(finding.sentence for finding in bad[:3])
-    return CHECK.result(worst.score, settings.threshold, sentence or "No defects of the picture were found.", evidence)
+    return CHECK.result(
+        worst.score, settings.threshold, sentence or "No defects of the picture were found.", evidence
+    )
 
 
 def flat(one: CheckInput) -> Finding:
@@ -81,7 +84,7 @@ def burnt(one: CheckInput) -> Finding:
 
 
 def _burn(picture: NDArray[np.uint8]) -> tuple[float, float]:
-    """Share of clipped pixels, and the 95th percentile of chroma (largest less smallest channel), on every 2nd pixel."""
+    """Share of clipped pixels, and the 95th percentile of largest less smallest channel; every 2nd pixel."""
     red, green, blue = cv2.split(np.ascontiguousarray(picture[::2, ::2]))
     high, low = cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue)
     clipped = ((high >= 254) & (low >= 250)) | (high <= 2)
@@ -90,9 +93,11 @@ def _burn(picture: NDArray[np.uint8]) -> tuple[float, float]:
 
 
 def noisy(one: CheckInput) -> Finding:
-    """More noise than the base photo has (Immerkaer 1996, on the median of a Laplacian's absolute response)."""
+    """More noise than the base photo has (Immerkaer 1996, on the median of the response)."""
     more = _noise(one.grey) - _noise(one.base_grey)
-    return Finding("noise", ramp(more, 9.0, 2.0), "The picture is noisy: much more grain than the base photo has.")
+    return Finding(
+        "noise", ramp(more, 9.0, 2.0), "The picture is noisy: much more grain than the base photo has."
+    )
 
 
 def _noise(grey: Floats) -> float:
@@ -112,7 +117,7 @@ def blurred(one: CheckInput) -> Finding:
 def soft_product(one: CheckInput) -> Finding:
     """The product is softer than its own render at the render's edges."""
     cut = one.crop(8)
-    ratio = _sharpness(one.grey[cut], one.render_grey[cut], one.distance[cut] < -4)
+    ratio = _sharpness(one.aligned_grey[cut], one.render_grey[cut], one.distance[cut] < -4)
     score = 1.0 if ratio is None else ramp(ratio, 0.35, 0.8)
     sentence = "The product is soft: its edges are less sharp than the 3D model's render."
     return Finding("soft product", score, sentence, (box_evidence("soft", *one.box),))
@@ -139,37 +144,35 @@ def _sharpness(seen: Floats, expected: Floats, where: Bools) -> float | None:
 def _slope(grey: Floats, sigma: float) -> Floats:
     smooth = cv2.GaussianBlur(grey, (0, 0), sigma)
     return np.asarray(
-        cv2.magnitude(cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)) / 4, np.float32
+        cv2.magnitude(cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)) / 4,
+        np.float32,
     )
 
 
 def latticed(one: CheckInput) -> Finding:
-    """Regular peaks of the spectrum at periods of 2 to 16 px, as decoders leave them, that the base photo lacks."""
-    worst, period = 0.0, 0
+    """Regular peaks of the spectrum at periods of 2 to 16 px, as broken decoders leave them."""
     left, top, right, bottom = one.box
-    middle = ((left + right) // 2, (top + bottom) // 2)
-    places = {"product": middle, "scene": (middle[0] + one.grey.shape[1] // 2, middle[1])}
+    x, y = (left + right) // 2, (top + bottom) // 2
     height, width = one.grey.shape
     side = min(WINDOW, height, width)
-    for x, y in places.values():
-        x0 = int(np.clip(x - side // 2, 0, width - side))
+    worst, period = 0.0, 0
+    for cx in (x, (x + width // 2) % width):
+        x0 = int(np.clip(cx - side // 2, 0, width - side))
         y0 = int(np.clip(y - side // 2, 0, height - side))
         cut = np.s_[y0 : y0 + side, x0 : x0 + side]
+        # what the base photo and the product's own print have of a pattern is none
         expected = np.where(one.inside[cut], one.render_grey[cut], one.base_grey[cut])
-        peaks, known = _peaks(one.grey[cut]), _peaks(expected)
-        for lattice, value in peaks.items():
-            # a pattern that the base photo or the product's own print has is none
-            more = value - max(0.0, known[lattice])
-            if more > worst:
-                worst, period = more, lattice
+        for lattice, value in _peaks(one.grey[cut] - expected).items():
+            if value > worst:
+                worst, period = value, lattice
     sentence = f"A regular grid of {period} px lies over the picture, as a broken decoder leaves it."
-    return Finding("grid", ramp(worst, 7.0, 4.0), sentence)
+    return Finding("grid", ramp(worst, 6.2, 3.6), sentence)
 
 
-def _peaks(grey: Floats) -> dict[int, float]:
-    """How far the spectrum rises at each lattice's frequencies over its neighbourhood, in standard deviations."""
-    side = grey.shape[0]
-    rest = grey - cv2.GaussianBlur(grey, (0, 0), 3.0)
+def _peaks(difference: Floats) -> dict[int, float]:
+    """Standard deviations by which the spectrum rises at each lattice's frequencies over what is around."""
+    side = difference.shape[0]
+    rest = difference - cv2.GaussianBlur(difference, (0, 0), 3.0)
     # strong edges are content: they would drown a faint lattice
     rest = np.clip(rest, -12, 12)
     window = np.hanning(side).astype(np.float32)
@@ -192,7 +195,9 @@ def seamed(one: CheckInput) -> Finding:
     """A step along the edge of the edited area, where the base photo has none."""
     # the difference to the base photo: its own texture drops out, a step stays
     difference = one.grey - one.base_grey
-    edited = cv2.morphologyEx((np.abs(difference) > 3).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
+    edited = cv2.morphologyEx(
+        (np.abs(difference) > 3).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8)
+    )
     contours, _ = cv2.findContours(edited, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     if not contours:
         return Finding("seam", 1.0, "Nothing was edited.")
@@ -226,18 +231,22 @@ def untouched(one: CheckInput) -> Finding:
     """Inside the product's mask the picture is still the base photo: the product was never placed."""
     inside = one.inside
     if not inside.any():
-        return Finding("missing product", 0.0, "The reference shows no product in this view: check the scene's place.")
+        return Finding(
+            "missing product", 0.0, "The reference shows no product in this view: check the scene's place."
+        )
     change = np.abs(one.grey - one.base_grey)[inside]
     wanted = np.abs(one.render_grey - one.base_grey)[inside]
     # where product and base look alike anyway, no change says nothing
     telling = wanted > 12
     share = float((change[telling] > 5).mean()) if telling.sum() > 200 else float((change > 2).mean())
     sentence = "The product is missing: where it should be, the picture is still the base photo."
-    return Finding("missing product", ramp(share, 0.1, 0.5), sentence, (box_evidence("no product", *one.box),))
+    return Finding(
+        "missing product", ramp(share, 0.1, 0.5), sentence, (box_evidence("no product", *one.box),)
+    )
 
 
 def melted(one: CheckInput, least: float) -> Finding:
-    """The product's inner structure against the render's: normalised correlation of gradients, blind to light."""
+    """The product's inner structure against the render's: correlation of gradients, nearly blind to light."""
     found, box = structure(one)
     if found is None:
         return Finding("melted", 1.0, "The product has too little structure to compare.")
@@ -247,9 +256,7 @@ def melted(one: CheckInput, least: float) -> Finding:
 
 
 def structure(one: CheckInput) -> tuple[float | None, tuple[int, int, int, int] | None]:
-    """How far the candidate's gradients agree with the render's inside the product.
-
-    Both are smoothed, so that a shift of a few pixels does little harm, and a shift of up to 12 px is searched.
+    """How far the candidate's gradients agree with the render's inside the product, once registered.
 
     Returns
     -------
@@ -258,55 +265,38 @@ def structure(one: CheckInput) -> tuple[float | None, tuple[int, int, int, int] 
     box
         The worst of 3 x 3 parts of the product's box, where it is far worse than the whole.
     """
-    left, top, right, bottom = one.box
-    pad = 16
-    cut = one.crop(pad)
-    scale = min(1.0, 320 / max(1, right - left, bottom - top))
-    render = _gradients(one.render_grey[cut], scale)
-    seen = _gradients(one.grey[cut], scale)
-    inside = cv2.resize(one.distance[cut], None, fx=scale, fy=scale) < -5
-    energy = np.abs(render).sum(-1)
-    if inside.sum() < 200 or np.percentile(energy[inside], 95) < 3.0:
+    whole = one.registration.agreement
+    if whole is None:
         return None, None
-    best = -1.0
-    reach = max(1, round(12 * scale))
-    shifts = [(0, 0), *((dx, dy) for dy in (-reach, 0, reach) for dx in (-reach, 0, reach) if dx or dy)]
-    chosen = seen
-    for dx, dy in shifts:
-        moved = np.roll(seen, (dy, dx), (0, 1))
-        value = _agreement(render, moved, inside)
-        if value > best + 0.02:
-            best, chosen = value, moved
-    return best, _worst_part(render, chosen, inside, best, scale, (max(0, left - pad), max(0, top - pad)))
-
-
-def _gradients(grey: Floats, scale: float) -> Floats:
-    small = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    # logarithm: light multiplies, so its gradients differ little from the albedo's
-    logs = np.log(cv2.GaussianBlur(small, (0, 0), 1.6) + 8.0)
-    return np.stack([cv2.Sobel(logs, cv2.CV_32F, 1, 0), cv2.Sobel(logs, cv2.CV_32F, 0, 1)], -1) * 20
-
-
-def _agreement(a: Floats, b: Floats, where: Bools) -> float:
-    x, y = a[where].ravel(), b[where].ravel()
-    return float((x @ y) / (np.sqrt((x @ x) * (y @ y)) + 1e-6))
+    left, top, right, bottom = one.box
+    cut = one.crop(16)
+    scale = min(1.0, SIZE / max(1, right - left, bottom - top))
+    small = [shrunk(part[cut], scale) for part in (one.render_grey, one.aligned_grey)]
+    inside = shrunk(one.distance[cut], scale) < -3
+    origin = (int(cut[1].start), int(cut[0].start))
+    return whole, _worst_part(gradients(small[0]), gradients(small[1]), inside, whole, scale, origin)
 
 
 def _worst_part(
-    render: Floats, seen: Floats, inside: Bools, whole: float, scale: float, origin: tuple[int, int]
+    render: NDArray[np.complex64],
+    seen: NDArray[np.complex64],
+    inside: Bools,
+    whole: float,
+    scale: float,
+    origin: tuple[int, int],
 ) -> tuple[int, int, int, int] | None:
     height, width = inside.shape
     worst, box = whole - 0.25, None
-    energy = float(np.square(render[inside]).sum()) / 9
+    energy = float(np.square(np.abs(render[inside])).sum()) / 9
     for i in range(3):
         for j in range(3):
             y0, y1 = i * height // 3, (i + 1) * height // 3
             x0, x1 = j * width // 3, (j + 1) * width // 3
             part = inside[y0:y1, x0:x1]
             a = render[y0:y1, x0:x1]
-            if part.sum() < 50 or np.square(a[part]).sum() < 0.4 * energy:
+            if part.sum() < 50 or np.square(np.abs(a[part])).sum() < 0.4 * energy:
                 continue
-            value = _agreement(a, seen[y0:y1, x0:x1], part)
+            value = agreement(a, seen[y0:y1, x0:x1], part)
             if value < worst:
                 worst = value
                 box = (

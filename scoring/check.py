@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from packline.reference import Picture, Reference
 from packline.scorecard import CheckResult, Evidence, Verdict
+from scoring.registration import Registration, register
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
@@ -70,7 +71,9 @@ class CheckInput:
             return "The picture cannot be decoded."
         if picture.dtype != np.uint8:
             broken = np.issubdtype(picture.dtype, np.floating) and not np.isfinite(picture).all()
-            return f"The picture holds {'NaN or infinite' if broken else picture.dtype} values, not 8-bit ones."
+            return (
+                f"The picture holds {'NaN or infinite' if broken else picture.dtype} values, not 8-bit ones."
+            )
         wanted = self.scene.mask.shape
         if picture.ndim != 3 or picture.shape != (*wanted, 3):
             size = " x ".join(str(n) for n in picture.shape[1::-1])
@@ -107,6 +110,36 @@ class CheckInput:
         return cv2.cvtColor(self.scene.colour, cv2.COLOR_RGB2GRAY).astype(np.float32)
 
     @cached_property
+    def registration(self) -> Registration:
+        """Where the candidate put the product, against the render."""
+        return register(self.render_grey, self.grey, self.distance, self.box)
+
+    @cached_property
+    def aligned(self) -> Picture:
+        """The candidate with the product moved to where the render has it, sRGB, uint8 (H, W, 3)."""
+        matrix = self.registration.matrix
+        if np.array_equal(matrix, np.eye(3)):
+            return self.candidate
+        size = (self.candidate.shape[1], self.candidate.shape[0])
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        moved = cv2.warpPerspective(
+            self.candidate, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE
+        )
+        return np.asarray(moved, np.uint8)
+
+    @cached_property
+    def aligned_grey(self) -> Floats:
+        """Luma of `aligned`, float32 (H, W), 0 to 255."""
+        return cv2.cvtColor(self.aligned, cv2.COLOR_RGB2GRAY).astype(np.float32)
+
+    def in_candidate(self, points: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
+        """Where points of the render lie in the candidate, pixels."""
+        moved = (
+            np.column_stack([np.asarray(points, float), np.ones(len(points))]) @ self.registration.matrix.T
+        )
+        return tuple((float(x / w), float(y / w)) for x, y, w in moved)
+
+    @cached_property
     def box(self) -> tuple[int, int, int, int]:
         """Left, top, right, bottom of the product's mask in pixels; all 0 where the mask is empty."""
         x, y, w, h = cv2.boundingRect(self.scene.mask)
@@ -116,7 +149,9 @@ class CheckInput:
         """Rows and columns of the product's box, `pad` pixels wider on every side, within the picture."""
         left, top, right, bottom = self.box
         height, width = self.scene.mask.shape
-        return slice(max(0, top - pad), min(height, bottom + pad)), slice(max(0, left - pad), min(width, right + pad))
+        return slice(max(0, top - pad), min(height, bottom + pad)), slice(
+            max(0, left - pad), min(width, right + pad)
+        )
 
 
 class CheckSettings(BaseModel):
@@ -157,8 +192,8 @@ class Check:
     defaults
         The table that is used where the catalog's settings have none.
     judge
-        The pure function: inputs and settings to one result an input, in order. It gets a whole chunk at once,
-        so that pictures are encoded and labels recognised in one batch.
+        The pure function: inputs and settings to one result an input, in order. It gets a whole chunk at
+        once, so that pictures are encoded and labels recognised in one batch.
     """
 
     name: str

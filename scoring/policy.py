@@ -77,10 +77,14 @@ def _policed(check: Check, settings: CheckSettings, result: CheckResult) -> Chec
         return _error(check, settings, f"The check answered with a score of {result.score}, not 0 to 1.")
     if result.verdict == Verdict.PASS and result.score < settings.threshold:
         return _error(
-            check, settings, f"The check passed {result.score:.2f} below its threshold {settings.threshold:.2f}."
+            check,
+            settings,
+            f"The check passed {result.score:.2f} below its threshold {settings.threshold:.2f}.",
         )
     if result.verdict == Verdict.UNVERIFIABLE and settings.unverifiable == "pass":
-        return replace(result, verdict=Verdict.PASS, sentence=f"{result.sentence} The settings let that pass.")
+        return replace(
+            result, verdict=Verdict.PASS, sentence=f"{result.sentence} The settings let that pass."
+        )
     return result
 
 

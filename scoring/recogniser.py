@@ -14,7 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import onnxruntime as ort  # type: ignore[import-untyped]
-import rapidocr  # type: ignore[import-untyped]
+import rapidocr
 from numpy.typing import NDArray
 
 from packline.errors import FixSettings
@@ -40,7 +40,7 @@ class Reading:
     Parameters
     ----------
     likelihood
-        Natural log of the CTC likelihood of the expected string, divided by its number of letters; 0 is certain.
+        Natural log of the CTC likelihood of the expected string, by letter; 0 is certain.
     letters
         For each letter of the expected string (spaces left out) the best log probability on its best path.
     text
@@ -61,7 +61,8 @@ class Recogniser:
     def __init__(self, model: Path) -> None:
         if not model.is_file():
             raise FixSettings(
-                f"The text recogniser's weights {model} are missing; reinstall the package rapidocr, which brings them."
+                f"The text recogniser's weights {model} are missing; reinstall the package rapidocr, "
+                "which brings them."
             )
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
@@ -92,7 +93,8 @@ class Recogniser:
             float32 (strips, steps, classes); each step's probabilities sum to 1.
         """
         widths = [
-            min(MAX_WIDTH, max(24, int(np.ceil(HEIGHT * strip.shape[1] / strip.shape[0])))) for strip in strips
+            min(MAX_WIDTH, max(24, int(np.ceil(HEIGHT * strip.shape[1] / strip.shape[0]))))
+            for strip in strips
         ]
         width = max(64, int(np.ceil(max(widths) / 16) * 16))
         batch = np.zeros((len(strips), 3, HEIGHT, width), np.float32)
@@ -118,7 +120,9 @@ class Recogniser:
         readings: list[Reading | None] = [None] * len(strips)
         for start in range(0, len(order), BATCH):
             part = order[start : start + BATCH]
-            for i, reading in zip(part, self._read([strips[i] for i in part], [expected[i] for i in part]), strict=True):
+            for i, reading in zip(
+                part, self._read([strips[i] for i in part], [expected[i] for i in part]), strict=True
+            ):
                 readings[i] = reading
         return [reading for reading in readings if reading is not None]
 
@@ -141,7 +145,9 @@ class Recogniser:
             )
         return readings
 
-    def _align(self, probabilities: Floats, texts: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _align(
+        self, probabilities: Floats, texts: Sequence[str]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """CTC's forward likelihood and best path of each text (Graves et al. 2006, section 4.1).
 
         Returns log likelihoods (B,) and the best log probability of each letter on the best path (B, L).

@@ -42,12 +42,13 @@ def checks() -> dict[str, Check]:
             ) from error
         if not isinstance(check, Check):
             raise FixSettings(
-                f"The installed check {point.name} ({point.value}) is no scoring.check.Check; mend its package."
+                f"The installed check {point.name} ({point.value}) is no scoring.check.Check; "
+                "mend its package."
             )
         if check.name in found:
             raise FixSettings(
-                f"The installed check {point.name} ({point.value}) takes the name {check.name}, which is in use; "
-                "rename it or uninstall its package."
+                f"The installed check {point.name} ({point.value}) takes the name {check.name}, which "
+                "is in use; rename it or uninstall its package."
             )
         found[check.name] = check
     return found

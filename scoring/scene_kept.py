@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -43,7 +44,9 @@ def judge(inputs: Sequence[CheckInput], settings: SceneSettings) -> list[CheckRe
 def _judge(one: CheckInput, settings: SceneSettings) -> CheckResult:
     outside = surroundings(one)
     if outside.sum() < 0.02 * outside.size:
-        return CHECK.result(1.0, settings.threshold, "The product fills the picture; there is no scene to compare.")
+        return CHECK.result(
+            1.0, settings.threshold, "The product fills the picture; there is no scene to compare."
+        )
     candidate = _small(one.candidate)
     base = _small(one.base)
     expected, strength = relit(base, candidate, outside)
@@ -60,13 +63,15 @@ def _judge(one: CheckInput, settings: SceneSettings) -> CheckResult:
         words = "The whole scene has changed its light or colours far beyond a style."
         return CHECK.result(light, settings.threshold, words)
     if score >= settings.threshold:
-        return CHECK.result(score, settings.threshold, "The scene around the product is as in the base photo.")
+        return CHECK.result(
+            score, settings.threshold, "The scene around the product is as in the base photo."
+        )
     sentence = f"{share:.1%} of the scene around the product has changed; nothing there should."
     return CHECK.result(score, settings.threshold, sentence, _boxes(changed, one.grey.shape[0] / SMALL))
 
 
 def surroundings(one: CheckInput) -> Bools:
-    """What must not change, bool (256, 256): neither product, nor its shadow, nor the light it throws nearby."""
+    """What must not change, bool (256, 256): neither product, nor its shadow, nor what lies close by."""
     mask = cv2.resize(one.scene.mask, (SMALL, SMALL), interpolation=cv2.INTER_AREA)
     shadow = cv2.resize(one.scene.shadow, (SMALL, SMALL), interpolation=cv2.INTER_AREA)
     touched = np.maximum((mask > 2).astype(np.uint8), (shadow < 247).astype(np.uint8))
@@ -77,8 +82,8 @@ def surroundings(one: CheckInput) -> Bools:
 def relit(base: Floats, candidate: Floats, where: Bools) -> tuple[Floats, float]:
     """The base photo under the candidate's light: a smooth gain and a tint for each channel, fitted robustly.
 
-    A style (warmer, darker towards the corners) is a gain that varies slowly over the picture, and an offset; it
-    is fitted by least squares with Tukey's weights, so that things that appeared do not bend it.
+    A style (warmer, darker towards the corners) is a gain that varies slowly over the picture, and an offset.
+    It is fitted by least squares with Tukey's weights, so that things that appeared do not bend it.
 
     Parameters
     ----------
@@ -90,8 +95,8 @@ def relit(base: Floats, candidate: Floats, where: Bools) -> tuple[Floats, float]
     relit
         float32 (256, 256, 3).
     strength
-        How strong the transfer is: the largest relative change of a mid-grey, or of the contrast around it, in
-        any channel.
+        How strong the transfer is: the largest relative change of a mid-grey, or of the contrast around it,
+        in any channel.
     """
     y, x = np.mgrid[-1 : 1 : SMALL * 1j, -1 : 1 : SMALL * 1j].astype(np.float32)
     shapes = np.stack([np.ones_like(x), x, y, x * y, x * x, y * y], -1)
@@ -120,7 +125,7 @@ def relit(base: Floats, candidate: Floats, where: Bools) -> tuple[Floats, float]
     return np.clip(out, 0, 255), strength
 
 
-def _tukey(residual: NDArray[np.float32]) -> NDArray[np.float32]:
+def _tukey(residual: NDArray[Any]) -> NDArray[np.float32]:
     scale = max(2.0, 1.4826 * float(np.median(np.abs(residual - np.median(residual)))))
     share = np.clip(1 - np.square((residual - np.median(residual)) / (4.7 * scale)), 0, None)
     return np.asarray(share * share, np.float32)
@@ -136,7 +141,8 @@ def _boxes(changed: Bools, scale: float) -> tuple[Evidence, ...]:
     _, _, stats, _ = cv2.connectedComponentsWithStats(joined)
     largest = sorted(stats[1:], key=lambda row: -row[cv2.CC_STAT_AREA])[:3]
     return tuple(
-        box_evidence("changed", *(float(v) * scale for v in (x, y, x + w, y + h))) for x, y, w, h, _ in largest
+        box_evidence("changed", *(float(v) * scale for v in (x, y, x + w, y + h)))
+        for x, y, w, h, _ in largest
     )
 
 

@@ -1,4 +1,4 @@
-"""The checks' settings: a table for each check in the catalog's settings file, validated by the check's own model."""
+"""The checks' settings: a table for each in the catalog's settings file, read by the check's own model."""
 
 from __future__ import annotations
 
@@ -54,7 +54,9 @@ def read_settings(tables: Mapping[str, Any]) -> ScoringSettings:
         if own.enabled:
             chosen.append((check, own))
     if not chosen:
-        raise FixSettings("Settings: every check is disabled; nothing may be published unscored, so enable one.")
+        raise FixSettings(
+            "Settings: every check is disabled; nothing may be published unscored, so enable one."
+        )
     return ScoringSettings(tuple(chosen))
 
 

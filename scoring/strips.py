@@ -1,9 +1,10 @@
-"""Labels unrolled into their reading frames, and the eight ways in which a flat picture can be turned or mirrored."""
+"""Labels unrolled into their reading frames, and the eight ways to turn or mirror them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,6 +17,7 @@ from packline.unroll import unroll
 Floats = NDArray[np.float32]
 
 HEIGHT = 48
+MAX_HEIGHT = 800
 # of the text's height, on every side: how far a candidate's label may have moved
 MARGIN = 0.4
 # appearance is compared at this height: enough for letters' shapes, cheap, and kind to small shifts
@@ -31,23 +33,20 @@ UPRIGHT = (TURN_90, TURN_270, MIRROR_90, MIRROR_270)
 TURNED = {TURN_90: 90.0, TURN_180: 180.0, TURN_270: 270.0, MIRROR: 180.0, MIRROR_90: 90.0, MIRROR_270: 270.0}
 
 
-def drawn(strip: Picture | Floats, how: str) -> Picture | Floats:
-    """An upright strip as the hypothesis `how` would draw it."""
-    if how == KEEP:
-        return strip
-    if how == TURN_180:
-        return np.ascontiguousarray(strip[::-1, ::-1])
-    if how == MIRROR:
-        return np.ascontiguousarray(strip[:, ::-1])
-    if how == MIRROR_180:
-        return np.ascontiguousarray(strip[::-1])
-    if how == TURN_90:
-        return np.ascontiguousarray(np.rot90(strip, -1))
-    if how == TURN_270:
-        return np.ascontiguousarray(np.rot90(strip, 1))
-    axes = (1, 0, 2)[: strip.ndim]
-    crossed = np.transpose(strip, axes)
-    return np.ascontiguousarray(crossed if how == MIRROR_90 else crossed[::-1, ::-1])
+def drawn(strip: NDArray[Any], how: str) -> NDArray[Any]:
+    """An upright strip, (H, W) or (H, W, 3), as the hypothesis `how` would draw it."""
+    crossed = np.swapaxes(strip, 0, 1)
+    ways = {
+        KEEP: strip,
+        TURN_180: strip[::-1, ::-1],
+        MIRROR: strip[:, ::-1],
+        MIRROR_180: strip[::-1],
+        TURN_90: crossed[:, ::-1],
+        TURN_270: crossed[::-1],
+        MIRROR_90: crossed,
+        MIRROR_270: crossed[::-1, ::-1],
+    }
+    return np.ascontiguousarray(ways[how])
 
 
 def undone(strip: Picture, how: str) -> Picture:
@@ -57,13 +56,17 @@ def undone(strip: Picture, how: str) -> Picture:
 
 
 def widened(truth: TextTruth, margin: float) -> TextTruth:
-    """The same label with a grid that reaches `margin` text heights further on every side, extrapolated linearly."""
+    """The same label with a grid that reaches further by `margin` times its shorter side on every side.
+
+    The grid is extrapolated linearly.
+    """
     grid = np.asarray(truth.grid, float)
     rows, columns = grid.shape[:2]
-    wide = margin * _height(grid) / max(1e-6, _width(grid))
-    out = np.einsum("ir,rcx->icx", _extrapolation(rows, margin), grid)
-    out = np.einsum("jc,icx->ijx", _extrapolation(columns, wide), out)
-    return replace(truth, grid=tuple(tuple((float(x), float(y)) for x, y in row) for row in out))
+    height, width = _sides(grid)
+    reach = margin * min(height, width)
+    out = np.einsum("ir,rcx->icx", _extrapolation(rows, reach / height), grid)
+    out = np.einsum("jc,icx->ijx", _extrapolation(columns, reach / width), out)
+    return _with_grid(truth, out)
 
 
 def cropped(truth: TextTruth, start: float, end: float) -> TextTruth:
@@ -74,39 +77,35 @@ def cropped(truth: TextTruth, start: float, end: float) -> TextTruth:
     low = np.clip(np.floor(at).astype(int), 0, columns - 2)
     share = (at - low)[None, :, None]
     out = grid[:, low] * (1 - share) + grid[:, low + 1] * share
-    return replace(truth, grid=tuple(tuple((float(x), float(y)) for x, y in row) for row in out))
+    return _with_grid(truth, out)
 
 
 def turned_grid(truth: TextTruth) -> TextTruth:
-    """A label of the same size turned clockwise by 90 degrees about its middle: where it would lie if drawn so."""
+    """The label turned clockwise by 90 degrees about its middle: where it would lie if drawn so."""
     grid = np.asarray(truth.grid, float)
     middle = grid.reshape(-1, 2).mean(0)
     away = grid - middle
     out = np.stack([-away[..., 1], away[..., 0]], -1) + middle
-    return replace(truth, grid=tuple(tuple((float(x), float(y)) for x, y in row) for row in out))
+    return _with_grid(truth, out)
 
 
 def strip(picture: Picture, truth: TextTruth) -> Picture:
-    """Unroll a label to 48 px of height (margins excluded), averaged where it is larger in the picture.
+    """Unroll a label so that its shorter side has 48 px, margins excluded.
+
+    The shorter side is the text's height, unless the label is declared to run across itself.
 
     Returns
     -------
     numpy.ndarray
-        RGB uint8 (48 (1 + 2 MARGIN), W, 3).
+        RGB uint8 (H, W, 3).
     """
-    wide = widened(truth, MARGIN)
-    height = round(HEIGHT * (1 + 2 * MARGIN))
-    # a large label is sampled densely and averaged, not picked from
-    factor = max(1, round(truth.height / HEIGHT))
-    dense = unroll(picture, wide, height=height * factor)
-    if factor == 1:
-        return dense
-    size = (max(1, round(dense.shape[1] / factor)), height)
-    return np.asarray(cv2.resize(dense, size, interpolation=cv2.INTER_AREA), np.uint8)
+    height, width = _sides(np.asarray(truth.grid, float))
+    share = height / min(height, width) + 2 * MARGIN
+    return unroll(picture, widened(truth, MARGIN), height=min(MAX_HEIGHT, round(HEIGHT * share)))
 
 
 def core(picture: Picture, margin: float = 0.12, shift: tuple[float, float] = (0.0, 0.0)) -> Picture:
-    """The strip without its margins but for `margin` text heights, moved by `shift` (x, y) in text heights."""
+    """The strip with only `margin` text heights left around it, moved by `shift` (x, y) text heights."""
     height, width = picture.shape[:2]
     edge = (MARGIN - margin) * HEIGHT
     x = min(max(0.0, edge + shift[0] * HEIGHT), 2 * edge)
@@ -143,7 +142,7 @@ def ink_axis(reference: Picture) -> Floats:
 
 
 def normalised(picture: Picture, axis: Floats) -> Floats:
-    """The strip at `SMALL` px of text height along `axis`, its local mean taken out and its local contrast evened."""
+    """The strip at `SMALL` px of text height along `axis`, with local mean and contrast evened out."""
     height, width = picture.shape[:2]
     scale = SMALL / HEIGHT
     size = (max(4, round(width * scale)), max(4, round(height * scale)))
@@ -176,7 +175,7 @@ def matches(
         for scale in scales:
             size = (max(4, round(as_drawn.shape[1] * scale)), max(4, round(as_drawn.shape[0] * scale)))
             size = (min(size[0], candidate.shape[1]), min(size[1], candidate.shape[0]))
-            scaled = cv2.resize(as_drawn, size, interpolation=cv2.INTER_LINEAR)
+            scaled = np.asarray(cv2.resize(as_drawn, size, interpolation=cv2.INTER_LINEAR), np.float32)
             response = cv2.matchTemplate(candidate, scaled, cv2.TM_CCOEFF_NORMED)
             _, value, _, (x, y) = cv2.minMaxLoc(response)
             if value > best.correlation:
@@ -202,6 +201,12 @@ def _weakest(window: Floats, template: Floats) -> float:
     return float((products[0] / (both + 1e-6)).min())
 
 
+def _with_grid(truth: TextTruth, grid: NDArray[np.float64]) -> TextTruth:
+    """The label on another grid, all of which is to be unrolled."""
+    points = tuple(tuple((float(x), float(y)) for x, y in row) for row in grid)
+    return replace(truth, span=(0.0, 1.0), grid=points)
+
+
 def _extrapolation(count: int, margin: float) -> NDArray[np.float64]:
     """Weights (count, count) that resample `count` regular positions over [-margin, 1 + margin]."""
     at = np.linspace(-margin, 1 + margin, count) * (count - 1)
@@ -212,9 +217,8 @@ def _extrapolation(count: int, margin: float) -> NDArray[np.float64]:
     return weights
 
 
-def _height(grid: NDArray[np.float64]) -> float:
-    return float(np.median(np.linalg.norm(np.diff(grid, axis=0), axis=-1).sum(0)))
-
-
-def _width(grid: NDArray[np.float64]) -> float:
-    return float(np.median(np.linalg.norm(np.diff(grid, axis=1), axis=-1).sum(1)))
+def _sides(grid: NDArray[np.float64]) -> tuple[float, float]:
+    """Height and width of a label's grid in pixels, at least one pixel each."""
+    down = np.linalg.norm(np.diff(grid, axis=0), axis=-1).sum(0)
+    along = np.linalg.norm(np.diff(grid, axis=1), axis=-1).sum(1)
+    return max(1.0, float(np.median(down))), max(1.0, float(np.median(along)))

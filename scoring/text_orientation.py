@@ -2,8 +2,8 @@
 
 A label is unrolled from the candidate into its reading frame. The recogniser rates the expected string, and
 the label's own render is matched, under every way in which a picture can be turned or mirrored. Symmetric
-words (NOON, OXO) are handled by asking the render first: a hypothesis under which the render looks like itself
-is no defect.
+words (NOON, OXO) are handled by asking the render first: a hypothesis under which the render looks like
+itself is no defect.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class _Print:
 
     @property
     def contradiction(self) -> str:
-        """The hypothesis under which the render reads as declared where it does not as it stands; else empty."""
+        """The hypothesis under which alone the render reads as declared; empty where it does as it stands."""
         if self.readings[KEEP].likelihood > UNREADABLE:
             return ""
         best = max(self.readings, key=lambda how: self.readings[how].likelihood)
@@ -102,6 +102,7 @@ class _Seen:
     readings: dict[str, Reading]
     alike: dict[str, Reading]
     ink: float
+    quad: tuple[tuple[float, float], ...]
 
 
 def judge(inputs: Sequence[CheckInput], settings: TextSettings) -> list[CheckResult]:
@@ -192,23 +193,29 @@ def _look(inputs: Sequence[CheckInput], prints: dict[int, list[_Print]]) -> list
     for one in inputs:
         row = []
         for label in prints[id(one.scene)]:
-            strip = strips.strip(one.candidate, label.truth)
+            strip = strips.strip(one.aligned, label.truth)
             found = strips.matches(strips.normalised(strip, label.axis), label.template, label.hypotheses)
             best = max(found.values(), key=lambda match: match.correlation)
             # a turned or mirrored label lies in the same box, so the best match's place serves all hypotheses
             crop = strips.core(strip, shift=best.shift if best.correlation > 0.35 else (0.0, 0.0))
-            seen = _Seen(label, found, {}, {}, _ink(crop))
+            seen = _Seen(label, found, {}, {}, _ink(crop), one.in_candidate(label.truth.quad))
             if _sure_look(label, found):
                 wanted.append((label, seen.readings, {KEEP: crop}))
             else:
                 wanted.append((label, seen.readings, _crops(label, crop, label.hypotheses)))
-                wanted.append((label, seen.alike, _crops(label, strips.core(label.strip), label.hypotheses[1:])))
+                wanted.append(
+                    (label, seen.alike, _crops(label, strips.core(label.strip), label.hypotheses[1:]))
+                )
                 if TURN_90 not in label.hypotheses:
-                    crossed = strips.strip(one.candidate, strips.turned_grid(label.truth))
-                    looks = strips.matches(strips.normalised(crossed, label.axis), label.template, (KEEP, TURN_180))
+                    crossed = strips.strip(one.aligned, strips.turned_grid(label.truth))
+                    looks = strips.matches(
+                        strips.normalised(crossed, label.axis), label.template, (KEEP, TURN_180)
+                    )
                     seen.matches.update({TURN_90: looks[KEEP], TURN_270: looks[TURN_180]})
                     crop = strips.core(crossed)
-                    wanted.append((label, seen.readings, {TURN_90: crop, TURN_270: strips.undone(crop, TURN_180)}))
+                    wanted.append(
+                        (label, seen.readings, {TURN_90: crop, TURN_270: strips.undone(crop, TURN_180)})
+                    )
             row.append(seen)
         rows.append(row)
     _read(wanted)
@@ -216,7 +223,7 @@ def _look(inputs: Sequence[CheckInput], prints: dict[int, list[_Print]]) -> list
 
 
 def _sure_look(label: _Print, found: dict[str, Match]) -> bool:
-    """Whether the look alone settles the direction; not where the render itself contradicts the declaration."""
+    """Whether the look alone settles the direction; not where the render contradicts the declaration."""
     right = max(found[how].correlation for how in label.same)
     wrong = max((match.correlation for how, match in found.items() if how not in label.same), default=-1.0)
     return not label.contradiction and right > SURE_LOOK and right - wrong > SURE_MARGIN
@@ -269,8 +276,10 @@ def _spelling(seen: _Seen) -> float:
     if not label.readable:
         return _sigmoid(2.0 * appearance)
     letters = np.array(reading.letters) - np.minimum(np.array(label.readings[KEEP].letters), 0.0)
-    worst = float(np.clip(letters.min(), -9.0, 0.0))
-    return _sigmoid(4.0 + 0.9 * worst + 2.0 * min(appearance, 1.0))
+    # every letter may be there and one too many besides: then the whole is less likely than its letters
+    surplus = reading.likelihood * len(letters) - float(np.sum(reading.letters))
+    worst = float(np.clip(min(letters.min(), surplus), -9.0, 0.0))
+    return _sigmoid(4.0 + 1.8 * worst + 2.0 * min(appearance, 1.0))
 
 
 def _sigmoid(value: float) -> float:
@@ -286,7 +295,9 @@ def _conclude(labels: list[_Seen], settings: TextSettings) -> CheckResult:
     unclear = [seen for seen in labels if seen.print.why_not or seen.print.other_text]
     clear = [seen for seen in labels if seen not in unclear]
     outcomes = sorted((_outcome(seen, threshold) for seen in clear), key=lambda outcome: outcome[0])
-    evidence = tuple(item for _, _, item in outcomes) + tuple(_evidence(seen, "not judged") for seen in unclear)
+    evidence = tuple(item for _, _, item in outcomes) + tuple(
+        _evidence(seen, "not judged") for seen in unclear
+    )
     if outcomes and outcomes[0][0] < threshold:
         wrong = [sentence for value, sentence, _ in outcomes if value < threshold]
         return CHECK.result(outcomes[0][0], threshold, " ".join(wrong), evidence)
@@ -362,19 +373,28 @@ def _doubt(seen: _Seen) -> str:
     label = seen.print
     if label.why_not:
         return f"'{label.truth.text}' cannot be judged: {label.why_not}."
-    return f"The 3D model's own render reads '{label.other_text}', not '{label.truth.text}': check the label's text."
+    read, declared = label.other_text, label.truth.text
+    return f"The 3D model's own render reads '{read}', not '{declared}': check the label's text."
 
 
 def _evidence(seen: _Seen, words: str, read: str = "", how: str = KEEP) -> Evidence:
     truth = seen.print.truth
     angle = (truth.angle + TURNED.get(how, 0.0)) % 360
-    data = {"label": truth.label, "expected": truth.text, "read": read, "angle": angle, "expected_angle": truth.angle}
-    return Evidence("text", words, truth.quad, data)
+    data = {
+        "label": truth.label,
+        "expected": truth.text,
+        "read": read,
+        "angle": angle,
+        "expected_angle": truth.angle,
+    }
+    return Evidence("text", words, seen.quad, data)
 
 
 def _similarity(a: str, b: str) -> float:
     """Share of letters in common order, 0 to 1; case and spaces do not matter."""
-    return SequenceMatcher(None, a.replace(" ", "").upper(), b.replace(" ", "").upper(), autojunk=False).ratio()
+    return SequenceMatcher(
+        None, a.replace(" ", "").upper(), b.replace(" ", "").upper(), autojunk=False
+    ).ratio()
 
 
 CHECK = Check("text_orientation", "1", TextSettings, {"threshold": 0.6}, judge)

@@ -138,13 +138,31 @@ def train_decoder(
 
 
 @torch.no_grad()
+def projection(vae: AutoencoderKLFlux2) -> tuple[torch.Tensor, torch.Tensor]:
+    """The encoder as what it is, a projection of 8x8 patches: matrix (LATENT, 192) and offset (LATENT,).
+
+    Probed with one picture a basis vector; a matrix product is hundreds of times quicker than the convolutions.
+    """
+    basis = torch.zeros(193, 192)
+    basis[1:] = torch.eye(192)
+    seen = vae.encode(basis.view(193, 8, 8, 3).permute(0, 3, 1, 2)).latent_dist.mean.view(193, LATENT)
+    return (seen[1:] - seen[0]).T.contiguous(), seen[0]
+
+
+@torch.no_grad()
 def encode(vae: AutoencoderKLFlux2, pictures: NDArray[np.uint8]) -> torch.Tensor:
     """Normalised latents as the pipeline packs them, float32 (N, 4*LATENT, H/16, W/16)."""
+    if not hasattr(vae, "packline_projection"):
+        vae.packline_projection = projection(vae)
+    matrix, offset = vae.packline_projection
     mean = vae.bn.running_mean.view(1, -1, 1, 1)
     spread = torch.sqrt(vae.bn.running_var.view(1, -1, 1, 1) + vae.config.batch_norm_eps)
-    z = vae.encode(to_tensor(pictures)).latent_dist.mean
-    n, c, h, w = z.shape
-    z = z.view(n, c, h // 2, 2, w // 2, 2).permute(0, 1, 3, 5, 2, 4).reshape(n, c * 4, h // 2, w // 2)
+    n, height, width, _ = pictures.shape
+    h, w = height // 8, width // 8
+    patches = torch.from_numpy(np.ascontiguousarray(pictures)).view(n, h, 8, w, 8, 3).permute(0, 1, 3, 2, 4, 5)
+    z = (patches.reshape(n, h, w, 192).float() / 127.5 - 1) @ matrix.T + offset
+    z = z.permute(0, 3, 1, 2)
+    z = z.view(n, LATENT, h // 2, 2, w // 2, 2).permute(0, 1, 3, 5, 2, 4).reshape(n, LATENT * 4, h // 2, w // 2)
     return (z - mean) / spread
 
 

@@ -1,4 +1,4 @@
-"""Serve: a Prefect server, a worker and the line's deployments on this machine, kept together until Ctrl-C."""
+"""Serve: a Prefect server, a worker and the line's deployments on this machine, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -45,7 +45,7 @@ def serve(host: str, port: int, home: Path, limit: int, say: Callable[[str], Non
     if not Path("prefect.yaml").is_file():
         raise FixSettings("There is no prefect.yaml here; run packline serve in Packline's own folder.")
     if _taken(host, port):
-        raise FixSettings(f"Port {port} on {host} is in use; stop what listens there or choose another --port.")
+        raise FixSettings(f"Port {port} on {host} is in use; stop what listens there or choose --port.")
     address = f"http://{'localhost' if host == '127.0.0.1' else host}:{port}"
     settings = prefect_settings.for_server(home, f"http://{host}:{port}/api")
     with Supervisor(home / "logs", {**prefect_settings.without_profile(), **settings}) as children:
@@ -137,7 +137,9 @@ class Supervisor:
                     return
             except (urllib.error.URLError, OSError):
                 time.sleep(0.2)
-        raise PacklineError(f"The Prefect server did not answer within {_PATIENCE} s; see {self._logs}/server.log.")
+        raise PacklineError(
+            f"The Prefect server did not answer within {_PATIENCE} s; see {self._logs}/server.log."
+        )
 
     def watch(self) -> None:
         """Stay until something ends.
@@ -166,15 +168,11 @@ class Supervisor:
         child = self._children[name]
         if child.poll() is None:
             child.terminate()
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 child.wait(_GRACE)
-            except subprocess.TimeoutExpired:
-                pass
         # a worker's runs are of its group: whatever is left of it goes with it
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         child.wait()
 
     def _note(self, number: int, _: FrameType | None) -> None:
@@ -189,7 +187,7 @@ class Supervisor:
             os.close(file)
 
 
-class Stopped(PacklineError):
+class Stopped(PacklineError):  # noqa: N818
     """A person stopped it."""
 
 

@@ -83,7 +83,7 @@ class DiffusersEngine:
         known = self._architecture
         return Capabilities(
             architecture=known.name,
-            most_references=known.most_references,
+            most_references=int(self._weights.card.get("most_references", known.most_references)),
             lora=bool(known.lora),
             negative_prompt=known.negative_prompt,
             multiple_of=known.multiple_of,
@@ -131,16 +131,17 @@ class DiffusersEngine:
             driver = self._ready()
             for request in requests:
                 self._check(driver, request)
-            groups: dict[Hashable, list[int]] = {}
+            # by LoRA first, so that each is loaded once; then what may share a call
+            groups: dict[tuple[str, float], dict[Hashable, list[int]]] = {}
             for index, request in enumerate(requests):
-                groups.setdefault((_lora_key(request), driver.batch_key(request)), []).append(index)
+                group = groups.setdefault(_lora_key(request), {})
+                group.setdefault(driver.batch_key(request), []).append(index)
             edits: dict[int, Edit] = {}
-            # groups of one LoRA follow each other, in the order in which LoRAs first appear
-            loras = list(dict.fromkeys(_lora_key(request) for request in requests))
-            for (lora, _), indices in sorted(groups.items(), key=lambda item: loras.index(item[0][0])):  # type: ignore[misc]
-                preset, strength = self._lora(requests[indices[0]])
-                driver.use_lora(preset, strength)
-                edits.update(self._draw_all(driver, requests, indices, preset, strength))
+            for group in groups.values():
+                for indices in group.values():
+                    preset, strength = self._lora(requests[indices[0]])
+                    driver.use_lora(preset, strength)
+                    edits.update(self._draw_all(driver, requests, indices, preset, strength))
             return [edits[index] for index in range(len(requests))]
 
     def _draw_all(

@@ -1,7 +1,7 @@
 """Calls FLUX.2 klein, from the embedded small weights to 9B: candidates of several shots in one batch.
 
-The pipeline itself gives the same references to all of a batch; here each row has its own. Prompt embeddings and
-reference latents are computed once and kept over candidates and waves.
+The pipeline itself gives the same references to all of a batch; here each row has its own. Prompt embeddings
+and reference latents are computed once and kept over candidates and waves.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MOST_LATENTS = 256
 _MOST_PROMPTS = 64
 
 
-class RowsPipeline(Flux2KleinPipeline):  # type: ignore[misc]
+class RowsPipeline(Flux2KleinPipeline):
     """Flux2KleinPipeline with references for each row of the batch.
 
     Attributes
@@ -45,8 +45,9 @@ class RowsPipeline(Flux2KleinPipeline):  # type: ignore[misc]
         """Pack `rows`; `images` only made the pipeline come here."""
         if len(self.rows) != batch_size:
             raise ValueError(f"{batch_size} candidates but references for {len(self.rows)}")
-        ids = self._prepare_image_ids(list(self.rows[0]))
-        packed = [torch.cat([self._pack_latents(latent) for latent in row], dim=1) for row in self.rows]
+        pack = Flux2KleinPipeline._pack_latents
+        ids = Flux2KleinPipeline._prepare_image_ids(list(self.rows[0]))
+        packed = [torch.cat([pack(latent) for latent in row], dim=1) for row in self.rows]
         return torch.cat(packed).to(device), ids.repeat(batch_size, 1, 1).to(device)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -55,18 +54,19 @@ def load_pipeline(
     FixSettings
         A file is missing or damaged; the sentence names ``engine.model``.
     """
+    diffusers.utils.logging.set_verbosity_error()
     diffusers.utils.logging.disable_progress_bar()
-    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     device = pick_device(settings.device)
     if device == "cpu" and "PACKLINE_THREADS" in os.environ:
         torch.set_num_threads(max(int(os.environ["PACKLINE_THREADS"]), 1))
     dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[settings.dtype]
     try:
         if weights.path.is_file():
-            pipe = pipeline.from_single_file(str(weights.path), torch_dtype=dtype, local_files_only=True)
+            pipe = pipeline.from_single_file(str(weights.path), dtype=dtype, local_files_only=True)
         else:
             pipe = pipeline.from_pretrained(
-                str(weights.path), torch_dtype=dtype, local_files_only=True, use_safetensors=True
+                str(weights.path), dtype=dtype, local_files_only=True, use_safetensors=True
             )
     except Exception as error:  # diffusers, transformers, safetensors and the hub each raise their own types
         first = str(error).strip().splitlines() or [type(error).__name__]
@@ -130,6 +130,3 @@ class Recent(Generic[Value]):
     def clear(self) -> None:
         """Forget all."""
         self._items.clear()
-
-
-logging.getLogger("diffusers").setLevel(logging.ERROR)

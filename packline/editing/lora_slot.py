@@ -1,15 +1,15 @@
 """One LoRA slot in a transformer: opened once with zeros, then only its numbers change.
 
-The slot spans every module that a fitting preset changes, at the largest rank among them, so any of these LoRAs
-fits into it. The strength is multiplied into the second matrix. Nothing is added to or taken from the model when
-LoRAs change, so a compiled model stays compiled; zeros add exactly nothing, so an empty slot equals no slot.
+The slot spans every module that a fitting preset changes, at the largest rank among them, so any of these
+LoRAs fits into it. The strength is multiplied into the second matrix. Nothing is added to or taken from the
+model when LoRAs change, so a compiled model stays compiled; zeros add exactly nothing.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -146,13 +146,14 @@ class LoraSlot:
             module = getattr(module, "base_layer", module)
             if not isinstance(module, torch.nn.Linear):
                 raise GiveUp(
-                    f"LoRA {preset.label!r}: {file.name} changes {name}, which this model does not have; it was "
-                    f"made for another model."
+                    f"LoRA {preset.label!r}: {file.name} changes {name}, which this model does not have; it "
+                    f"was made for another model."
                 )
             if (up.shape[0], down.shape[1]) != (module.out_features, module.in_features):
                 raise GiveUp(
-                    f"LoRA {preset.label!r}: {file.name} is {up.shape[0]}x{down.shape[1]} at {name}, where this "
-                    f"model is {module.out_features}x{module.in_features}; it was made for another model."
+                    f"LoRA {preset.label!r}: {file.name} is {up.shape[0]}x{down.shape[1]} at {name}, where "
+                    f"this model is {module.out_features}x{module.in_features}; it was made for another "
+                    f"model."
                 )
             matrices[name] = (down.float(), up.float() * scale(name, down.shape[0]))
         left = [key for key in state if not re.search(r"\.lora_[AB]\.weight$|\.alpha$", key)]
@@ -193,6 +194,3 @@ def _pattern(patterns: dict[str, Any] | str, name: str, default: Any) -> Any:
         if re.match(rf"(.*\.)?({pattern})$", name):
             return value
     return default
-
-
-__all__: Sequence[str] = ("LoraSlot",)

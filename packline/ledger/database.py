@@ -28,8 +28,8 @@ def open_database(url: str) -> tuple[Engine, Engine]:
     Returns
     -------
     reader, writer : Engine
-        Two views of one pool; on SQLite the writer takes the write lock when its transaction begins, so that two
-        writers wait for each other instead of failing half way.
+        Two views of one pool; on SQLite the writer takes the write lock when its transaction begins, so that
+        two writers wait for each other instead of failing half way.
 
     Raises
     ------

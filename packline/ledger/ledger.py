@@ -16,8 +16,8 @@ from packline.candidate import Candidate
 from packline.errors import FixSettings, TryAgain
 from packline.ledger import schema as t
 from packline.ledger.database import insert_once, open_database, upsert
-from packline.ledger.reading import read_candidates, read_run, read_shots
 from packline.ledger.planning import flag_rows, product_row, remember, store_plan
+from packline.ledger.reading import read_candidates, read_run, read_shots
 from packline.ledger.work import decide
 from packline.records import (
     CandidateRecord,
@@ -139,8 +139,8 @@ class Ledger:
     def plan(self, run: str, shots: Sequence[PlannedShot]) -> list[PlannedShot]:
         """Say for each shot what the run owes it, and make these shots the catalog's present.
 
-        A concluded shot keeps its state until the run concludes it anew, so a run that dies leaves what the one
-        before it published.
+        A concluded shot keeps its state until the run concludes it anew, so a run that dies leaves what the
+        one before it published.
 
         Returns
         -------
@@ -151,14 +151,15 @@ class Ledger:
             catalog = connection.scalar(select(t.runs.c.catalog).where(t.runs.c.id == run))
             if catalog is None:
                 raise FixSettings(f"Ledger {self.url} has no run {run}; begin one before planning.")
-            remembered = remember(connection, catalog, shots)
-            decided = []
-            for shot, known in zip(shots, remembered, strict=True):
-                work, why = decide(shot, known)
-                decided.append(replace(shot, work=work, why=why))
+            decided = _decide(connection, catalog, shots)
             store_plan(connection, catalog, run, decided)
             self._make_present(connection, catalog, run)
         return decided
+
+    def foresee(self, catalog: str, shots: Sequence[PlannedShot]) -> list[PlannedShot]:
+        """Say for each shot what a run would owe it, as `plan` does, and write nothing."""
+        with self._reader.connect() as connection:
+            return _decide(connection, catalog, shots)
 
     # the stations' results
 
@@ -204,7 +205,7 @@ class Ledger:
             connection.execute(insert(t.scorecards), [row])
 
     def candidates(self, shot_key: str, fingerprint: str) -> list[CandidateRecord]:
-        """All candidates stored for a shot at a fingerprint, with their latest scorecards; none is made twice."""
+        """All candidates stored for a shot at a fingerprint, with their latest scorecards."""
         c = t.candidates.c
         with self._reader.connect() as connection:
             found = read_candidates(connection, c.shot == shot_key, c.fingerprint == fingerprint)
@@ -324,7 +325,7 @@ class Ledger:
             return read_shots(connection, catalog or "", ShotState.SELECTED)
 
     def shots(self, catalog: str) -> list[ShotRecord]:
-        """Where every shot of the catalog's latest plan stands, in the catalog's order, row errors included."""
+        """Where every shot of the catalog's latest plan stands, in its order, row errors included."""
         with self._reader.connect() as connection:
             return read_shots(connection, catalog)
 
@@ -344,7 +345,7 @@ class Ledger:
         items: Sequence[ReleaseItem],
         pointer: str = "",
     ) -> None:
-        """Note that an environment points at a manifest; the manifest that it points at already is noted once."""
+        """Note that an environment points at a manifest; again changes nothing."""
         with self._write() as connection:
             catalog = connection.scalar(select(t.runs.c.catalog).where(t.runs.c.id == run))
             present = _release(connection, environment, catalog)
@@ -360,16 +361,24 @@ class Ledger:
                 connection.execute(insert(t.release_items), rows)
 
     def release(self, environment: str, catalog: str | None = None) -> ReleaseRecord | None:
-        """What an environment points at; of one catalog where several share the ledger. None before the first."""
+        """What an environment points at (for one catalog where several share the ledger); None at first."""
         with self._reader.connect() as connection:
             row = _release(connection, environment, catalog)
             if row is None:
                 return None
             c = t.release_items.c
-            names = [name for name in ReleaseItem.__dataclass_fields__]
+            names = list(ReleaseItem.__dataclass_fields__)
             items = connection.execute(select(*(c[name] for name in names)).where(c.release == row.id))
             found = tuple(ReleaseItem(*item) for item in items)
             return ReleaseRecord(environment, row.manifest, row.sha256, row.pointer, found, changed=False)
+
+
+def _decide(connection: Connection, catalog: str, shots: Sequence[PlannedShot]) -> list[PlannedShot]:
+    decided = []
+    for shot, known in zip(shots, remember(connection, catalog, shots), strict=True):
+        work, why = decide(shot, known)
+        decided.append(replace(shot, work=work, why=why))
+    return decided
 
 
 def _release(connection: Connection, environment: str, catalog: str | None) -> Any:

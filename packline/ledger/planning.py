@@ -97,7 +97,8 @@ def remember(connection: Connection, catalog: str, shots: Sequence[PlannedShot])
             select(t.shots.c.key, t.shots.c.parts, t.shots.c.product).where(t.shots.c.catalog == catalog)
         )
     }
-    states, files = {}, {}
+    states: dict[tuple[str, str], Any] = {}
+    files: dict[tuple[str, str], list[tuple[Path, Path]]] = {}
     for part in _slices([planned.fingerprint for planned in shots]):
         for row in connection.execute(select(t.shot_states).where(t.shot_states.c.fingerprint.in_(part))):
             states[row.shot, row.fingerprint] = row

@@ -146,13 +146,13 @@ def read_run(connection: Connection, row: Row[Any]) -> RunRecord:
 def _stations(connection: Connection, run: str) -> Iterable[StationTime]:
     c = t.stations.c
     totals = (
-        select(c.station, func.sum(c.items).label("count"), func.sum(c.seconds).label("seconds"))
+        select(c.station, func.sum(c["items"]).label("total"), func.sum(c.seconds).label("seconds"))
         .where(c.run == run)
         .group_by(c.station)
         .order_by(func.min(c.id))
     )
     for row in connection.execute(totals):
-        yield StationTime(row.station, int(row.count), float(row.seconds))
+        yield StationTime(row.station, int(row.total), float(row.seconds))
 
 
 def _utc(moment: datetime) -> datetime:

@@ -1,7 +1,7 @@
 """The ledger's tables.
 
-History (scorecards, selects, flags, decisions, publications, releases, stations) is append-only, and the database
-itself refuses to change it. `shots` and `shot_states` are the present, drawn from that history.
+History (scorecards, selects, flags, decisions, publications, releases, stations) is append-only, and the
+database itself refuses to change it. `shots` and `shot_states` are the present, drawn from that history.
 """
 
 from __future__ import annotations

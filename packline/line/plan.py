@@ -6,6 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from packline.errors import FixSettings
+from packline.ledger.database import open_database
+from packline.ledger.planning import remember
+from packline.ledger.work import decide
 from packline.line.line import Line
 from packline.records import PlannedShot, ShotRecord, ShotState, Work
 
@@ -91,7 +94,9 @@ def begin_run(line: Line) -> Plan:
             if one.work == Work.MAKE:
                 record = records.get(one.shot.key)
                 # a person who asks again wants other candidates; an interrupted shot takes up its own
-                further = record is not None and record.state == ShotState.FLAGGED and record.reason not in PASSING
+                further = (
+                    record is not None and record.state == ShotState.FLAGGED and record.reason not in PASSING
+                )
                 first = _round(record, wave) if further and record is not None else 0
                 make.append(Try(one.shot.key, first))
         return Plan(
@@ -107,6 +112,28 @@ def begin_run(line: Line) -> Plan:
     except BaseException:
         ledger.end_run(run, "failed", {})
         raise
+
+
+def foresee(line: Line) -> list[PlannedShot]:
+    """What a run would do for each shot, with nothing written.
+
+    Raises
+    ------
+    FixSettings
+        Where the catalog, the settings or the ledger cannot be used.
+    """
+    _check_skus(line)
+    shots = list(line.shots.values())
+    reader, _ = open_database(line.settings.ledger.url)
+    with reader.connect() as connection:
+        remembered = remember(connection, line.catalog.name, shots)
+    records = {record.key: record for record in line.ledger.shots(line.catalog.name)}
+    found = []
+    for shot, known in zip(shots, remembered, strict=True):
+        work, why = decide(shot, known)
+        planned = replace(shot, work=work, why=why)
+        found.append(_asked_again(line, planned, records.get(shot.shot.key)))
+    return [one for one in found if not line.order.only or one.shot.product.sku in line.order.only]
 
 
 def _check_skus(line: Line) -> None:
@@ -126,6 +153,11 @@ def _asked_again(line: Line, planned: PlannedShot, record: ShotRecord | None) ->
     return planned
 
 
+def _waits(record: ShotRecord) -> bool:
+    """Whether a shot waits for a person, not for better luck."""
+    return record.state == ShotState.FLAGGED and record.reason not in PASSING
+
+
 def _round(record: ShotRecord, size: int) -> int:
     """First number of the next whole round of candidates."""
     numbers = [entry.candidate.recipe.number for entry in record.candidates]
@@ -135,5 +167,7 @@ def _round(record: ShotRecord, size: int) -> int:
 def _release_due(line: Line, records: list[ShotRecord]) -> bool:
     release = line.ledger.release(line.settings.run.environment, line.catalog.name)
     shown = {item.key for item in release.items} if release else set()
-    published = {item.key for record in records for item in record.published if record.state == ShotState.PUBLISHED}
+    published = {
+        item.key for record in records for item in record.published if record.state == ShotState.PUBLISHED
+    }
     return shown != published

@@ -41,8 +41,8 @@ def write_report(
     shots
         Current state of every shot of the catalog, in the catalog's order.
     scene_of
-        Base photo by scene name. A scene that is missing here, or a picture that is no longer on disk, shows as a
-        grey box with words.
+        Base photo by scene name. A scene that is missing here, or a picture that is no longer on disk, shows
+        as a grey box with words.
     file
         Where to write; its folder is made.
     errors
@@ -127,5 +127,6 @@ def _write(file: Path, page: str) -> None:
             raise
     except OSError as error:
         raise FixSettings(
-            f"The report {file} cannot be written ({error.strerror}); make its folder writable or change run.work."
+            f"The report {file} cannot be written ({error.strerror}); "
+            "make its folder writable or change run.work."
         ) from error

@@ -101,7 +101,8 @@ def headline(run: RunRecord, result: Outcome) -> str:
     if not result.shots:
         return start + "The catalog owes no shot that could be made."
     if result.published == result.shots:
-        return start + (f"All {result.shots} shots are published." if result.shots > 1 else "The shot is published.")
+        every = f"All {result.shots} shots are" if result.shots > 1 else "The only shot is"
+        return f"{start}{every} published."
     parts = [f"{result.published} of {plural(result.shots, 'shot')} published"]
     if result.flagged:
         parts.append(f"{result.flagged} flagged for a person")

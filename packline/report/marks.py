@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from packline.scorecard import CheckResult, Evidence, Verdict
-from packline.truth import TextTruth, direction_words
+from packline.truth import TextTruth
 
 WIDTH = 1000.0
 _Points = Sequence[tuple[float, float]]
@@ -24,8 +24,8 @@ class Mark:
     check
         The check that drew it; empty for text truth.
     outline, arrow, should
-        SVG path data of the shape, of the direction in which it reads and, where that is wrong, of the direction
-        in which it should; empty where there is none.
+        SVG path data of the shape, of the direction in which it reads and, where that is wrong, of the
+        direction in which it should; empty where there is none.
     words, x, y, anchor
         A caption and where it stands ("start", "middle" or "end").
     """
@@ -56,8 +56,7 @@ def truth_marks(labels: Iterable[TextTruth], full: tuple[int, int]) -> list[Mark
         quad = _scaled(label.quad, full)
         if not quad:
             continue
-        words = f"{label.text} ({'mirrored' if label.mirrored else direction_words(label.angle)})"
-        marks.append(_mark("truth", "", quad, words, full, _quad_arrow(quad)))
+        marks.append(_mark("truth", "", quad, label.text, full, _quad_arrow(quad)))
     return marks
 
 
@@ -90,19 +89,15 @@ def evidence_marks(results: Iterable[CheckResult], full: tuple[int, int]) -> lis
 
 def _text_mark(check: str, good: bool, evidence: Evidence, points: _Points, full: tuple[int, int]) -> Mark:
     """A label with the direction in which it was read; beside it, where it differs, how it should run."""
-    expected, read = evidence.data.get("expected"), evidence.data.get("read")
+    expected, read = str(evidence.data.get("expected", "")), str(evidence.data.get("read", ""))
     angle, should = _angle(evidence, "angle"), _angle(evidence, "expected_angle")
     turned = angle is not None and should is not None and abs((angle - should + 180) % 360 - 180) > 30
-    misread = isinstance(read, str) and isinstance(expected, str) and read != expected
+    misread = _letters(read) != _letters(expected)
     # a failing check may point at labels that are right as well
-    good = good or (not turned and not misread and angle is not None)
-    words = evidence.words
-    if turned:
-        words = f"{words}: reads {direction_words(angle or 0.0)}"
-    elif misread:
-        words = f"reads “{read}”, not “{expected}”" if read else f"“{expected}” is not legible"
-    elif expected:
-        words = str(expected)
+    good = good or not (turned or misread or angle is None)
+    words = f"{expected}: {evidence.words}" if expected else evidence.words
+    if misread and read and not good:
+        words += f", reads “{read}”"
     edge = _quad_arrow(points) if len(points) == 4 else ""
     if turned and angle is not None:
         return _mark(_tone(good), check, points, words, full, _turned_arrow(angle, points), edge)
@@ -114,12 +109,22 @@ def _angle(evidence: Evidence, name: str) -> float | None:
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
+def _letters(text: str) -> str:
+    return "".join(text.split()).casefold()
+
+
 def _tone(good: bool) -> str:
     return "pass" if good else "fail"
 
 
 def _mark(
-    tone: str, check: str, points: _Points, words: str, full: tuple[int, int], arrow: str = "", should: str = ""
+    tone: str,
+    check: str,
+    points: _Points,
+    words: str,
+    full: tuple[int, int],
+    arrow: str = "",
+    should: str = "",
 ) -> Mark:
     height = WIDTH * full[1] / full[0]
     xs, ys = [p[0] for p in points], [p[1] for p in points]
@@ -146,22 +151,25 @@ def _path(points: _Points) -> str:
 def _quad_arrow(quad: _Points) -> str:
     """Along the quad's upper edge, a little outside so that it hides no letter."""
     (left, right, lower_right, lower_left) = quad[:4]
-    up = (left[0] + right[0] - lower_left[0] - lower_right[0], left[1] + right[1] - lower_left[1] - lower_right[1])
-    length = math.hypot(*up) or 1.0
-    shift = 22 * up[0] / length, 22 * up[1] / length
+    up_x = left[0] + right[0] - lower_left[0] - lower_right[0]
+    up_y = left[1] + right[1] - lower_left[1] - lower_right[1]
+    length = math.hypot(up_x, up_y) or 1.0
+    shift = 22 * up_x / length, 22 * up_y / length
     return _arrow((left[0] + shift[0], left[1] + shift[1]), (right[0] + shift[0], right[1] + shift[1]))
 
 
 def _turned_arrow(angle: float, points: _Points) -> str:
-    """Through the middle, in the direction in which the text was read."""
+    """Beside the label's lower edge, in the direction in which the text was read."""
     xs, ys = [p[0] for p in points], [p[1] for p in points]
-    middle = (min(xs) + max(xs)) / 2, (min(ys) + max(ys)) / 2
-    along = math.cos(math.radians(angle)), math.sin(math.radians(angle))
-    half = max(abs(along[0]) * (max(xs) - min(xs)), abs(along[1]) * (max(ys) - min(ys)), 60.0) / 2
-    return _arrow(
-        (middle[0] - along[0] * half, middle[1] - along[1] * half),
-        (middle[0] + along[0] * half, middle[1] + along[1] * half),
-    )
+    x, y = sum(xs) / len(xs), sum(ys) / len(ys)
+    long = max(math.dist(points[0], points[1]), math.dist(points[1], points[2]))
+    if len(points) == 4:
+        # how it should run lies along the upper edge; this arrow keeps clear of that and of the print
+        low_x, low_y = (points[2][0] + points[3][0]) / 2, (points[2][1] + points[3][1]) / 2
+        away = 24 / (math.hypot(low_x - x, low_y - y) or 1.0)
+        x, y = low_x + away * (low_x - x), low_y + away * (low_y - y)
+    dx, dy = math.cos(math.radians(angle)) * long / 2, math.sin(math.radians(angle)) * long / 2
+    return _arrow((x - dx, y - dy), (x + dx, y + dy))
 
 
 def _arrow(start: tuple[float, float], end: tuple[float, float]) -> str:

@@ -13,7 +13,7 @@ from packline.report.album import Album, Edges, Print
 from packline.report.figures import duration, plain_name
 from packline.report.marks import Mark, evidence_marks, truth_marks
 from packline.scorecard import CheckResult, Scorecard, Verdict
-from packline.truth import TextTruth
+from packline.truth import TextTruth, direction_words
 
 _VIEWS = {
     "scene": "Product in place, from the 3D model",
@@ -168,10 +168,20 @@ class ViewMaker:
 
     def _thumb(self, id_: str, record: ShotRecord, photo: Path | None) -> Figure:
         chosen = next((one.candidate for one in record.candidates if one.candidate.id == record.select), None)
-        file = chosen.picture if chosen else photo
-        what = "Select" if chosen else f"No select; base photo {record.scene}"
+        what, file = "Select", chosen.picture if chosen else photo
+        if not chosen:
+            what = f"No select; base photo {record.scene}"
+            scored = [one for one in record.candidates if one.scorecard]
+            if scored:
+                # the nearest miss says more about a flag than an empty room
+                nearest = max(scored, key=lambda one: one.scorecard.score if one.scorecard else 0.0)
+                what, file = "No select; nearest candidate", nearest.candidate.picture
         return Figure(
-            f"{id_}-thumb", "thumb", self.album.embed(file, self.edges.thumb), record.sku, f"{what} of {record.key}"
+            f"{id_}-thumb",
+            "thumb",
+            self.album.embed(file, self.edges.thumb),
+            record.sku,
+            f"{what} of {record.key}",
         )
 
     def _reference(self, id_: str, view: str, folder: Path, record: ShotRecord) -> Figure:
@@ -181,25 +191,19 @@ class ViewMaker:
             caption = f"Label {view.removeprefix('label:')}"
         else:
             caption = _VIEWS.get(view, plain_name(view).capitalize())
-        texts = ", ".join(f"“{label.text}”" for label in labels)
-        alt = f"3D model of {record.title or record.sku}: {caption.lower()}" + (f"; label {texts}" if texts else "")
+        alt = f"3D model of {record.title or record.sku}: {caption.lower()}"
+        if view.startswith("label:") and labels:
+            # the strip is where a person looks up which way a label should run
+            caption += f": reads {_runs(labels[0])}"
+        for label in labels:
+            alt += f"; “{label.text}” reads {_runs(label)}"
         return Figure(id_, "reference", picture, caption, alt, tuple(truth_marks(labels, picture.full)))
 
     def _candidate(self, id_: str, number: int, record: CandidateRecord, shot: ShotRecord) -> CandidateView:
         candidate, card = record.candidate, record.scorecard
         chosen = candidate.id == shot.select
         results = _worst_first(card) if card else ()
-        failures = card.failures if card else ()
-        if chosen:
-            state, words = "select", "Select"
-        elif card is None:
-            state, words = "open", "Not scored"
-        elif card.passed:
-            state, words = "passed", "Passed"
-        else:
-            state, words = "failed", "Failed " + ", ".join(plain_name(r.check) for r in failures)
-            if not failures:
-                state, words = "failed", "No check could judge it"
+        state, words = ("select", "Select") if chosen else _verdict(card)
         title = f"Candidate {number}"
         picture = self.album.embed(candidate.picture, self.edges.select if chosen else self.edges.candidate)
         asked = self.album.embed(candidate.truth / "colour.png", self.edges.raw)
@@ -247,6 +251,23 @@ def _order(candidate: Candidate) -> tuple[int, int, str]:
     return candidate.recipe.wave, candidate.recipe.number, candidate.id
 
 
+def _verdict(card: Scorecard | None) -> tuple[str, str]:
+    """A candidate's state and its words: what is certain comes before what could not be judged."""
+    if card is None:
+        return "open", "Not scored"
+    if card.passed:
+        return "passed", "Passed"
+    for verdict, words in (
+        (Verdict.FAIL, "Failed"),
+        (Verdict.UNVERIFIABLE, "Cannot tell:"),
+        (Verdict.ERROR, "Could not check"),
+    ):
+        names = [plain_name(r.check) for r in card.failures if r.verdict == verdict]
+        if names:
+            return "failed", f"{words} {', '.join(names)}"
+    return "failed", "No check applied"
+
+
 def _worst_first(card: Scorecard) -> tuple[CheckResult, ...]:
     rest = [r for r in card.results if r.verdict in (Verdict.PASS, Verdict.NOT_APPLICABLE)]
     rest.sort(key=lambda r: (r.verdict == Verdict.NOT_APPLICABLE, r.score - r.threshold))
@@ -260,6 +281,10 @@ def _labels(folder: Path) -> tuple[TextTruth, ...]:
         return tuple(TextTruth.from_dict(label) for label in truth["labels"])
     except (OSError, ValueError, KeyError, TypeError):
         return ()
+
+
+def _runs(label: TextTruth) -> str:
+    return direction_words(label.angle) + (", mirrored" if label.mirrored else "")
 
 
 def _facts(candidate: Candidate) -> tuple[tuple[str, str], ...]:

@@ -1,1 +1,17 @@
-"""The stage: renders of the product's 3D model, which the rest of the line believes."""
+"""The stage: renders of the product's 3D model, which the rest of the line believes.
+
+Load and place
+    `load.load_model(path) -> ProductModel`; `views.scene_pose(model, scene, side, shift, turn, scale)` for
+    `ProductModel.transformed`; `views.canonical_camera(model, view, size) -> Camera`.
+Draw
+    `raster.Rasteriser(size)`; `with rasteriser.staged(model) as stage:` then `stage.gbuffer(camera) ->
+    GBuffer`, as many cameras as wanted.
+Light
+    `lighting.shade(gbuffer, camera, light, ground) -> linear RGB`; `lighting.studio_light(camera) -> Light`;
+    `lighting.develop(linear) -> uint8`, the one tone curve; `lighting.to_srgb`, `lighting.to_linear`.
+Ground
+    `shadow.ground_shadow(stage, camera, light) -> (key, ambient)`; `shadow.shadow_ratio(light, key,
+    ambient)`; `shadow.composite(photo, colour, mask, ratio) -> uint8`.
+
+Everything is deterministic to the bit on one machine. A process draws from one thread.
+"""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from packline.errors import FixSettings, GiveUp
-from packline.stage.gltf import MAX_BYTES, join_glb, split_glb
+from packline.stage.glb import MAX_BYTES, join_glb, split_glb
 
 SECONDS = 60
 _MEMORY = 4 << 30
@@ -21,13 +21,13 @@ _GLOSSINESS = "KHR_materials_pbrSpecularGlossiness"
 
 
 @contextmanager
-def fbx_to_glb(path: Path) -> Iterator[tuple[Path, tuple[str, ...], tuple[Path, ...]]]:
+def fbx_to_glb(path: Path) -> Iterator[tuple[Path, tuple[str, ...]]]:
     """Convert an FBX to a GLB in a folder that lives as long as the context.
 
     Yields
     ------
-    file, notes, used
-        The GLB, what was mended, and the textures beside the FBX that went into it.
+    file, notes
+        The GLB, and what could not be carried over.
 
     Raises
     ------
@@ -38,7 +38,9 @@ def fbx_to_glb(path: Path) -> Iterator[tuple[Path, tuple[str, ...], tuple[Path, 
     """
     program = shutil.which("assimp")
     if program is None:
-        raise FixSettings("FBX models need the program assimp; install it with: apt-get install assimp-utils.")
+        raise FixSettings(
+            "FBX models need the program assimp; install it with: apt-get install assimp-utils."
+        )
     with tempfile.TemporaryDirectory(prefix="packline-fbx-") as folder:
         target = Path(folder) / "model.glb"
         source = Path(folder) / "model.fbx"
@@ -52,7 +54,9 @@ def fbx_to_glb(path: Path) -> Iterator[tuple[Path, tuple[str, ...], tuple[Path, 
                 env={"PATH": os.environ.get("PATH", ""), "HOME": folder, "LC_ALL": "C"},
             )  # fmt: skip
         except subprocess.TimeoutExpired as error:
-            raise GiveUp(f"Model {path.name}: assimp did not finish in {SECONDS} s; export it as GLB.") from error
+            raise GiveUp(
+                f"Model {path.name}: assimp did not finish in {SECONDS} s; export it as GLB."
+            ) from error
         if done.returncode != 0 or not target.is_file():
             said = [line for line in (done.stdout + done.stderr).splitlines() if "error" in line.lower()]
             reason = said[-1].strip()[:200] if said else f"exit code {done.returncode}"
@@ -60,12 +64,12 @@ def fbx_to_glb(path: Path) -> Iterator[tuple[Path, tuple[str, ...], tuple[Path, 
         if target.stat().st_size > MAX_BYTES:
             raise GiveUp(f"Model {path.name}: converted, it is larger than {MAX_BYTES >> 20} MB; reduce it.")
         document, binary = split_glb(target.read_bytes(), path.name)
-        notes, used, data = _mend(document, binary or b"", path)
+        notes, data = _mend(document, binary or b"", path)
         # named after the source, so that every sentence names the file that a person knows
         mended = Path(folder) / "mended" / path.name
         mended.parent.mkdir()
         mended.write_bytes(join_glb(document, data))
-        yield mended, notes, used
+        yield mended, notes
 
 
 def _limit() -> None:
@@ -74,9 +78,7 @@ def _limit() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (2 * MAX_BYTES, 2 * MAX_BYTES))
 
 
-def _mend(
-    document: dict[str, Any], binary: bytes, path: Path
-) -> tuple[tuple[str, ...], tuple[Path, ...], bytes]:
+def _mend(document: dict[str, Any], binary: bytes, path: Path) -> tuple[tuple[str, ...], bytes]:
     """Correct assimp's materials in place and embed the textures that it only names."""
     notes: list[str] = []
     for material in document.get("materials", []):
@@ -96,14 +98,11 @@ def _mend(
             notes.append("FBX carries no metal or roughness; its materials are drawn as matte plastic")
         # Phong materials have no such notion: FBX meshes are often open and meant to be seen from both sides
         material["doubleSided"] = True
-    used: list[Path] = []
     for image in document.get("images", []):
         uri = image.get("uri", "")
         if not uri or uri.startswith("data:"):
             continue
-        file = _find(path, uri.replace("\\", "/").rsplit("/", 1)[-1])
-        data = file.read_bytes()
-        used.append(file)
+        data = _find(path, uri.replace("\\", "/").rsplit("/", 1)[-1]).read_bytes()
         binary += b"\0" * (-len(binary) % 4)
         views = document.setdefault("bufferViews", [])
         views.append({"buffer": 0, "byteOffset": len(binary), "byteLength": len(data)})
@@ -114,7 +113,7 @@ def _mend(
         document["buffers"] = [{"byteLength": len(binary)}]
     for name in ("extensionsUsed", "extensionsRequired"):
         document[name] = [extension for extension in document.get(name, []) if extension != _GLOSSINESS]
-    return tuple(dict.fromkeys(notes)), tuple(used), binary
+    return tuple(dict.fromkeys(notes)), binary
 
 
 def _find(path: Path, name: str) -> Path:

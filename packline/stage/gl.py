@@ -1,7 +1,7 @@
 """The one OpenGL context of this process, through pyrender and EGL.
 
-pyrender destroys the whole display when a second renderer is deleted, so a process makes one context, keeps it
-to its end and uses it from one thread only.
+pyrender destroys the whole display when a second renderer is deleted, so a process makes one context,
+keeps it to its end and uses it from one thread only.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ def import_pyrender() -> ModuleType:
     if not hasattr(np, "infty"):
         np.infty = np.inf  # type: ignore[attr-defined]  # pyrender 0.1.45 is older than NumPy 2
     try:
-        import OpenGL
-        import OpenGL.EGL
+        import OpenGL  # type: ignore[import-untyped]
+        import OpenGL.EGL  # type: ignore[import-untyped]
 
         # every GL call would ask for errors; the rasteriser asks once at the end of a pass instead
         # (set after EGL's import, which needs it on)
         OpenGL.ERROR_CHECKING = False
         import pyrender  # type: ignore[import-untyped]
         import pyrender.platforms.egl  # type: ignore[import-untyped]
-        import pyrender.renderer  # type: ignore[import-untyped]  # noqa: F401
-        import pyrender.shader_program  # type: ignore[import-untyped]  # noqa: F401
+        import pyrender.renderer  # type: ignore[import-untyped]
+        import pyrender.shader_program  # type: ignore[import-untyped]
     except (ImportError, OSError, AttributeError, RuntimeError) as error:
         raise FixSettings(f"References need EGL, which this machine lacks ({error}); {_HOW}.") from error
     return pyrender  # type: ignore[no-any-return]

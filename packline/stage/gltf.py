@@ -1,17 +1,15 @@
 """A strict look at a glTF file before anybody draws it.
 
-trimesh reads what it can and drops the rest without a word. So the JSON is checked here first: what would be drawn
-wrong is refused with a sentence, materials and images are read here, and trimesh gets a geometry-only copy.
+trimesh reads what it can and drops the rest without a word. So the JSON is checked here first: what would
+be drawn wrong is refused with a sentence, materials and images are read here, and trimesh gets a
+geometry-only copy.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import io
-import json
 import struct
-import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,19 +17,16 @@ from urllib.parse import unquote
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from packline.errors import GiveUp
+from packline.stage.glb import MAX_BYTES, join_glb, parse_json, split_glb
 from packline.stage.model import Material
+from packline.stage.textures import MAX_TEXTURE_PIXELS, decode_image
 
-MAX_BYTES = 200 << 20
-MAX_JSON = 32 << 20
 MAX_TRIANGLES = 5_000_000
 MAX_NODES = 20_000
 MAX_DEPTH = 64
 MAX_PRIMITIVES = 4_000
-MAX_TEXTURE_SIDE = 8192
-MAX_TEXTURE_PIXELS = 8192 * 8192
 
 #: Extensions that are drawn right.
 HANDLED = frozenset(
@@ -105,13 +100,11 @@ class Asset:
     Parameters
     ----------
     glb
-        A geometry-only copy for trimesh: one mesh a primitive, UV and colour as attributes "_UV" and "_COLOUR".
+        Geometry only, for trimesh: one mesh a primitive, UV and colour as attributes "_UV" and "_COLOUR".
     materials
         The last one is glTF's default material.
     uv_transforms
         For each material, a matrix of shape (3, 3) to apply to its UV, or None.
-    files
-        External files that were read.
     """
 
     glb: bytes
@@ -119,7 +112,6 @@ class Asset:
     materials: tuple[Material, ...]
     uv_transforms: tuple[NDArray[np.float64] | None, ...]
     notes: tuple[str, ...]
-    files: tuple[Path, ...]
 
 
 def read_gltf(path: Path) -> Asset:
@@ -132,57 +124,19 @@ def read_gltf(path: Path) -> Asset:
     """
     try:
         return _Reader(path).read()
-    except (KeyError, IndexError, TypeError, AttributeError, ValueError, struct.error, OverflowError) as error:
+    except (
+        KeyError,
+        IndexError,
+        TypeError,
+        AttributeError,
+        ValueError,
+        struct.error,
+        OverflowError,
+    ) as error:
         raise GiveUp(
             f"Model {path.name}: its glTF structure is broken ({type(error).__name__}: {error}); "
             "check it with a glTF validator and export it again."
         ) from error
-
-
-def split_glb(data: bytes, name: str) -> tuple[dict[str, Any], bytes | None]:
-    """JSON and binary chunk of a GLB."""
-
-    def need(fine: bool, what: str) -> None:
-        if not fine:
-            raise GiveUp(f"Model {name}: not a whole GLB file ({what}); export it again.")
-
-    need(len(data) >= 20, "its header is cut off")
-    version, length = struct.unpack_from("<II", data, 4)
-    need(version == 2, f"version {version}, not 2")
-    need(length <= len(data), f"its header says {length} bytes, the file has {len(data)}")
-    json_length, json_kind = struct.unpack_from("<II", data, 12)
-    need(json_kind == 0x4E4F534A and 20 + json_length <= length, "its first chunk is not JSON")
-    document = parse_json(data[20 : 20 + json_length], name)
-    at = 20 + json_length
-    if at + 8 > length:
-        return document, None
-    size, kind = struct.unpack_from("<II", data, at)
-    need(kind == 0x004E4942 and at + 8 + size <= length, "its binary chunk is broken")
-    return document, data[at + 8 : at + 8 + size]
-
-
-def join_glb(document: dict[str, Any], binary: bytes) -> bytes:
-    """The bytes of a GLB."""
-    text = json.dumps(document, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 4)
-    binary += b"\0" * (-len(binary) % 4)
-    out = struct.pack("<I4s", len(text), b"JSON") + text
-    if binary:
-        out += struct.pack("<I4s", len(binary), b"BIN\0") + binary
-    return b"glTF" + struct.pack("<II", 2, 12 + len(out)) + out
-
-
-def parse_json(data: bytes, name: str) -> dict[str, Any]:
-    """Parse a glTF document within limits."""
-    if len(data) > MAX_JSON:
-        raise GiveUp(f"Model {name}: its JSON has {len(data)} bytes, more than {MAX_JSON}; simplify the scene.")
-    try:
-        document = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise GiveUp(f"Model {name}: not a model: its JSON cannot be read ({error}); export it again.") from error
-    if not isinstance(document, dict) or not str(dict(document.get("asset") or {}).get("version", "")).startswith("2"):
-        raise GiveUp(f"Model {name}: not a glTF 2.0 file; export it as glTF 2.0.")
-    return document
 
 
 class _Reader:
@@ -190,7 +144,6 @@ class _Reader:
         self.path, self.name = path, path.name
         self.folder = path.parent.resolve()
         self.notes: list[str] = []
-        self.files: list[Path] = []
         self.pixels = 0
         self.images: dict[int, NDArray[np.uint8]] = {}
         self.buffers: dict[int, bytes] = {}
@@ -223,7 +176,6 @@ class _Reader:
             materials=tuple(material for material, _ in read),
             uv_transforms=tuple(transform for _, transform in read),
             notes=tuple(dict.fromkeys(self.notes)),
-            files=tuple(self.files),
         )
 
     def _check_extensions(self) -> None:
@@ -278,12 +230,15 @@ class _Reader:
         relative = unquote(uri).replace("\\", "/")
         target = (self.folder / relative).resolve() if "\0" not in relative else self.folder
         if "://" in uri or not target.is_relative_to(self.folder) or target == self.folder:
-            raise self.refuse(f"its {what} {uri[:80]!r} lies outside the model's folder; put it beside the model.")
+            raise self.refuse(
+                f"its {what} {uri[:80]!r} lies outside the model's folder; put it beside the model."
+            )
         if not target.is_file():
-            raise self.refuse(f"its {what} {relative[:80]!r} is missing; put it beside the model or embed it.")
+            raise self.refuse(
+                f"its {what} {relative[:80]!r} is missing; put it beside the model or embed it."
+            )
         if target.stat().st_size > MAX_BYTES:
             raise self.refuse(f"its {what} {relative[:80]!r} is larger than {MAX_BYTES >> 20} MB; reduce it.")
-        self.files.append(target)
         return target.read_bytes()
 
     def _view(self, index: int) -> bytes:
@@ -313,7 +268,9 @@ class _Reader:
         if alpha not in ("OPAQUE", "MASK", "BLEND"):
             raise self.refuse(f"material {name!r} has the unknown alpha mode {alpha!r}; export it again.")
         base = _numbers(pbr.get("baseColorFactor", (1, 1, 1, 1)), 4)
-        transmission = float((extensions.get("KHR_materials_transmission") or {}).get("transmissionFactor", 0))
+        transmission = float(
+            (extensions.get("KHR_materials_transmission") or {}).get("transmissionFactor", 0)
+        )
         if transmission > 0:
             # what shines through is tinted by the base colour: the darker that is, the less there is to see
             clear = 0.8 * transmission * min(max(base[:3]), 1.0) ** 0.5
@@ -360,22 +317,29 @@ class _Reader:
             if name in extensions:
                 source = extensions[name]["source"]
         if source is None:
-            raise self.refuse(f"a texture of material {material!r} has no image; export its textures as PNG or JPEG.")
+            raise self.refuse(
+                f"a texture of material {material!r} has no image; export its textures as PNG or JPEG."
+            )
         sampler = self.json["samplers"][texture["sampler"]] if "sampler" in texture else {}
         if 33648 in (sampler.get("wrapS"), sampler.get("wrapT")):
-            self.notes.append(f"material {material!r}: a texture that mirrors where it repeats is repeated plainly")
+            self.notes.append(
+                f"material {material!r}: a texture that mirrors where it repeats is repeated plainly"
+            )
         return self._image(int(source))
 
     def _image(self, index: int) -> NDArray[np.uint8]:
         if index not in self.images:
             entry = self.json["images"][index]
             if "bufferView" in entry:
-                data, label = self._view(entry["bufferView"]), f"image {index} {entry.get('name', '')}".strip()
+                data, label = (
+                    self._view(entry["bufferView"]),
+                    f"image {index} {entry.get('name', '')}".strip(),
+                )
             else:
                 data, label = self._uri(entry["uri"], "image"), f"image {str(entry['uri'])[:60]!r}"
             self.images[index], pixels = decode_image(data, label, self.name)
             self.pixels += pixels
-            if self.pixels > 4 * MAX_TEXTURE_PIXELS:
+            if self.pixels > MAX_TEXTURE_PIXELS:
                 raise self.refuse("its textures together are too large; reduce them to 4096 px.")
         return self.images[index]
 
@@ -403,14 +367,23 @@ class _Reader:
                 attributes = primitive["attributes"]
                 material = int(primitive.get("material", default))
                 if not 0 <= material <= default:
-                    raise self.refuse(f"a primitive uses material {material}, which does not exist; export it again.")
+                    raise self.refuse(
+                        f"a primitive uses material {material}, which does not exist; export it again."
+                    )
                 uv_set = self._uv_set(material)
-                sources = {"POSITION": "POSITION", "NORMAL": "NORMAL", f"TEXCOORD_{uv_set}": "_UV", "COLOR_0": "_COLOUR"}
+                sources = {
+                    "POSITION": "POSITION",
+                    "NORMAL": "NORMAL",
+                    f"TEXCOORD_{uv_set}": "_UV",
+                    "COLOR_0": "_COLOUR",
+                }
                 kept = {new: attributes[old] for old, new in sources.items() if old in attributes}
                 scales = {name: self._scale(accessor) for name, accessor in kept.items()}
                 count = self._count(kept["POSITION"])
                 indices = primitive.get("indices")
-                triangles += (self._count(indices) if indices is not None else count) // (3 if mode == 4 else 1)
+                triangles += (self._count(indices) if indices is not None else count) // (
+                    3 if mode == 4 else 1
+                )
                 name = f"{m}-{p}"
                 entry: dict[str, Any] = {"attributes": kept, "mode": mode}
                 if indices is not None:
@@ -423,7 +396,8 @@ class _Reader:
             raise self.refuse("it has no triangles; export the product's mesh with it.")
         if triangles > MAX_TRIANGLES or len(new) > MAX_PRIMITIVES:
             raise self.refuse(
-                f"it has {triangles} triangles in {len(new)} parts, more than {MAX_TRIANGLES} in {MAX_PRIMITIVES}; "
+                f"it has {triangles} triangles in {len(new)} parts, more than {MAX_TRIANGLES} in "
+                f"{MAX_PRIMITIVES}; "
                 "reduce it."
             )
         return found, new, owners
@@ -453,7 +427,9 @@ class _Reader:
         """Check one accessor and say what its raw values must be divided by."""
         accessor = self.json["accessors"][index]
         if "sparse" in accessor:
-            raise self.refuse("it has sparse arrays, which are not read; export it without morph compression.")
+            raise self.refuse(
+                "it has sparse arrays, which are not read; export it without morph compression."
+            )
         if "bufferView" not in accessor:
             raise self.refuse("it has an array without data; export it again without compression.")
         width, one = _COMPONENTS[accessor["componentType"]]
@@ -472,7 +448,9 @@ class _Reader:
         kept_nodes: list[dict[str, Any]] = []
         extra: list[dict[str, Any]] = []
         for index, node in enumerate(nodes):
-            kept = {key: node[key] for key in ("matrix", "translation", "rotation", "scale") if key in node}
+            kept: dict[str, Any] = {
+                key: node[key] for key in ("matrix", "translation", "rotation", "scale") if key in node
+            }
             kept["name"] = f"n{index}"
             children = list(node.get("children", []))
             for new in owners[node["mesh"]] if "mesh" in node else []:
@@ -507,44 +485,6 @@ class _Reader:
             "buffers": [{"byteLength": len(binary)}],
         }
         return join_glb(document, binary)
-
-
-def decode_image(data: bytes, label: str, model: str) -> tuple[NDArray[np.uint8], int]:
-    """Decode a texture.
-
-    Returns
-    -------
-    pixels
-        uint8 (H, W, 4).
-    count
-        H times W.
-
-    Raises
-    ------
-    GiveUp
-        Where it is too large, is KTX2 or cannot be decoded.
-    """
-    if data[:12] == b"\xabKTX 20\xbb\r\n\x1a\n":
-        raise GiveUp(f"Model {model}: its {label} is KTX2, which is not read; export it as PNG, JPEG or WebP.")
-    try:
-        with warnings.catch_warnings(), Image.open(io.BytesIO(data)) as picture:
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            width, height = picture.size
-            if max(width, height) > MAX_TEXTURE_SIDE:
-                raise GiveUp(
-                    f"Model {model}: its {label} is {width}x{height} px, larger than {MAX_TEXTURE_SIDE} px; reduce it."
-                )
-            if picture.mode in ("I;16", "I", "F"):
-                picture = Image.fromarray((np.asarray(picture, np.int64) >> 8).astype(np.uint8))
-            pixels = np.asarray(picture.convert("RGBA"))
-    except GiveUp:
-        raise
-    except Exception as error:
-        raise GiveUp(
-            f"Model {model}: its {label} cannot be decoded ({type(error).__name__}: {error}); "
-            "export it as PNG, JPEG or WebP."
-        ) from error
-    return np.ascontiguousarray(pixels), width * height
 
 
 def _numbers(values: Any, count: int) -> tuple[float, ...]:

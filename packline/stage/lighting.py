@@ -1,7 +1,8 @@
 """Light: from a G-buffer and a light to linear colour, and from linear colour to sRGB and back.
 
-The light's numbers mean the same here as in scene files: a white matte surface that faces the key light has the
-linear value key + ambient. Colours stay linear until `develop`, which is the only tone curve in Packline.
+The light's numbers mean the same here as in scene files: a white matte surface that faces the key light
+has the linear value key + ambient. Colours stay linear until `develop`, which is the only tone curve in
+Packline.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from packline.stage.model import Floats, GBuffer
 #: Neutral catalogue light in the camera's axes (right, up, back); see `studio_light`.
 STUDIO = Light(
     key_direction=(-0.48, 0.66, 0.58),
-    key_colour=(0.62, 0.62, 0.62),
-    sky_colour=(0.36, 0.36, 0.36),
-    ground_colour=(0.26, 0.26, 0.26),
+    key_colour=(0.70, 0.70, 0.70),
+    sky_colour=(0.42, 0.42, 0.42),
+    ground_colour=(0.30, 0.30, 0.30),
     key_size=24.0,
     words="soft studio light",
 )
@@ -33,14 +34,17 @@ def studio_light(camera: Camera) -> Light:
     """The neutral catalogue light, turned with the camera so that every side is lit alike."""
     x, y, z = camera.pose[:3, :3] @ np.asarray(STUDIO.key_direction)
     key: Triple = (float(x), float(y), float(z))
-    return Light(key, STUDIO.key_colour, STUDIO.sky_colour, STUDIO.ground_colour, STUDIO.key_size, STUDIO.words)
+    return Light(
+        key, STUDIO.key_colour, STUDIO.sky_colour, STUDIO.ground_colour, STUDIO.key_size, STUDIO.words
+    )
 
 
 def shade(gbuffer: GBuffer, camera: Camera, light: Light, ground: float | None = None) -> Floats:
     """Light a G-buffer.
 
-    Hemisphere ambient, a key of finite size, and a specular term: split-sum environment reflection (Karis 2014,
-    with Lazarov's fit) of the hemisphere plus a softbox where the key is, so that metal does not go black.
+    Hemisphere ambient, a key of finite size, and a specular term: split-sum environment reflection (Karis
+    2014, with Lazarov's fit) of the hemisphere plus a softbox where the key is, so that metal does not go
+    black.
 
     Parameters
     ----------
@@ -73,7 +77,9 @@ def shade(gbuffer: GBuffer, camera: Camera, light: Light, ground: float | None =
     height = np.float32(camera.eye[1]) + rays[:, 1] * gbuffer.depth[window][inside]
     v = -rays / np.linalg.norm(rays, axis=1, keepdims=True)
 
-    key, sky, earth = (np.asarray(c, np.float32) for c in (light.key_colour, light.sky_colour, light.ground_colour))
+    key, sky, earth = (
+        np.asarray(c, np.float32) for c in (light.key_colour, light.sky_colour, light.ground_colour)
+    )
     to_key = np.asarray(light.key_direction, np.float32)
     to_key = to_key / np.linalg.norm(to_key)
     size = np.float32(np.sin(np.radians(np.clip(light.key_size, 0.5, 60.0))))
@@ -119,13 +125,13 @@ def develop(linear: NDArray[Any]) -> NDArray[np.uint8]:
 def to_srgb(linear: NDArray[Any]) -> NDArray[np.uint8]:
     """Encode linear values from 0 to 1 as sRGB (IEC 61966-2-1), uint8, rounded to nearest."""
     index = np.clip(np.asarray(linear, np.float32) * np.float32(65535) + np.float32(0.5), 0, 65535)
-    return np.take(_ENCODED, index.astype(np.uint16))
+    return np.asarray(np.take(_ENCODED, index.astype(np.uint16)), np.uint8)
 
 
 def to_linear(srgb: NDArray[Any]) -> Floats:
     """Decode sRGB (IEC 61966-2-1): uint8, or floats from 0 to 1, to linear float32."""
     if srgb.dtype == np.uint8:
-        return np.take(_DECODED, srgb)
+        return np.asarray(np.take(_DECODED, srgb), np.float32)
     return _decode(np.asarray(srgb, np.float64)).astype(np.float32)
 
 
@@ -143,7 +149,7 @@ _ENCODED = np.round(_encode(np.arange(65536) / 65535) * 255).astype(np.uint8)
 
 
 def _facing(cosine: Floats, size: np.float32) -> Floats:
-    """Share of a key of angular radius asin(`size`) that a surface receives; max(cosine, 0) with a soft knee."""
+    """Share of a key of angular radius asin(`size`) that a surface gets: max(cosine, 0), softened."""
     knee = (cosine + size) ** 2 / (4 * size)
     return np.asarray(np.where(np.abs(cosine) < size, knee, np.maximum(cosine, 0)), np.float32)
 
@@ -160,7 +166,9 @@ def _contact(height: Floats, up: Floats, ground: float | None) -> Floats:
 
 def _split_sum(nv: Floats, rough: Floats) -> tuple[Floats, Floats]:
     """Scale and offset of F0 in the environment BRDF (Lazarov 2013, as fitted by Karis 2014)."""
-    r = rough * np.array([-1, -0.0275, -0.572, 0.022], np.float32) + np.array([1, 0.0425, 1.04, -0.04], np.float32)
+    r = rough * np.array([-1, -0.0275, -0.572, 0.022], np.float32) + np.array(
+        [1, 0.0425, 1.04, -0.04], np.float32
+    )
     a = np.minimum(r[:, :1] ** 2, np.exp2(-9.28 * nv)) * r[:, :1] + r[:, 1:2]
     return np.maximum(-1.04 * a + r[:, 2:3], 0), np.maximum(1.04 * a + r[:, 3:4], 0)
 
@@ -174,18 +182,21 @@ def _environment(
     earth: Floats,
     size: np.float32,
 ) -> Floats:
-    """Radiance of the surroundings seen in a mirror of some roughness: sky, ground and a softbox at the key."""
+    """Radiance of sky, ground and a softbox at the key, seen in a mirror of some roughness."""
     up = direction[:, 1:2]
     blur = 0.12 + 0.88 * rough
     horizon = np.clip(up / blur * 0.5 + 0.5, 0, 1)
     horizon = horizon * horizon * (3 - 2 * horizon)
     # a mirror shows the ground darker and the sky lighter than the mean that a matte surface gathers
     contrast = 1 - rough
-    base = earth * (1 - 0.45 * contrast) + (sky * (1 + 0.25 * contrast) - earth * (1 - 0.45 * contrast)) * horizon
+    base = (
+        earth * (1 - 0.45 * contrast)
+        + (sky * (1 + 0.25 * contrast) - earth * (1 - 0.45 * contrast)) * horizon
+    )
     # the softbox is never smaller than a real one, or smooth plastic would show a pinprick
     width = np.maximum(size, 0.30) + 0.9 * rough
     angle = np.arccos(np.clip(direction @ to_key, -1, 1))[:, None]
     box = 1 / (1 + np.exp(np.clip((angle - width) / (0.03 + 0.22 * rough), -30, 30)))
-    # spread over a wider lobe, the same light is weaker
-    strength = 2.2 * (0.30 / (0.30 + 0.9 * rough)) ** 1.2
+    # a disk of angular radius w that gives the irradiance `key` has the radiance key / sin(w)^2
+    strength = np.minimum(1 / np.sin(np.minimum(width, np.float32(np.pi / 2))) ** 2, 5)
     return np.asarray(base + key * strength * box, np.float32)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import logging
@@ -16,16 +15,16 @@ from numpy.typing import NDArray
 
 from packline.errors import GiveUp
 from packline.stage.fbx import fbx_to_glb
-from packline.stage.gltf import MAX_BYTES, MAX_TRIANGLES, Asset, decode_image, read_gltf
+from packline.stage.files import model_digest, sidecar_of
+from packline.stage.gltf import MAX_TRIANGLES, Asset, read_gltf
 from packline.stage.model import Floats, Material, Part, ProductModel
+from packline.stage.textures import decode_image
 from packline.truth import Label, Quad
 
 #: What a product may measure, longest side in metres.
 SMALLEST, LARGEST = 0.002, 50.0
 #: Faces that meet at a sharper angle than this keep their edge where a file brings no normals.
 CREASE_DEGREES = 40.0
-
-_READERS = (".glb", ".gltf", ".obj", ".fbx")
 
 
 def load_model(path: Path) -> ProductModel:
@@ -39,8 +38,8 @@ def load_model(path: Path) -> ProductModel:
     Returns
     -------
     ProductModel
-        Front towards +Z, footprint centred on the origin, standing on y = 0, metres. `sha256` covers the model
-        file, the files that it refers to and the sidecar.
+        Front towards +Z, footprint centred on the origin, standing on y = 0, metres. `sha256` covers the
+        model file, the files that it refers to and the sidecar.
 
     Raises
     ------
@@ -50,61 +49,42 @@ def load_model(path: Path) -> ProductModel:
         Where FBX is asked for and `assimp` is not installed.
     """
     path = Path(path)
+    digest = model_digest(path)
     kind = path.suffix.lower()
-    if not path.is_file():
-        raise GiveUp(f"Model {path} is missing; add the file or correct the product's model field.")
-    if kind not in _READERS:
-        raise GiveUp(f"Model {path.name}: {kind or 'a file without extension'} is not read; use .glb, .gltf, .obj or .fbx.")
-    size = path.stat().st_size
-    if size == 0 or size > MAX_BYTES:
-        raise GiveUp(
-            f"Model {path.name}: it has {size} bytes, allowed are 1 to {MAX_BYTES >> 20} MB; export a smaller one."
-        )
-    front, labels, sidecar = _read_sidecar(path)
+    front, labels = _read_sidecar(path)
+    notes: tuple[str, ...] = ()
     if kind == ".obj":
-        parts, notes, files = _read_obj(path)
+        parts = _read_obj(path)
     elif kind == ".fbx":
-        with fbx_to_glb(path) as (converted, fixes, files):
+        with fbx_to_glb(path) as (converted, fixes):
             asset = read_gltf(converted)
             parts = _read_geometry(asset, path.name)
         notes = (*fixes, *asset.notes)
     else:
         asset = read_gltf(path)
-        parts, notes, files = _read_geometry(asset, path.name), asset.notes, asset.files
+        parts, notes = _read_geometry(asset, path.name), asset.notes
     model = ProductModel(
         parts=_stood_up(parts, front, path.name),
         labels=labels,
         notes=tuple(dict.fromkeys(notes)),
-        sha256=_digest([path, *files, *([sidecar] if sidecar else [])]),
+        sha256=digest,
     )
     _check_labels(model, path.name)
     return model
 
 
-def sidecar_of(path: Path) -> Path:
-    """Where a model's labels and front are written: beside it."""
-    return path.with_name(f"{path.stem}.truth.json")
-
-
-def _digest(files: list[Path]) -> str:
-    digest = hashlib.sha256()
-    for file in files:
-        data = file.read_bytes()
-        digest.update(f"{file.name}\0{len(data)}\0".encode())
-        digest.update(data)
-    return digest.hexdigest()
-
-
-def _read_sidecar(path: Path) -> tuple[float, tuple[Label, ...], Path | None]:
+def _read_sidecar(path: Path) -> tuple[float, tuple[Label, ...]]:
     file = sidecar_of(path)
     if not file.is_file():
-        return 0.0, (), None
+        return 0.0, ()
     try:
         data: dict[str, Any] = json.loads(file.read_text())
         front = float(data.get("front", 0))
         labels = tuple(_label(entry) for entry in data.get("labels", []))
     except KeyError as error:
-        raise GiveUp(f"Model {path.name}: a label in {file.name} lacks {error}; add it (see docs/models.md).") from error
+        raise GiveUp(
+            f"Model {path.name}: a label in {file.name} lacks {error}; add it (see docs/models.md)."
+        ) from error
     except (ValueError, TypeError, AttributeError) as error:
         raise GiveUp(f"Model {path.name}: {file.name} is malformed ({error}); see docs/models.md.") from error
     ids = [label.id for label in labels]
@@ -112,7 +92,7 @@ def _read_sidecar(path: Path) -> tuple[float, tuple[Label, ...], Path | None]:
         raise GiveUp(f"Model {path.name}: {file.name} names a label id twice; give each label its own id.")
     if not np.isfinite(front):
         raise GiveUp(f"Model {path.name}: the front azimuth in {file.name} is not a number; give degrees.")
-    return front, labels, file
+    return front, labels
 
 
 def _label(entry: dict[str, Any]) -> Label:
@@ -131,13 +111,14 @@ def _check_labels(model: ProductModel, name: str) -> None:
     for label in model.labels:
         if label.material and label.material not in names:
             raise GiveUp(
-                f"Model {name}: label {label.id!r} lies on material {label.material!r}, which the model lacks "
+                f"Model {name}: label {label.id!r} lies on material {label.material!r}, which the "
+                f"model lacks "
                 f"(it has {', '.join(sorted(repr(n) for n in names))}); correct the sidecar."
             )
 
 
 def _read_geometry(asset: Asset, name: str) -> tuple[Part, ...]:
-    """Let trimesh read a checked asset; node transforms are baked, mirrored ones with their winding mended."""
+    """Let trimesh read a checked asset; bake its node transforms, mending the winding of mirrored ones."""
     try:
         scene = trimesh.load_scene(io.BytesIO(asset.glb), file_type="glb", process=False)
     except Exception as error:
@@ -160,7 +141,10 @@ def _read_geometry(asset: Asset, name: str) -> tuple[Part, ...]:
             if transform is not None:
                 uv = uv @ transform[:2, :2].T + transform[:2, 2]
         if uv is None and material.texture is not None:
-            raise GiveUp(f"Model {name}: material {material.name!r} has a texture but a part of it has no UV; unwrap it.")
+            raise GiveUp(
+                f"Model {name}: material {material.name!r} has a texture but a part of it has no "
+                f"UV; unwrap it."
+            )
         if colours is not None:
             colours = np.asarray(colours, float) / scales["_COLOUR"]
         normals = mesh._cache.cache.get("vertex_normals") if "NORMAL" in scales else None
@@ -196,11 +180,20 @@ def _part(
         return None
     if faces.min() < 0 or faces.max() >= len(vertices):
         raise GiveUp(f"Model {model}: a triangle uses a vertex that does not exist; export it again.")
-    for what, values in (("position", vertices), ("UV", uv), ("vertex colour", colours), ("node transform", matrix)):
+    for what, values in (
+        ("position", vertices),
+        ("UV", uv),
+        ("vertex colour", colours),
+        ("node transform", matrix),
+    ):
         if values is not None and not np.isfinite(values).all():
-            raise GiveUp(f"Model {model}: it has a {what} that is not a number (NaN or infinite); mend the mesh.")
+            raise GiveUp(
+                f"Model {model}: it has a {what} that is not a number (NaN or infinite); mend the mesh."
+            )
     if not np.isfinite(np.linalg.det(matrix[:3, :3])) or abs(np.linalg.det(matrix[:3, :3])) < 1e-18:
-        raise GiveUp(f"Model {model}: a node scales its part to nothing; set the scale to 1 and export it again.")
+        raise GiveUp(
+            f"Model {model}: a node scales its part to nothing; set the scale to 1 and export it again."
+        )
     if colours is not None and colours.shape[1] == 3:
         colours = np.hstack([colours, np.ones((len(colours), 1))])
     world = vertices @ matrix[:3, :3].T + matrix[:3, 3]
@@ -264,9 +257,9 @@ def _with_normals(
     )
 
 
-def _read_obj(path: Path) -> tuple[tuple[Part, ...], tuple[str, ...], tuple[Path, ...]]:
+def _read_obj(path: Path) -> tuple[Part, ...]:
     """Let trimesh read an OBJ, after checking that the files it names are there."""
-    files = _obj_files(path)
+    _check_obj(path)
     logging.getLogger("trimesh").setLevel(logging.ERROR)
     try:
         scene = trimesh.load_scene(path, process=False, maintain_order=True)
@@ -282,7 +275,10 @@ def _read_obj(path: Path) -> tuple[tuple[Part, ...], tuple[str, ...], tuple[Path
         if not isinstance(mesh, trimesh.Trimesh):
             continue
         if len(mesh.faces) > MAX_TRIANGLES:
-            raise GiveUp(f"Model {path.name}: it has {len(mesh.faces)} triangles, more than {MAX_TRIANGLES}; reduce it.")
+            raise GiveUp(
+                f"Model {path.name}: it has {len(mesh.faces)} triangles, more than {MAX_TRIANGLES}; "
+                f"reduce it."
+            )
         visual: Any = mesh.visual
         uv = getattr(visual, "uv", None)
         uv = None if uv is None else np.column_stack([uv[:, 0], 1 - np.asarray(uv)[:, 1]])
@@ -304,18 +300,20 @@ def _read_obj(path: Path) -> tuple[tuple[Part, ...], tuple[str, ...], tuple[Path
         )  # fmt: skip
         if part is not None:
             parts.append(part)
-    return tuple(parts), (), files
+    return tuple(parts)
 
 
-def _obj_material(
-    data: Any, model: str, textures: dict[int, NDArray[np.uint8]]
-) -> Material:
+def _obj_material(data: Any, model: str, textures: dict[int, NDArray[np.uint8]]) -> Material:
     from packline.stage.lighting import to_linear
 
     red, green, blue, alpha = np.asarray(data.diffuse, np.uint8)
     image = data.image
     # with a texture, exporters write a grey Kd that is not meant to darken it
-    colour = (1.0, 1.0, 1.0) if image is not None else tuple(float(c) for c in to_linear(np.array([red, green, blue])))
+    colour = (
+        (1.0, 1.0, 1.0)
+        if image is not None
+        else tuple(float(c) for c in to_linear(np.array([red, green, blue])))
+    )
     if image is not None and id(image) not in textures:
         buffer = io.BytesIO()
         image.save(buffer, "PNG")
@@ -329,18 +327,18 @@ def _obj_material(
     )
 
 
-def _obj_files(path: Path) -> tuple[Path, ...]:
+def _check_obj(path: Path) -> None:
     """Material libraries and textures that an OBJ names; each must be there, inside its folder."""
     folder = path.parent.resolve()
-    found: list[Path] = []
 
     def resolve(name: str, what: str) -> Path:
         target = (folder / name.replace("\\", "/")).resolve()
         if not target.is_relative_to(folder):
-            raise GiveUp(f"Model {path.name}: its {what} {name!r} lies outside the model's folder; put it beside it.")
+            raise GiveUp(
+                f"Model {path.name}: its {what} {name!r} lies outside the model's folder; put it beside it."
+            )
         if not target.is_file():
             raise GiveUp(f"Model {path.name}: its {what} {name!r} is missing; put it beside the model.")
-        found.append(target)
         return target
 
     faces = False
@@ -356,7 +354,6 @@ def _obj_files(path: Path) -> tuple[Path, ...]:
                         decode_image(texture.read_bytes(), f"texture {words[-1]!r}", path.name)
     if not faces:
         raise GiveUp(f"Model {path.name}: it has no triangles; export the product's mesh with it.")
-    return tuple(dict.fromkeys(found))
 
 
 def _stood_up(parts: tuple[Part, ...], front: float, name: str) -> tuple[Part, ...]:

@@ -1,9 +1,9 @@
 """The rasteriser: pyrender's context, buffers and uploads; our own shaders and framebuffers.
 
 pyrender's own shading is not used: it has no image-based light, forces every alpha mode to BLEND and encodes
-factors differently in its flat mode. One pass writes every map of the G-buffer at once, at twice the size, and a
-box filter brings it down, so that every map has clean edges. On llvmpipe the result is bit-identical from run to
-run, which is why references can be cached by hash.
+factors differently in its flat mode. One pass writes every map of the G-buffer at once, at twice the size,
+and a box filter brings it down, so that every map has clean edges. On llvmpipe the result is bit-identical
+from run to run, which is why references can be cached by hash.
 """
 
 from __future__ import annotations
@@ -14,23 +14,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from packline.camera import Camera
 from packline.stage import gl
-from packline.stage.lighting import to_linear
-from packline.stage.model import Floats, GBuffer, Material, Part, ProductModel
+from packline.stage.model import GBuffer, Part, ProductModel
+from packline.stage.resolve import resolve
+from packline.stage.upload import upload_caster, upload_part
 
 _SHADERS = Path(__file__).parent / "shaders"
 _ALPHA_MODES = {"OPAQUE": 0, "MASK": 1, "BLEND": 2}
-#: Larger textures are reduced before upload: four texels a pixel of a 1024 px view are enough.
-MAX_TEXTURE = 4096
 #: How many light directions one shadow pass takes; the size of the array in shadow.vert.
 MAX_DIRECTIONS = 64
-#: GL_TEXTURE_MAX_ANISOTROPY_EXT, which PyOpenGL's core names lack.
-_MAX_ANISOTROPY = 0x84FE
 
 
 class Rasteriser:
@@ -51,14 +47,16 @@ class Rasteriser:
 
     def __init__(self, size: int = 1024, supersample: int = 2) -> None:
         gl.make_current()
+        from packline.stage.framebuffer import Framebuffer
+
         self.size = size
         self.supersample = supersample
-        self._buffers = _Framebuffer(size * supersample)
+        self._buffers = Framebuffer(size * supersample)
         self._renderer = _make_renderer()
 
     @contextmanager
     def staged(self, model: ProductModel) -> Iterator[Stage]:
-        """Upload `model` once and draw it from as many cameras as wanted; its GL memory is freed at the end."""
+        """Upload `model` once to draw it from many cameras; its GL memory is freed at the end."""
         gl.make_current()
         pyrender = gl.import_pyrender()
         scene = pyrender.Scene()
@@ -86,8 +84,8 @@ class Stage:
         self._rasteriser = rasteriser
         self._scene = scene
         textures: dict[tuple[int, bool], Any] = {}
-        self._draws = [(part, _upload(scene, part, textures)) for part in model.parts]
-        self._caster = _upload_caster(scene, model)
+        self._draws = [(part, upload_part(scene, part, textures)) for part in model.parts]
+        self._caster = upload_caster(scene, model)
         self._emits = any(max(part.material.emissive) > 0 for part in model.parts)
 
     def _close(self) -> None:
@@ -109,7 +107,6 @@ class Stage:
         """
         scale = self._rasteriser.supersample
         with self._drawing(camera, scale) as (width, height):
-            _clear()
             view, projection = camera.view, _projection(camera, self.model.bounds)
             for layer, (part, primitive) in enumerate(self._draws):
                 self._draw(part, primitive, layer, view, projection, camera)
@@ -118,7 +115,7 @@ class Stage:
             geometry = buffers.read(1, width, height)
             surface = buffers.read(2, width, height)
             emissive = buffers.read(3, width, height) if self._emits else None
-        return _resolve(albedo, geometry, surface, emissive, scale, camera)
+        return resolve(albedo, geometry, surface, emissive, scale, camera)
 
     def shadow_hits(
         self, camera: Camera, directions: NDArray[np.float64], keys: int, ground: float = 0.0
@@ -140,12 +137,11 @@ class Stage:
         -------
         tuple of uint8 (camera.height, camera.width)
         """
-        from OpenGL import GL
+        from OpenGL import GL  # type: ignore[import-untyped]
 
         if len(directions) > MAX_DIRECTIONS:
             raise ValueError(f"at most {MAX_DIRECTIONS} light directions a pass, got {len(directions)}")
         with self._drawing(camera, 1) as (width, height):
-            _clear()
             renderer, primitive = self._rasteriser._renderer, self._caster
             program = _program(renderer, "shadow", {})
             program.set_uniform("V", camera.view)
@@ -182,7 +178,7 @@ class Stage:
         gl.make_current()
         # pyrender uploads what it has not seen before
         self._rasteriser._renderer._update_context(self._scene, 0)
-        self._rasteriser._buffers.bind(width, height)
+        self._rasteriser._buffers.begin(width, height)
         yield width, height
         GL.glUseProgram(0)
         error = GL.glGetError()
@@ -242,61 +238,6 @@ class Stage:
         primitive._unbind()
 
 
-class _Framebuffer:
-    """A square framebuffer with the four targets of the G-buffer and a depth buffer."""
-
-    def __init__(self, size: int) -> None:
-        from OpenGL import GL
-
-        self.size = size
-        self._id = GL.glGenFramebuffers(1)
-        GL.glBindFramebuffer(GL.GL_FRAMEBUFFER, self._id)
-        formats = (GL.GL_RGBA8, GL.GL_RGBA32F, GL.GL_RGBA8, GL.GL_RGBA8)
-        self._colours = [GL.GL_COLOR_ATTACHMENT0 + i for i in range(len(formats))]
-        attachments = [*zip(self._colours, formats, strict=True)]
-        attachments.append((GL.GL_DEPTH_ATTACHMENT, GL.GL_DEPTH_COMPONENT32F))
-        for attachment, kind in attachments:
-            target = GL.glGenRenderbuffers(1)
-            GL.glBindRenderbuffer(GL.GL_RENDERBUFFER, target)
-            GL.glRenderbufferStorage(GL.GL_RENDERBUFFER, kind, size, size)
-            GL.glFramebufferRenderbuffer(GL.GL_FRAMEBUFFER, attachment, GL.GL_RENDERBUFFER, target)
-        status = GL.glCheckFramebufferStatus(GL.GL_FRAMEBUFFER)
-        if status != GL.GL_FRAMEBUFFER_COMPLETE:
-            raise RuntimeError(f"OpenGL refused a {size} px framebuffer (status 0x{status:x})")
-
-    def bind(self, width: int, height: int) -> None:
-        from OpenGL import GL
-
-        GL.glBindFramebuffer(GL.GL_FRAMEBUFFER, self._id)
-        GL.glDrawBuffers(len(self._colours), self._colours)
-        GL.glViewport(0, 0, width, height)
-        GL.glDisable(GL.GL_MULTISAMPLE)
-        GL.glEnable(GL.GL_DEPTH_TEST)
-        GL.glDepthMask(GL.GL_TRUE)
-        GL.glDepthFunc(GL.GL_LESS)
-        # the projection turns the picture upside down, so that rows come back from the top: windings swap
-        GL.glFrontFace(GL.GL_CW)
-        GL.glEnable(GL.GL_SCISSOR_TEST)
-        GL.glScissor(0, 0, width, height)
-
-    def read(self, target: int, width: int, height: int) -> NDArray[Any]:
-        """Rows from the top, 4 channels: uint8, or float32 for the geometry target."""
-        from OpenGL import GL
-
-        GL.glReadBuffer(self._colours[target])
-        kind = GL.GL_FLOAT if target == 1 else GL.GL_UNSIGNED_BYTE
-        pixels = np.empty((height, width, 4), np.float32 if target == 1 else np.uint8)
-        GL.glReadPixels(0, 0, width, height, GL.GL_RGBA, kind, pixels)
-        return pixels
-
-
-def _clear() -> None:
-    from OpenGL import GL
-
-    GL.glClearColor(0.0, 0.0, 0.0, 0.0)
-    GL.glClear(GL.GL_COLOR_BUFFER_BIT | GL.GL_DEPTH_BUFFER_BIT)
-
-
 def _make_renderer() -> Any:
     pyrender = gl.import_pyrender()
     renderer = pyrender.renderer.Renderer(8, 8)
@@ -327,173 +268,3 @@ def _projection(camera: Camera, bounds: NDArray[np.float64]) -> NDArray[np.float
     matrix[2, 3] = 2 * far * near / (near - far)
     matrix[3, 2] = -1
     return matrix
-
-
-def _upload(scene: Any, part: Part, textures: dict[tuple[int, bool], Any]) -> Any:
-    """Add a part to the pyrender scene; textures that parts share are uploaded once."""
-    pyrender = gl.import_pyrender()
-    material: Material = part.material
-    kinds: dict[str, NDArray[np.uint8] | None] = {
-        "baseColorTexture": material.texture,
-        "emissiveTexture": material.emissive_texture if max(material.emissive) > 0 else None,
-        "metallicRoughnessTexture": material.surface_texture,
-        "normalTexture": material.normal_texture,
-    }
-    maps: dict[str, Any] = {}
-    for name, pixels in kinds.items():
-        if pixels is None or part.uv is None:
-            continue
-        srgb = name in ("baseColorTexture", "emissiveTexture")
-        key = (id(pixels), srgb)
-        if key not in textures:
-            textures[key] = _texture_class()(pixels, srgb)
-        maps[name] = textures[key]
-    primitive = pyrender.Primitive(
-        positions=part.vertices,
-        normals=part.normals,
-        texcoord_0=part.uv if maps else None,
-        color_0=part.colours,
-        indices=part.faces,
-        material=pyrender.MetallicRoughnessMaterial(**maps),
-    )
-    scene.add(pyrender.Mesh([primitive], name=part.name))
-    return primitive
-
-
-def _upload_caster(scene: Any, model: ProductModel) -> Any:
-    """All parts that stop light as one primitive, positions only."""
-    pyrender = gl.import_pyrender()
-    solid = [part for part in model.parts if not _lets_light_through(part.material)] or list(model.parts)
-    starts = np.cumsum([0, *(len(part.vertices) for part in solid)])
-    primitive = pyrender.Primitive(
-        positions=np.concatenate([part.vertices for part in solid]),
-        indices=np.concatenate([part.faces + start for part, start in zip(solid, starts, strict=False)]),
-        material=pyrender.MetallicRoughnessMaterial(),
-    )
-    scene.add(pyrender.Mesh([primitive], name="caster"))
-    return primitive
-
-
-def _lets_light_through(material: Material) -> bool:
-    return material.alpha_mode == "BLEND" and material.base_colour[3] < 0.5
-
-
-_texture_classes: list[Any] = []
-
-
-def _texture_class() -> Any:
-    """pyrender's texture, uploaded as sRGB where it is, and unflipped: our V runs down."""
-    if not _texture_classes:
-        pyrender = gl.import_pyrender()
-        from OpenGL import GL
-
-        class StageTexture(pyrender.Texture):  # type: ignore[misc,name-defined]
-            def __init__(self, pixels: NDArray[np.uint8], srgb: bool) -> None:
-                super().__init__(source=_reduced(pixels), source_channels="RGBA")
-                self._srgb = srgb
-
-            def _add_to_context(self) -> None:
-                source = np.ascontiguousarray(self.source)
-                height, width = source.shape[:2]
-                inside = GL.GL_SRGB8_ALPHA8 if self._srgb else GL.GL_RGBA8
-                self._texid = GL.glGenTextures(1)
-                GL.glBindTexture(GL.GL_TEXTURE_2D, self._texid)
-                GL.glTexImage2D(
-                    GL.GL_TEXTURE_2D, 0, inside, width, height, 0, GL.GL_RGBA, GL.GL_UNSIGNED_BYTE, source
-                )
-                GL.glGenerateMipmap(GL.GL_TEXTURE_2D)
-                for name, value in (
-                    (GL.GL_TEXTURE_MAG_FILTER, GL.GL_LINEAR),
-                    (GL.GL_TEXTURE_MIN_FILTER, GL.GL_LINEAR_MIPMAP_LINEAR),
-                    (GL.GL_TEXTURE_WRAP_S, GL.GL_REPEAT),
-                    (GL.GL_TEXTURE_WRAP_T, GL.GL_REPEAT),
-                ):
-                    GL.glTexParameteri(GL.GL_TEXTURE_2D, name, value)
-                if self._srgb:
-                    # without it, print on a surface seen at a slant turns to mush; the other maps do not
-                    # need it, and on llvmpipe it triples the cost of a texture
-                    GL.glTexParameterf(GL.GL_TEXTURE_2D, _MAX_ANISOTROPY, 8.0)
-                GL.glBindTexture(GL.GL_TEXTURE_2D, 0)
-
-        _texture_classes.append(StageTexture)
-    return _texture_classes[0]
-
-
-def _reduced(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    longest = max(pixels.shape[:2])
-    if longest <= MAX_TEXTURE:
-        return pixels
-    size = (max(1, pixels.shape[1] * MAX_TEXTURE // longest), max(1, pixels.shape[0] * MAX_TEXTURE // longest))
-    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def _resolve(
-    albedo: NDArray[np.uint8],
-    geometry: NDArray[np.float32],
-    surface: NDArray[np.uint8],
-    emissive: NDArray[np.uint8] | None,
-    scale: int,
-    camera: Camera,
-) -> GBuffer:
-    """Box-filter the large maps down; colours are averaged in linear light over covered samples only."""
-    height, width = camera.height, camera.width
-    rows, columns = _touched(albedo[..., 3], scale)
-    maps = GBuffer(
-        albedo=np.zeros((height, width, 3), np.float32),
-        normals=np.zeros((height, width, 3), np.float32),
-        depth=np.zeros((height, width), np.float32),
-        mask=np.zeros((height, width), np.float32),
-        roughness=np.zeros((height, width), np.float32),
-        metallic=np.zeros((height, width), np.float32),
-        emissive=np.zeros((height, width, 3), np.float32),
-    )
-    if rows.stop == rows.start:
-        return maps
-    window = (rows, columns)
-    large = (slice(rows.start * scale, rows.stop * scale), slice(columns.start * scale, columns.stop * scale))
-
-    def shrink(values: NDArray[Any]) -> Floats:
-        values = np.ascontiguousarray(values, np.float32)
-        size = (values.shape[1] // scale, values.shape[0] // scale)
-        return values if scale == 1 else np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA))
-
-    mask = shrink(albedo[large][..., 3]) / np.float32(255)
-    covered = np.maximum(mask, np.float32(1e-6))[..., None]
-    maps.mask[window] = mask
-    maps.albedo[window] = shrink(to_linear(albedo[large][..., :3])) / covered
-    normals = shrink(geometry[large][..., :3])
-    maps.normals[window] = normals / np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-9)
-    rough_metal = shrink(surface[large][..., :2]) / np.float32(255) / covered
-    maps.roughness[window], maps.metallic[window] = rough_metal[..., 0], rough_metal[..., 1]
-    if emissive is not None:
-        maps.emissive[window] = shrink(to_linear(emissive[large][..., :3])) / covered
-    maps.depth[window] = _depth(geometry[large][..., 3], scale, camera.focal)
-    return maps
-
-
-def _depth(metres: NDArray[np.float32], scale: int, focal: float) -> NDArray[np.float32]:
-    """The mean depth of a pixel's samples; the nearest one where they lie on different surfaces."""
-    height, width = metres.shape[0] // scale, metres.shape[1] // scale
-    samples = metres.reshape(height, scale, width, scale)
-    total, count = np.zeros((2, height, width), np.float32)
-    near = np.full((height, width), np.inf, np.float32)
-    far = np.zeros((height, width), np.float32)
-    for row in range(scale):
-        for column in range(scale):
-            sample = samples[:, row, :, column]
-            total += sample
-            count += sample > 0
-            near = np.minimum(near, np.where(sample > 0, sample, np.inf))
-            far = np.maximum(far, sample)
-    # eight pixels deep for one across is steeper than any surface that is still a surface
-    mean = np.where(far - near < 8 * near / focal, total / np.maximum(count, 1), near)
-    return np.where(count > 0, mean, 0).astype(np.float32)
-
-
-def _touched(coverage: NDArray[np.uint8], scale: int) -> tuple[slice, slice]:
-    """The window, in pixels of the small picture, outside of which nothing was drawn."""
-    spans = []
-    for axis in (1, 0):
-        hit = np.flatnonzero(coverage.max(axis))
-        spans.append(slice(int(hit[0]) // scale, int(hit[-1]) // scale + 1) if len(hit) else slice(0, 0))
-    return spans[0], spans[1]

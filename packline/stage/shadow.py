@@ -1,8 +1,9 @@
 """Shadows on the ground, and the composite that a physically sensible picture would be.
 
-The product is flattened onto the ground along directions towards the light and drawn from the scene's camera: the
-share of directions that miss it is what the ground receives. Planar projected shadows are exact for a flat ground;
-softness comes from the key's angular size, contact darkening from the hidden part of the sky.
+The product is flattened onto the ground along directions towards the light and drawn from the scene's
+camera: the share of directions that miss it is what the ground receives. Planar projected shadows are
+exact for a flat ground; softness comes from the key's angular size, contact darkening from the hidden part
+of the sky.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from packline.stage.lighting import develop, to_linear, untone
 from packline.stage.model import Floats
 from packline.stage.raster import Stage
 
-KEY_DIRECTIONS = 24
-SKY_DIRECTIONS = 32
+KEY_DIRECTIONS = 20
+SKY_DIRECTIONS = 44
+_BOUNCE = np.float32(0.06)
 
 
 def ground_shadow(
@@ -37,7 +39,8 @@ def ground_shadow(
     light
         Its direction and angular size are used.
     size
-        Height in pixels of the drawing pass; default: half the picture. Shadows are soft, so this costs nothing.
+        Height in pixels of the drawing pass; default: half the picture. Shadows are soft, so this costs
+        nothing.
     ground
         Height of the ground plane in metres.
 
@@ -50,12 +53,12 @@ def ground_shadow(
     keys = _key_directions(light.key_direction, light.key_size)
     directions = np.concatenate([keys, _sky_directions()])
     hits = stage.shadow_hits(small, directions, len(keys), ground)
-    # the steps between single directions are as wide as the penumbra divided by their number
+    # without a blur, the outlines of single directions show; the sky's lie further apart than the key's
     blur = max(small.height / 320, 0.6)
     open_shares = []
-    for counts, total in zip(hits, (len(keys), SKY_DIRECTIONS), strict=True):
+    for counts, total, width in zip(hits, (len(keys), SKY_DIRECTIONS), (1.5 * blur, 2.5 * blur), strict=True):
         share = 1 - counts.astype(np.float32) / np.float32(total)
-        share = np.asarray(cv2.GaussianBlur(share, (0, 0), blur))
+        share = np.asarray(cv2.GaussianBlur(share, (0, 0), width))
         if small.height != camera.height:
             share = np.asarray(
                 cv2.resize(share, (camera.width, camera.height), interpolation=cv2.INTER_LINEAR)
@@ -75,7 +78,9 @@ def shadow_ratio(light: Light, key_visibility: Floats, ambient_visibility: Float
     """
     key = np.asarray(light.key_colour, np.float32) * np.float32(max(_unit(light.key_direction)[1], 0.0))
     sky = np.asarray(light.sky_colour, np.float32)
-    arriving = sky * ambient_visibility[..., None] + key * key_visibility[..., None]
+    # light that bounces between product and ground reaches even what sees no sky
+    ambient = _BOUNCE + (1 - _BOUNCE) * ambient_visibility[..., None]
+    arriving = sky * ambient + key * key_visibility[..., None]
     return np.asarray(arriving / np.maximum(sky + key, 1e-6), np.float32)
 
 

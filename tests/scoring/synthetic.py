@@ -62,7 +62,9 @@ def grid_of(plane: Plane, aspect: float, rows: int = 9, columns: int = 33) -> ND
     return out * plane.height + np.array(plane.centre)
 
 
-def stamped(picture: Picture, ink: NDArray[np.float32], grid: NDArray[np.float64], colour: tuple[int, int, int]) -> Picture:
+def stamped(
+    picture: Picture, ink: NDArray[np.float32], grid: NDArray[np.float64], colour: tuple[int, int, int]
+) -> Picture:
     """Draw ink over the area of a grid."""
     u, v = grid.shape[1] - 1, grid.shape[0] - 1
     low = np.maximum(0, np.floor(grid.reshape(-1, 2).min(0)).astype(int) - 4)
@@ -94,7 +96,9 @@ def stamped(picture: Picture, ink: NDArray[np.float32], grid: NDArray[np.float64
     return out
 
 
-def truth_of(text: str, grid: NDArray[np.float64], angle: float, contrast: float = 60.0, label: str = "front") -> TextTruth:
+def truth_of(
+    text: str, grid: NDArray[np.float64], angle: float, contrast: float = 60.0, label: str = "front"
+) -> TextTruth:
     """The label's truth from its grid."""
     corners = grid[[0, 0, -1, -1], [0, -1, -1, 0]]
     height = float(np.median(np.linalg.norm(np.diff(grid, axis=0), axis=-1).sum(0)))
@@ -124,7 +128,9 @@ def base_photo(seed: int = 0) -> Picture:
     wall, table = random.uniform(120, 200, 3), random.uniform(90, 190, 3)
     picture = np.where((y < 0.55)[..., None], wall, table) * (0.85 + 0.25 * x)[..., None]
     grain = cv2.GaussianBlur(random.normal(0, 22, (SIZE, SIZE)).astype(np.float32), (0, 0), 2.0)
-    streaks = cv2.GaussianBlur(random.normal(0, 60, (SIZE, SIZE)).astype(np.float32), (0, 0), sigmaX=30, sigmaY=1.2)
+    streaks = cv2.GaussianBlur(
+        random.normal(0, 60, (SIZE, SIZE)).astype(np.float32), (0, 0), sigmaX=30, sigmaY=1.2
+    )
     picture = picture + (grain + streaks * (y > 0.55))[..., None]
     picture = cv2.GaussianBlur(picture.astype(np.float32), (0, 0), 0.7) + random.normal(0, 1.2, picture.shape)
     return np.clip(picture, 4, 250).astype(np.uint8)
@@ -165,7 +171,9 @@ class Case:
     mirror_truth: bool = False
 
 
-def _painted(case: Case, base: Picture, mask: Picture, ink: NDArray[np.float32] | None, plane: Plane, lit: bool) -> Picture:
+def _painted(
+    case: Case, base: Picture, mask: Picture, ink: NDArray[np.float32] | None, plane: Plane, lit: bool
+) -> Picture:
     """A product on a base: its ground colour, stripes that give it structure, and its label."""
     y, x = np.mgrid[0:SIZE, 0:SIZE].astype(np.float32) / SIZE
     body = np.broadcast_to(np.array(case.ground, np.float32), (SIZE, SIZE, 3)).copy()
@@ -209,7 +217,7 @@ def make(case: Case) -> CheckInput:
     random = np.random.default_rng(case.seed + 1)
     picture = cv2.GaussianBlur(picture, (0, 0), case.blur) if case.blur > 0.2 else picture
     seen = np.where((mask > 0)[..., None], picture, ground).astype(np.float32)
-    seen = seen + random.normal(0, 1.0, seen.shape) * (mask > 0)[..., None]
+    seen = seen + random.normal(0, 1.0, seen.shape).astype(np.float32) * (mask > 0)[..., None]
     contrast = abs(float(np.mean(case.ground)) - float(np.mean(case.ink))) / 2.55
     grid = grid_of(case.plane, right.shape[1] / right.shape[0])
     truth = truth_of(case.text, grid, case.plane.angle, contrast)

@@ -182,8 +182,8 @@ def _motif(
             )
     elif name == "star":
         reach = np.where(np.arange(10) % 2, 0.42, 1.0)
-        angle = np.arange(10) * np.pi / 5
-        shape(zip(reach * np.sin(angle), -reach * np.cos(angle), strict=True))
+        points = np.arange(10) * np.pi / 5
+        shape(zip(reach * np.sin(points), -reach * np.cos(points), strict=True))
     elif name == "sun":
         for a in np.arange(12) * np.pi / 6:
             ray = [(-0.09, 0.7), (0.09, 0.7), (0.0, 1.0)]

@@ -248,10 +248,8 @@ def tote(spec: ProductSpec) -> Built:
     def sheet(phase: float) -> Array:
         belly = (1 - np.abs(s) ** 3.2) ** 0.5
         spread = 0.5 * depth * belly * (0.62 + 0.5 * np.exp(-t / 0.16) + 0.12 * np.sin(np.pi * t))
-        fold = 0.0035 * np.sin(2.6 * np.pi * s + 3 * t + phase) * (1 - s**2) * t
-        fold = fold + 0.004 * np.exp(-(((s - 0.62 * np.sign(s)) / 0.1) ** 2)) * np.exp(
-            -(((t - 0.16) / 0.2) ** 2)
-        )
+        fold = 0.0055 * np.sin(2.6 * np.pi * s + 3 * t + phase) * (1 - s**2) * t
+        fold = fold + 0.004 * np.exp(-(((np.abs(s) - 0.62) / 0.1) ** 2)) * np.exp(-(((t - 0.16) / 0.2) ** 2))
         x = 0.5 * width * s * (1 - 0.03 * np.sin(np.pi * t) - 0.015 * t)
         droop = 0.006 * (1 - np.cos(2 * np.pi * s)) * t**3 * (0.4 + e)
         foot = 0.05 * height * np.abs(s) ** 8 * (1 - t) ** 6
@@ -286,10 +284,10 @@ def tote(spec: ProductSpec) -> Built:
     bottom = np.stack([back[0, ::-1] * (1, 1, 1) * (1 - k) + front[0] * k for k in np.linspace(0, 1, 7)])
     lining = Finish("lining", (ink[0], ink[1], ink[2]), roughness=0.95)
     rim_front, rim_back = front[-1], back[-1, ::-1]
-    mouth = []
-    for k in (0.0, 0.06, 0.3, 0.5, 0.7, 0.94, 1.0):
-        row = rim_front * (1 - k) + rim_back * k
-        mouth.append(row - np.array([0, 0.05 * height * np.sin(np.pi * min(max(k, 0), 1)) ** 0.5, 0]))
+    # inside, the lining hangs between the rims; less towards the seams, where it would show through them
+    hang = 0.07 * height * np.clip(1 - np.abs(s[0]) ** 4, 0, 1)[:, None] * (0.0, 1.0, 0.0)
+    across = np.array([0.0, 0.08, 0.3, 0.5, 0.7, 0.92, 1.0])
+    mouth = [rim_front * (1 - k) + rim_back * k - hang * np.sin(np.pi * k) for k in across]
     web = Finish("web", spec.cap if spec.variant % 2 else spec.body, roughness=0.9)
     parts = [
         (grid(front, uv), cloth),
@@ -299,27 +297,30 @@ def tote(spec: ProductSpec) -> Built:
     ]
     rise = _between(0.12, 0.2, d)
     for sign, rim in ((1.0, front), (-1.0, back)):
-        edge = rim[-1]
         x = 0.26 * width
-        z = (
-            float(np.interp(x, edge[:, 0] * (1 if sign > 0 else 1), edge[:, 2]))
-            if sign > 0
-            else float(edge[columns // 4, 2])
-        )
-        z_low = z + sign * 0.002
+
+        def on_cloth(middle: float, share: float, rim: Array = rim, sign: float = sign) -> float:
+            """Where a strap lies flat on the sheet: as far out as the cloth under its whole width."""
+            row = rim[round(share * (rows - 1))]
+            order = np.argsort(row[:, 0])
+            under = np.interp(middle + np.linspace(-0.013, 0.013, 5), row[order, 0], row[order, 2])
+            return float(sign * ((sign * under).max() + 0.0016))
+
         y = height * 0.985
         lean = sign * depth * 0.1
         bow = np.array(
             [
-                [-x, y - 0.055, z_low + sign * 0.0015],
-                [-x, y, z_low],
-                [-x * 0.97, y + rise * 0.5, z_low + lean * 0.3],
-                [-x * 0.62, y + rise * 0.93, z_low + lean],
-                [0, y + rise * 1.03, z_low + lean * 1.2],
-                [x * 0.62, y + rise * 0.93, z_low + lean],
-                [x * 0.97, y + rise * 0.5, z_low + lean * 0.3],
-                [x, y, z_low],
-                [x, y - 0.055, z_low + sign * 0.0015],
+                [-x, y - 0.055, on_cloth(-x, 0.84)],
+                [-x, y - 0.028, on_cloth(-x, 0.91)],
+                [-x, y, on_cloth(-x, 0.98)],
+                [-x * 0.97, y + rise * 0.5, on_cloth(0.0, 1.0) + lean * 0.3],
+                [-x * 0.62, y + rise * 0.93, on_cloth(0.0, 1.0) + lean],
+                [0, y + rise * 1.03, on_cloth(0.0, 1.0) + lean * 1.2],
+                [x * 0.62, y + rise * 0.93, on_cloth(0.0, 1.0) + lean],
+                [x * 0.97, y + rise * 0.5, on_cloth(0.0, 1.0) + lean * 0.3],
+                [x, y, on_cloth(x, 0.98)],
+                [x, y - 0.028, on_cloth(x, 0.91)],
+                [x, y - 0.055, on_cloth(x, 0.84)],
             ]
         )
         parts.append((_strap(spline(bow, 56), 0.0125, 0.0013), web))

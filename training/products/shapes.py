@@ -40,7 +40,7 @@ class Finish:
 
 
 def smooth_normals(vertices: Array, quads: NDArray[np.int64]) -> Array:
-    """Area-weighted normals of a mesh of quads (Q, 4); vertices at one place share theirs, so seams do not show.
+    """Area-weighted normals of quads (Q, 4); vertices at one place share theirs, so seams do not show.
 
     By quads and not by triangles: triangles would lean the normals along their diagonals.
     """
@@ -107,7 +107,7 @@ def rounded(corners: list[tuple[float, float, float]], steps: int = 6) -> Array:
 def along(points: Array) -> Array:
     """Arc length along a polyline, from 0 to 1."""
     step = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
-    return step / step[-1]
+    return np.asarray(step / step[-1])
 
 
 def lathe(profile: Array, segments: int = 64, arc: tuple[float, float] = (-np.pi, np.pi)) -> Surface:
@@ -128,11 +128,19 @@ def lathe(profile: Array, segments: int = 64, arc: tuple[float, float] = (-np.pi
 
 
 def wall(profile: Array, low: float, high: float, lift: float = 3e-4, rows: int = 14) -> Array:
-    """The profile's outer wall from `low` to `high`, `lift` further out: where a label sits."""
+    """The profile's outer wall from `low` to `high`, `lift` further out: where a label sits.
+
+    A lifted wall bends back at both ends, so that nothing can be seen under it.
+    """
     first = int(np.argmax(profile[:, 0] > 0.6 * profile[:, 0].max()))
     y = np.maximum.accumulate(profile[first:, 1])
     heights = np.linspace(low, high, rows)
-    return np.stack([np.interp(heights, y, profile[first:, 0]) + lift, heights], -1)
+    out = np.full(rows, lift)
+    if lift > 0:
+        heights = np.concatenate([[low], heights, [high]])
+        heights[1], heights[-2] = low + lift / 2, high - lift / 2
+        out = np.concatenate([[-lift], out, [-lift]])
+    return np.stack([np.interp(heights, y, profile[first:, 0]) + out, heights], -1)
 
 
 def sweep(
@@ -235,7 +243,7 @@ def moved(surface: Surface, shift: tuple[float, float, float]) -> Surface:
 
 
 def spline(points: Array, count: int, closed: bool = False) -> Array:
-    """Catmull-Rom curve through points (N, D), sampled at `count` parameters (a closed one ends where it began)."""
+    """Catmull-Rom curve through points (N, D) in `count` samples; a closed one ends where it began."""
     if closed:
         padded = np.concatenate([points[-1:], points, points[:2]])
         spans = len(points)
@@ -256,7 +264,7 @@ def linear(colour: RGB) -> list[int]:
     """An sRGB colour as glTF's linear base colour factor, 0 to 255 with alpha."""
     c = np.asarray(colour, float) / 255
     value = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
-    return [*(int(round(v * 255)) for v in value), 255]
+    return [*(round(float(v) * 255) for v in value), 255]
 
 
 def mesh(surface: Surface, finish: Finish) -> trimesh.Trimesh:

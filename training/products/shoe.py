@@ -6,6 +6,7 @@ the throat; columns run round the shoe from the inner waist over heel, outer sid
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -93,7 +94,7 @@ def shoe(spec: ProductSpec) -> Built:
     outline = spline(_OUTLINE, _COLUMNS + 1, closed=True)
     opening = spline(_OPENING, _COLUMNS + 1, closed=True)
     opening[:, 1] += (sole - 0.028) + (d - 0.5) * 0.008 * _smooth(0.13, 0.06, opening[:, 0])
-    spring = 0.010 * _smooth(0.19, 0.285, outline[:, 0]) + 0.002 * _smooth(0.03, 0.0, outline[:, 0])
+    spring = 0.010 * _smooth(0.14, 0.30, outline[:, 0]) + 0.002 * _smooth(0.03, 0.0, outline[:, 0])
 
     # outward direction in the plan
     ahead = np.roll(outline[:-1], -1, 0) - np.roll(outline[:-1], 1, 0)
@@ -156,12 +157,12 @@ def shoe(spec: ProductSpec) -> Built:
     floor = np.stack([outline[:, 0], np.full(len(outline), sole + 0.012), outline[:, 1]], -1) - out3 * 0.007
     floor[:, 0] = np.minimum(floor[:, 0], 0.255)
     last = rows[-1]
-    for share in (0.15, 0.4, 0.7, 1.0):
+    for share in (0.15, 0.4, 0.7, 0.94):
         rows.append(last * (1 - share) + floor * share - up * (0.004 * np.sin(np.pi * share)))
     middle = np.stack(
         [np.clip(outline[:, 0], 0.03, 0.24), np.full(len(outline), sole + 0.010), np.zeros(len(outline))], -1
     )
-    rows += [floor * 0.5 + middle * 0.5, middle]
+    rows += [floor * (1 - share) + middle * share for share in (0.06, 0.14, 0.5, 1.0)]
     inside = np.stack(rows)
     inside[:, -1] = inside[:, 0]
     lining = _tone(spec.accent, 0.92) if spec.layout % 2 else _tone(spec.paper, 0.86)
@@ -184,7 +185,7 @@ def _print(spec: ProductSpec, upper: Array, cap_edge: float) -> Canvas:
         return knot / _KNOTS
 
     def dashes(points: list[tuple[float, float]], colour: RGB) -> None:
-        for (u0, v0), (u1, v1) in zip(points[:-1], points[1:], strict=True):
+        for (u0, v0), (u1, v1) in pairwise(points):
             for k in range(0, 10, 2):
                 a, b = k / 10, (k + 1.2) / 10
                 canvas.draw.line(
@@ -197,8 +198,8 @@ def _print(spec: ProductSpec, upper: Array, cap_edge: float) -> Canvas:
                 )
 
     if panel != spec.body:  # the quarter, on both sides
-        for low, high in ((5.2, 11.3), (16.7, 20.0), (0.0, 2.8)):
-            canvas.rect((u(low), 0.0, u(high), 1.0), panel)
+        for start, stop in ((5.2, 11.3), (16.7, 20.0), (0.0, 2.8)):
+            canvas.rect((u(start), 0.0, u(stop), 1.0), panel)
     if spec.variant & 2:  # slanted stripes between the brand and the toe
         for k in range(3):
             foot = 10.15 + 0.42 * k
@@ -219,8 +220,8 @@ def _print(spec: ProductSpec, upper: Array, cap_edge: float) -> Canvas:
     canvas.polygon([(u(8.5), 0.0), (u(8.75), 0.19), (u(19.25), 0.19), (u(19.5), 0.0)], stay)
     dashes([(u(k), 0.165) for k in np.linspace(8.8, 19.2, 60)], _tone(stay, 0.72))
     dashes([(u(k), 0.03) for k in np.linspace(5.0, 8.4, 20)], thread)
-    for k in (9.15, 9.75, 10.35, 10.95, 11.55):
-        for side in (k, 28 - k):
+    for hole in (9.15, 9.75, 10.35, 10.95, 11.55):
+        for side in (hole, 28 - hole):
             radius = 0.040 * canvas.height
             x, y = u(side) * canvas.width, 0.085 * canvas.height
             canvas.draw.ellipse(
@@ -384,7 +385,8 @@ def _tongue_and_laces(spec: ProductSpec, lift: float, extra: float) -> list[tupl
     for k, knot in enumerate((9.15, 9.75, 10.35, 10.95, 11.55)):
         left, right = opening[round(knot * 20)], opening[round((28 - knot) * 20)]
         # eyelets sit a little outside of the edge, on the slope
-        left, right = left + (0.0015, lift - 0.0015, 0.0055), right + (0.0015, lift - 0.0015, -0.0055)
+        left = left + np.array([0.0015, lift - 0.0015, 0.0055])
+        right = right + np.array([0.0015, lift - 0.0015, -0.0055])
         s = np.linspace(0, 1, 13)[:, None]
         arch = np.sin(np.pi * s[:, 0]) ** 0.6
         bar = left * (1 - s) + right * s

@@ -87,32 +87,29 @@ class ProductSpec:
     texture: int = 1024
 
 
-_STARTS = (
-    "B BL BR C CH CL D DR F FL FR G GL GR H J K KL L M N P PL PR R S SH SK SL SP ST T TR V W Y Z".split()
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(item.strip() for item in text.split(","))
+
+
+_STARTS = _list(
+    "B, BL, BR, C, CH, CL, D, DR, F, FL, FR, G, GL, GR, H, J, K, KL, L, M, N, P, PL, PR, R, S, SH, SK, "
+    "SL, SP, ST, T, TR, V, W, Y, Z "
 )
-_VOWELS = "A E I O U A E I O U EA OA AI OO IO EE".split()
-_ENDS = "N R L S M T X ND RT LO RA NA VE LL SS TO ZY NK RK".split()
-_WORDS = (
-    "NORTH PLAY CLIMB ATLAS RIVER EMBER SALT OLIVE CEDAR LUMEN SOLAR TERRA OCEAN PRIMA FRESH WILD BLOOM HONEY "
-    "MINT COCOA AMBER PURE FOCUS RHYTHM STUDIO MOTION HARVEST GROVE STONE FJORD TONIC CITRUS DAILY ROAST BREW "
-    "COTTON LINEN MARKET SUNDAY HIGHER REPEAT ORBIT PIXEL VECTOR NOVA LUNA KITE POLAR SIERRA DELTA MAPLE BERRY"
-).split()
-_PAIRS = (
-    "E LOVE",
-    "GO SLOW",
-    "BE KIND",
-    "NO. 7",
-    "SEA SALT",
-    "DAY ONE",
-    "RE LIVE",
-    "OH YES",
-    "TO GO",
-    "A LOT",
+_VOWELS = _list("A, E, I, O, U, A, E, I, O, U, EA, OA, AI, OO, IO, EE ")
+_ENDS = _list("N, R, L, S, M, T, X, ND, RT, LO, RA, NA, VE, LL, SS, TO, ZY, NK, RK ")
+_WORDS = _list(
+    "NORTH, PLAY, CLIMB, ATLAS, RIVER, EMBER, SALT, OLIVE, CEDAR, LUMEN, SOLAR, TERRA, OCEAN, PRIMA, "
+    "FRESH, WILD, BLOOM, HONEY, MINT, COCOA, AMBER, PURE, FOCUS, RHYTHM, STUDIO, MOTION, HARVEST, "
+    "GROVE, STONE, FJORD, TONIC, CITRUS, DAILY, ROAST, BREW, COTTON, LINEN, MARKET, SUNDAY, HIGHER, "
+    "REPEAT, ORBIT, PIXEL, VECTOR, NOVA, LUNA, KITE, POLAR, SIERRA, DELTA, MAPLE, BERRY "
 )
-_LINES = (
-    "ORIGINAL,DARK ROAST,HAND CREAM,SPARKLING,BODY WASH,250 ML,SOY CANDLE,GREEN TEA,SINCE 1987,ORGANIC,CLASSIC,"
-    "LIMITED,EXTRA,COLD BREW,FACE CARE,NATURAL,SUPER FOOD,HOME,GOODS & CO,STUDIO,NO. 12,GRANOLA,LEMON,VANILLA"
-).split(",")
+_PAIRS = _list("E LOVE, GO SLOW, BE KIND, NO. 7, SEA SALT, DAY ONE, RE LIVE, OH YES, TO GO, A LOT ")
+_UNFIT = _list("SHIT, SLUT, COON, FART, TITS, TIT")  # what chance may spell and no label should
+_LINES = _list(
+    "ORIGINAL, DARK ROAST, HAND CREAM, SPARKLING, BODY WASH, 250 ML, SOY CANDLE, GREEN TEA, SINCE 1987, "
+    "ORGANIC, CLASSIC, LIMITED, EXTRA, COLD BREW, FACE CARE, NATURAL, SUPER FOOD, HOME, GOODS & CO, "
+    "STUDIO, NO. 12, GRANOLA, LEMON, VANILLA "
+)
 
 
 def _word(rng: np.random.Generator) -> str:
@@ -124,7 +121,7 @@ def _word(rng: np.random.Generator) -> str:
     syllables = 1 if rng.random() < 0.35 else 2
     word = "".join(str(rng.choice(_STARTS)) + str(rng.choice(_VOWELS)) for _ in range(syllables))
     word = word + str(rng.choice(_ENDS)) if rng.random() < 0.8 or len(word) < 4 else word
-    return word[:9]
+    return word[:9] if word not in _UNFIT else "NOVA"
 
 
 def lightness(colour: RGB) -> float:
@@ -185,7 +182,7 @@ def random_spec(kind: str, rng: np.random.Generator) -> ProductSpec:
             return _colour(rng, (0, 0.12), (0.86, 1))
         if roll < 0.55:
             return _colour(rng, (0, 0.4), (0.06, 0.25))
-        return _colour(rng, (0.15, 0.95), (0.35, 1))
+        return _colour(rng, (0.15, 0.82), (0.35, 0.97))
 
     body, paper = ground(), ground()
     ink = _against(rng, paper, 42)

@@ -28,17 +28,13 @@ def label_patch(
     name: str = "label",
     tall: float = 0.0,
 ) -> tuple[Surface, Canvas]:
-    """A designed label on the front of a turned wall; `arc` is its width in radians, `tall` the product's height."""
+    """A designed label on the front of a turned wall, `arc` radians wide; `tall`: the product's height."""
     line = wall(profile, low, high)
     width = arc * float(line[:, 0].mean())
     aspect = width / (high - low)
     canvas = _canvas(spec, aspect, name)
-    design(
-        canvas,
-        spec,
-        (0, 0, 1, 1),
-        share=(high - low) / max(tall, profile[:, 1].max(), 2 * profile[:, 0].max()),
-    )
+    longest = max(tall, float(profile[:, 1].max()), 2 * float(profile[:, 0].max()))
+    design(canvas, spec, (0, 0, 1, 1), share=(high - low) / longest)
     return lathe(line, max(12, int(arc * 14)), (-arc / 2, arc / 2)), canvas
 
 

@@ -63,13 +63,13 @@ def _ground(spec: SceneSpec, rng: np.random.Generator, texels: int) -> list[Soli
         return [plank.moved((0.0, -0.03, (0.17 - back) / 2))]
     if spec.kind == "plinth":
         if rng.random() < 0.5:
-            drum = [(0.0, 0.0), (0.296, 0.0), (0.3, -0.004), (0.3, -0.9), (0.0, -0.9)]
-            top = lathe(drum[:1] + [(0.2, 0.0), (0.29, 0.0), (0.297, 0.0), (0.3, -0.003), (0.3, -0.2), (0.3, -0.9)], finish, 128)
+            drum = [(0.0, 0.0), (0.2, 0.0), (0.235, 0.0), (0.242, 0.0), (0.245, -0.003), (0.245, -0.2), (0.245, -0.9)]
+            top = lathe(drum, finish, 128)
             flat = top.vertices[:, 1] > -0.0005
-            uv = np.where(flat[:, None], _map(top.vertices[:, 0], top.vertices[:, 2], spec.grain_turn, finish.span), top.uv)
-            block = Solid(top.vertices, top.faces, uv, finish)
+            level = _map(top.vertices[:, 0], top.vertices[:, 2], spec.grain_turn, finish.span)
+            block = Solid(top.vertices, top.faces, np.where(flat[:, None], level, top.uv), finish)
         else:
-            block = box((0.6, 0.9, 0.52), finish, 0.004).moved((0.0, -0.9, 0.0))
+            block = box((0.48, 0.9, 0.44), finish, 0.003).moved((0.0, -0.9, 0.0), spec.grain_turn)
         floor = linear(150, 146, 140) if spec.back != "sweep" else spec.wall
         if spec.back == "sweep":
             return [block, _sweep(paper(rng, min(texels, 1024), spec.wall), -0.9, back)]
@@ -80,10 +80,14 @@ def _ground(spec: SceneSpec, rng: np.random.Generator, texels: int) -> list[Soli
 
 
 def _sweep(finish: Finish, low: float, back: float) -> Solid:
-    radius = 0.4
-    angle = np.linspace(0, np.pi / 2, 24)
-    z = np.concatenate([[2.2], -back - radius * np.sin(angle), [-back - radius]])
-    y = np.concatenate([[0.0], radius * (1 - np.cos(angle)), [3.0]]) + low
+    radius = 0.7
+    # the paper starts to bend gently, so that light on it has no edge
+    share = np.linspace(0, 1, 40)
+    angle = np.pi / 2 * share**2 * (3 - 2 * share)
+    run = radius * np.pi / 2 / 39
+    z = np.concatenate([[2.2], np.linspace(-0.3, -back, 6)[:-1], -back - np.cumsum(np.cos(angle)) * run])
+    y = np.concatenate([np.zeros(6), np.cumsum(np.sin(angle)) * run])
+    z, y = np.append(z, z[-1] - 1e-3), np.append(y, 3.0) + low
     length = np.concatenate([[0], np.cumsum(np.hypot(np.diff(z), np.diff(y)))])
     x = np.array([-2.6, 2.6])
     points = np.stack(
@@ -107,8 +111,8 @@ def _cloth(spec: SceneSpec, finish: Finish, rng: np.random.Generator) -> Solid:
     patches = step(-0.2, 1.0, field(rng, count, 2 * half, 0.35))
     ripples = 0.012 * field(rng, count, 2 * half, 0.22) + 0.0025 * field(rng, count, 2 * half, 0.07)
     free = step(0.24, 0.5, around.astype(np.float32))
-    low = cv2.GaussianBlur((folds * patches).astype(np.float32), (0, 0), 2.5)
-    y = free * np.maximum(0.032 * low + ripples, -0.002 + 0.0015 * ripples) + 0.0004 * (1 - free) * ripples
+    low = cv2.GaussianBlur((folds * patches).astype(np.float32), (0, 0), 3.5)
+    y = free * np.maximum(0.04 * low + ripples, -0.002 + 0.0015 * ripples) + 0.0004 * (1 - free) * ripples
     return grid(np.stack([x, y, z], -1), _map(x, z, spec.grain_turn, finish.span), finish)
 
 
@@ -154,8 +158,8 @@ def _window(spec: SceneSpec) -> list[Solid]:
         turn = float(np.degrees(np.arctan2(level[0], level[2])))
         return block.moved(middle + side * (left + right) / 2 + np.array([0, low, 0]), turn)
 
-    # two panes wide and three high, the lit one in the lower row
-    left, right = -pane_wide / 2 - bar, 1.5 * pane_wide + bar
+    # three panes wide and two high; the light of the lower middle one falls on the place
+    left, right = -1.5 * pane_wide - bar, 1.5 * pane_wide + bar
     low, high = -pane_tall / 2 - bar, 1.5 * pane_tall + bar
     out = [
         slab(left - 1.2, left, -2.0, 1.9, wall, 0.05),
@@ -164,6 +168,7 @@ def _window(spec: SceneSpec) -> list[Solid]:
         slab(left, right, high, 1.9, wall, 0.05),
     ]
     out += [slab(pane_wide / 2, pane_wide / 2 + bar, low, high, frame, 0.03)]
+    out += [slab(-pane_wide / 2 - bar, -pane_wide / 2, low, high, frame, 0.03)]
     out += [slab(left, right, pane_tall / 2, pane_tall / 2 + bar, frame, 0.03)]
     return out
 

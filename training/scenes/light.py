@@ -16,7 +16,7 @@ from training.scenes.spec import SceneSpec
 Floats = NDArray[np.float64]
 
 #: Linear value of white paper that faces the key.
-WHITE = 0.8
+WHITE = 0.95
 _LUMA = np.array([0.2126, 0.7152, 0.0722])
 
 
@@ -83,11 +83,14 @@ def measure(spec: SceneSpec) -> Measured:
     corner = 1 / np.sqrt(3)
     for seed, signs in enumerate(((1, 1, 1), (-1, 1, -1), (1, -1, -1), (-1, -1, 1))):
         side = (signs[0] * corner, signs[1] * corner, signs[2] * corner)
-        seen = tracer.trace(scene, tracer.probe(centre, radius, side), 96, seed, "n:sh_normal")
-        length = np.linalg.norm(seen[..., 3:6], axis=-1)
-        inside = length > 0.97
-        normals.append(seen[inside, 3:6] / length[inside, None])
-        radiance.append(seen[inside, :3] / 0.5)
+        sensor = tracer.probe(centre, radius, side)
+        light = tracer.trace(scene, sensor, 96, seed)
+        seen = tracer.features(scene, sensor, "n:sh_normal,p:position", 16, seed)
+        length = np.linalg.norm(seen[..., :3], axis=-1)
+        # the picture's corners look past the sphere
+        inside = (length > 0.97) & (np.linalg.norm(seen[..., 3:6] - np.asarray(centre), axis=-1) < 1.02 * radius)
+        normals.append(seen[inside, :3] / length[inside, None])
+        radiance.append(light[inside] / 0.5)
     direction = np.asarray(spec.key_direction)
     found = fit_light(np.concatenate(normals).astype(float), np.concatenate(radiance).astype(float), direction)
     up = (direction[1] + 1) / 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +46,7 @@ def clean(halves: tuple[Floats, Floats], albedo: Floats, normals: Floats, depth:
         Passes; the last reaches ``2 ** levels`` pixels.
     """
     base = np.maximum(albedo, 0.0) + 0.03
-    first, second = (half / base for half in halves)
+    first, second = (_without_fireflies(half / base) for half in halves)
     light = (first + second) / 2
     noise = ((first - second) ** 2).mean(-1) / 4
     noise = cv2.GaussianBlur(noise, (0, 0), 2.5)
@@ -64,7 +66,7 @@ def clean(halves: tuple[Floats, Floats], albedo: Floats, normals: Floats, depth:
             for dx in range(-2, 3):
                 cut = (slice(pad + dy * gap, pad + dy * gap + rows), slice(pad + dx * gap, pad + dx * gap + columns))
                 other, turned, far, loud = (a[cut] for a in wide)
-                apart = ((other - light) ** 2).mean(-1) / (6.0 * noise + 1e-7)
+                apart = ((other - light) ** 2).mean(-1) / (4.0 * (noise + loud) + 1e-6)
                 bent = ((turned - normals) ** 2).sum(-1) / 0.02
                 deep = np.abs(far - near) / (0.015 * near * gap)
                 weight = weights_1d[dy + 2] * weights_1d[dx + 2] * np.exp(-apart - bent - deep)
@@ -76,7 +78,13 @@ def clean(halves: tuple[Floats, Floats], albedo: Floats, normals: Floats, depth:
     return np.asarray(light * base, np.float32)
 
 
-def grain(picture: Floats, seed: int, strength: float = 0.012) -> Floats:
+def _without_fireflies(light: Floats) -> Floats:
+    """Single pixels far brighter than their neighbours are paths that found the key by luck: cap them."""
+    cap = 1.5 * cv2.medianBlur(np.ascontiguousarray(light), 5) + 0.02
+    return np.minimum(light, cap)
+
+
+def grain(picture: Floats, seed: int, strength: float = 0.008) -> Floats:
     """Photographic grain: a share of the light's square root, slightly soft, mostly without colour."""
     rng = np.random.default_rng([seed, 11])
     rows, columns = picture.shape[:2]
@@ -110,21 +118,27 @@ def render(spec: SceneSpec, size: int, samples: int, seed: int) -> NDArray[np.ui
     focus = float(np.linalg.norm(np.asarray(camera.eye) - np.array([0.0, 0.12, 0.06])))
     sensor = tracer.lens(camera, spec.aperture, focus)
     # few samples at a time: the compiled tracer keeps every path of a pass in memory
-    per_pass = max(1, min(samples // 2, (1 << 23) // size**2))
-    passes = max(1, samples // 2 // per_pass)
-    halves = []
-    for half in range(2):
-        total = np.zeros((size, size, 10), np.float64)
-        for number in range(passes):
-            label = (seed * 2 + half) * 4096 + number
-            total += tracer.trace(scene, sensor, per_pass, label % (1 << 31), "a:albedo,n:sh_normal,d:depth")
-        halves.append((total / passes).astype(np.float32))
-    guides = (halves[0] + halves[1]) / 2
+    most = max(1, (1 << 22) // size**2)
+
+    def average(count: int, first: int, take: Callable[[int, int], Floats]) -> Floats:
+        each = min(count, most)
+        passes = max(1, count // each)
+        total = np.sum([take(each, (first + number) % (1 << 31)) for number in range(passes)], 0)
+        return np.asarray(total / passes, np.float32)
+
+    halves = [
+        average(samples // 2, (2 * seed + half) * 4096, lambda n, at: tracer.trace(scene, sensor, n, at))
+        for half in range(2)
+    ]
+    names = "a:albedo,n:sh_normal,d:depth"
+    guides = average(
+        max(12, samples // 4), seed * 4096 + 999, lambda n, at: tracer.features(scene, sensor, names, n, at)
+    )
     light = clean(
-        (exposure * halves[0][..., :3], exposure * halves[1][..., :3]),
+        (exposure * halves[0], exposure * halves[1]),
+        guides[..., :3],
         guides[..., 3:6],
-        guides[..., 6:9],
-        guides[..., 9],
+        guides[..., 6],
         3 if size <= 320 else 4,
     )
     return develop(grain(light, seed))

@@ -176,10 +176,13 @@ def probe(centre: tuple[float, float, float], radius: float, side: tuple[float, 
     )
 
 
-def trace(scene: Any, sensor: Any, samples: int, seed: int, features: str = "") -> NDArray[np.float32]:
-    """Path-trace linear RGB followed by `features` (Mitsuba's AOV names), float32 (H, W, 3 + ...)."""
-    integrator: dict[str, Any] = {"type": "path", "max_depth": 6}
-    if features:
-        integrator = {"type": "aov", "aovs": features, "path": integrator}
-    loaded = mi.load_dict(integrator)
-    return np.array(mi.render(scene, sensor=sensor, integrator=loaded, spp=samples, seed=seed), np.float32)
+def trace(scene: Any, sensor: Any, samples: int, seed: int) -> NDArray[np.float32]:
+    """Path-trace linear RGB, float32 (H, W, 3)."""
+    path = mi.load_dict({"type": "path", "max_depth": 6})
+    return np.array(mi.render(scene, sensor=sensor, integrator=path, spp=samples, seed=seed), np.float32)
+
+
+def features(scene: Any, sensor: Any, names: str, samples: int, seed: int) -> NDArray[np.float32]:
+    """What the camera's rays hit first, by Mitsuba's AOV names, float32 (H, W, C)."""
+    first_hit = mi.load_dict({"type": "aov", "aovs": names})
+    return np.array(mi.render(scene, sensor=sensor, integrator=first_hit, spp=samples, seed=seed), np.float32)

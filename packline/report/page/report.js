@@ -72,9 +72,16 @@
       if (event.key === "Enter" || event.key === " ") { event.preventDefault(); open(frame); }
     });
   }
-  if (byId("hint")) byId("hint").hidden = false;
+  byId("hint").hidden = !shots.length;
 
-  const frames = () => all(".shot:not([hidden]) .frame.zoom");
+  // a candidate's insets are views of its own picture, so arrow keys pass them by
+  const VIEW_OF = { asked: "r", raw: "e" };
+  const frames = () => all(".shot:not([hidden]) .frame.zoom").filter((frame) => mainOf(frame) === frame);
+
+  function mainOf(frame) {
+    if (!(frame.dataset.kind in VIEW_OF)) return frame;
+    return frame.closest(".candidate").querySelector(":scope > .frame.zoom") || frame;
+  }
 
   // other pictures of the same place: the base photo for all, the rest for candidates
   function beside(key) {
@@ -88,7 +95,8 @@
   }
 
   function open(frame) {
-    current = frame; shown = "";
+    current = mainOf(frame);
+    shown = current === frame ? "" : VIEW_OF[frame.dataset.kind];
     if (!box.open) { box.showModal(); document.documentElement.style.overflow = "hidden"; }
     draw();
   }
@@ -143,7 +151,11 @@
   function step(by) {
     const list = frames();
     const next = list[list.indexOf(current) + by];
-    if (next) { current = next; draw(); }
+    if (!next) return;
+    current = next;
+    // the base photo is the same for every candidate; the other views are worth keeping while one goes through
+    if (shown === "b") shown = "";
+    draw();
   }
 
   function press(key) {

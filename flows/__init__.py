@@ -1,0 +1,1 @@
+"""Flows: what ops sees in Prefect; one file a flow."""

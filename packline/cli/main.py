@@ -1,0 +1,163 @@
+"""``packline``: the commands. Each imports what it needs when it runs, so that help is there at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="packline",
+    help="An assembly line for product pictures.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+loras = typer.Typer(help="The LoRA presets.", no_args_is_help=True)
+models = typer.Typer(help="The editing models.", no_args_is_help=True)
+app.add_typer(loras, name="loras")
+app.add_typer(models, name="models")
+
+ALL_PUBLISHED, WITH_FLAGS, FIX_SETTINGS = 0, 1, 2
+
+CatalogFile = Annotated[
+    Path, typer.Argument(metavar="CATALOG", help="The catalogue: .csv, .parquet or .jsonl.")
+]
+SettingsFile = Annotated[
+    Path | None, typer.Option("--settings", help="Settings; the .toml beside the catalogue otherwise.")
+]
+Only = Annotated[
+    list[str] | None, typer.Option("--only", metavar="SKU", help="Only this product; may be repeated.")
+]
+
+
+@app.command()
+def run(
+    catalog: CatalogFile,
+    settings: SettingsFile = None,
+    environment: Annotated[str, typer.Option(help="Where the release goes: dev, staging or prod.")] = "",
+    only: Only = None,
+    again: Annotated[bool, typer.Option("--again", help="Give flagged shots another round.")] = False,
+) -> None:
+    """Run the line: render, edit, check, publish what has changed.
+
+    Exit code 0: every shot is published; 1: some are flagged; 2: the settings must be mended.
+    """
+    with _sentences():
+        from packline.cli.run import run_catalog
+        from packline.line.order import Order
+
+        state = run_catalog(Order(catalog, settings, environment, tuple(only or ()), again))
+    raise typer.Exit(ALL_PUBLISHED if state == "completed" else WITH_FLAGS)
+
+
+@app.command()
+def plan(catalog: CatalogFile, settings: SettingsFile = None, only: Only = None) -> None:
+    """Say what a run would do, and do nothing."""
+    with _sentences():
+        from packline.cli.show import show_plan
+        from packline.line.order import Order
+
+        show_plan(Order(catalog, settings, "", tuple(only or ())))
+
+
+@app.command()
+def flags(catalog: CatalogFile, settings: SettingsFile = None) -> None:
+    """List the shots that wait for a person, each with its sentence.
+
+    Exit code 0: there are none; 1: there are some.
+    """
+    with _sentences():
+        from packline.cli.show import show_flags
+        from packline.line.order import Order
+
+        found = show_flags(Order(catalog, settings))
+    raise typer.Exit(WITH_FLAGS if found else ALL_PUBLISHED)
+
+
+@app.command()
+def report(catalog: CatalogFile, settings: SettingsFile = None) -> None:
+    """Write the HTML report of the latest run anew and say where it lies."""
+    with _sentences():
+        from packline.cli.show import rewrite_report
+        from packline.line.order import Order
+
+        rewrite_report(Order(catalog, settings))
+
+
+@app.command()
+def render(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A 3D model: .glb, .gltf, .fbx or .obj.")],
+    out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("work/render"),
+    size: Annotated[int, typer.Option(min=64, max=4096, help="Pixels on a side.")] = 512,
+) -> None:
+    """Draw a 3D model from every side, to see what the line sees."""
+    with _sentences():
+        from packline.cli.render import render_model
+
+        render_model(model, out, size)
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 4200,
+    limit: Annotated[int, typer.Option(min=1, help="Runs at a time.")] = 1,
+    home: Annotated[Path, typer.Option(help="Folder for database and logs.")] = Path("work/prefect"),
+) -> None:
+    """Start a Prefect server, a worker and the deployments of prefect.yaml; Ctrl-C stops them."""
+    with _sentences():
+        from packline.cli.serve import serve as start
+
+        start(host, port, home.resolve(), limit, lambda line: typer.echo(f"serve: {line}"))
+
+
+@loras.command("list")
+def list_loras(
+    file: PresetsFile = _PRESETS,
+) -> None:
+    """List the LoRA presets with their files and the models they are for."""
+    with _sentences():
+        from packline.cli.show import show_loras
+
+        show_loras(file)
+
+
+@loras.command("check")
+def check_loras(
+    file: PresetsFile = _PRESETS,
+) -> None:
+    """Open every LoRA file, and say what would keep it from being used."""
+    with _sentences():
+        from packline.cli.show import check_loras as check
+
+        faults = check(file)
+    raise typer.Exit(FIX_SETTINGS if faults else ALL_PUBLISHED)
+
+
+@models.command("list")
+def list_models() -> None:
+    """List the editing models that a settings file may name, with their licences."""
+    with _sentences():
+        from packline.cli.show import show_models
+
+        show_models()
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    """An error that Packline raises on purpose is a sentence, not a traceback."""
+    from packline.errors import PacklineError
+
+    try:
+        yield
+    except PacklineError as error:
+        typer.echo(f"packline: {error}", err=True)
+        raise typer.Exit(FIX_SETTINGS) from None
+    except KeyboardInterrupt:
+        typer.echo("packline: stopped; what is done is kept, run it again to go on.", err=True)
+        raise typer.Exit(130) from None

@@ -1,0 +1,122 @@
+"""Commands that show what the ledger, the presets and the models say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from packline.cli.table import console, table
+from packline.errors import FixSettings, GiveUp
+from packline.ledger import Ledger
+from packline.line.order import Order
+from packline.records import ShotRecord, Work
+
+
+def show_plan(order: Order) -> None:
+    """Print what a run would do for each shot."""
+    from packline.line.plan import foresee
+    from tasks.opening import open_line
+
+    out = console()
+    line = open_line(order)
+    planned = foresee(line)
+    rows = [(one.shot.key, str(one.work), one.why) for one in planned]
+    out.print(table(line.catalog.name, ("shot", "work", "why"), rows))
+    for error in line.catalog.errors:
+        out.print(error.sentence, markup=False, highlight=False)
+    busy = sum(one.work != Work.NOTHING for one in planned)
+    out.print(
+        f"{busy} of {len(planned)} shots to do, {len(line.catalog.errors)} row errors.", highlight=False
+    )
+
+
+def show_flags(order: Order) -> list[ShotRecord]:
+    """Print the flags of a catalogue's latest run; returns them."""
+    from packline.cli.closing_table import flag_table
+
+    out = console()
+    settings = order.read_settings()
+    ledger = Ledger(settings.ledger.url)
+    if ledger.latest_run(settings.run.name) is None:
+        raise FixSettings(
+            f"Catalogue {settings.run.name} was never run; run packline run {order.catalog} first."
+        )
+    found = ledger.flags(settings.run.name)
+    if found:
+        out.print(flag_table(found))
+    else:
+        out.print(f"{settings.run.name}: no flags.", highlight=False)
+    return found
+
+
+def _never_run(name: str, order: Order) -> FixSettings:
+    return FixSettings(f"Catalogue {name} was never run; call packline run {order.catalog} first.")
+
+
+def rewrite_report(order: Order) -> None:
+    """Write the report of the latest run and print its path."""
+    from packline.line.closing import report
+    from tasks.opening import open_line
+
+    line = open_line(order)
+    latest = line.ledger.latest_run(line.catalog.name)
+    if latest is None:
+        raise FixSettings(
+            f"Catalogue {line.catalog.name} was never run; run packline run {order.catalog} first."
+        )
+    console().print(str(report(line, latest.id)), highlight=False, markup=False, soft_wrap=True)
+
+
+def show_loras(file: Path) -> None:
+    """Print the presets."""
+    from packline.editing.loras import load_presets
+
+    rows = [
+        (
+            preset.label,
+            preset.base_architecture,
+            f"{preset.settings.strength:g}",
+            preset.trigger,
+            preset.path or preset.air,
+        )
+        for preset in load_presets(file)
+    ]
+    console().print(table(str(file), ("label", "for", "strength", "trigger", "file"), rows, right=(2,)))
+
+
+def check_loras(file: Path) -> int:
+    """Open every LoRA file as an engine would; prints what is wrong and returns how many are."""
+    from packline.editing.loras import load_presets, module_count, read_shapes
+
+    presets = load_presets(file)
+    rows, faults = [], 0
+    for preset in presets:
+        try:
+            presets.fit(preset.label, preset.base_architecture)
+            shapes = read_shapes(presets.file(preset.label))
+            said = f"good: {module_count(shapes)} modules for {preset.base_architecture}"
+        except GiveUp as error:
+            said = str(error)
+            faults += 1
+        rows.append((preset.label, said))
+    console().print(table(str(file), ("label", "finding"), rows))
+    return faults
+
+
+def show_models() -> None:
+    """Print the architectures."""
+    from packline.editing.architectures import ARCHITECTURES
+
+    rows = [
+        (
+            one.name,
+            one.source,
+            str(one.size),
+            str(one.steps),
+            str(one.most_references) if one.tag else "render as start",
+            one.lora or "none",
+            one.licence,
+        )
+        for one in ARCHITECTURES.values()
+    ]
+    columns = ("engine.architecture", "engine.model", "size", "steps", "references", "LoRAs for", "licence")
+    console().print(table("Models", columns, rows, right=(2, 3)))

@@ -1,0 +1,184 @@
+"""References of a shot: which are needed, and where they lie once they are rendered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from packline.editing.references import choose_roles, views_needed
+from packline.editing.variation import vary
+from packline.errors import GiveUp
+from packline.funnel import candidate_seed
+from packline.line.line import Line
+from packline.line.plan import Try
+from packline.records import PlannedShot
+from packline.reference import Picture, Reference
+from packline.stage.service import RenderJob, RenderResult, SceneView, render_product, render_products
+
+# which rendered view serves a role; the other roles are named like their views
+_VIEW_OF = {"side": "left"}
+_ALWAYS = ("left", "top")
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A reference as an engine is shown it.
+
+    Parameters
+    ----------
+    role
+        "product", "side", "top" or "label:<id>".
+    fingerprint
+        Of everything that determined it.
+    folder
+        Where all its passes lie.
+    """
+
+    role: str
+    fingerprint: str
+    folder: Path
+
+    def colour(self) -> Picture:
+        """Its colour, sRGB uint8 (H, W, 3)."""
+        return _read(self.folder / "colour.png", cv2.IMREAD_COLOR)
+
+    def mask(self) -> Picture:
+        """Where the product is, uint8 (H, W)."""
+        return _read(self.folder / "mask.png", cv2.IMREAD_GRAYSCALE)
+
+
+def variation_of(line: Line, planned: PlannedShot, number: int) -> dict[str, Any]:
+    """How a shot's candidate strays: number 0 not at all, each other in its own way."""
+    seed = candidate_seed(line.settings.run.seed, planned.shot.key, 0)
+    return vary(line.scene(planned.shot.scene).place, seed, number)
+
+
+def render(line: Line, tries: Sequence[Try], done: Callable[[str], None]) -> None:
+    """Render what a wave's candidates are asked to show, and the views that help; what is there is kept.
+
+    Parameters
+    ----------
+    done
+        Called with the key of each shot whose references are there.
+
+    Raises
+    ------
+    GiveUp
+        Where a model or a view of it cannot be drawn.
+    FixSettings
+        Where this machine cannot draw at all.
+    """
+    by_product = [list(some) for _, some in groupby(tries, lambda one: line.shots[one.key].shot.product.sku)]
+    jobs = [_job(line, some, _ALWAYS) for some in by_product]
+    for some, result in zip(by_product, render_products(jobs), strict=True):
+        for one in some:
+            planned = line.shots[one.key]
+            exact = found(result, _scene_view(line, planned, 0).name)
+            views = views_needed(load(exact[1]))
+            further = tuple(view for view in views if view not in _ALWAYS)
+            extra = render_product(_job(line, [], further, planned)) if further else None
+            folders = {"scene": exact[1]}
+            for view in views:
+                folders[view] = found(extra if extra is not None and view in further else result, view)[1]
+            line.ledger.record_references(one.key, planned.fingerprint, folders)
+            done(one.key)
+
+
+def references_of(line: Line, one: Try) -> dict[int, list[Rendered]]:
+    """The references of a shot's candidates in this wave, by the candidate's number.
+
+    They are in the order of their tags; the base photo is left out.
+
+    Raises
+    ------
+    GiveUp
+        As `render`, should any have vanished since.
+    """
+    planned = line.shots[one.key]
+    exact_name = _scene_view(line, planned, 0).name
+    scene = load(found(render_product(_job(line, [one], ())), exact_name)[1])
+    views = views_needed(scene)
+    result = render_product(_job(line, [one], views))
+    roles = choose_roles(scene, views, line.engine.capabilities.most_references)
+    others = [Rendered(role, *found(result, _VIEW_OF.get(role, role))) for role in roles[2:]]
+    return {
+        number: [Rendered("product", *found(result, _scene_view(line, planned, number).name)), *others]
+        for number in numbers(line, one)
+    }
+
+
+def numbers(line: Line, one: Try) -> range:
+    """Numbers of a shot's candidates in this wave."""
+    return range(one.first, one.first + line.settings.candidates.wave)
+
+
+def found(result: RenderResult, view: str) -> tuple[str, Path]:
+    """A view's fingerprint and folder.
+
+    Raises
+    ------
+    GiveUp
+        With the stage's sentence, where it could not be drawn.
+    """
+    if result.error:
+        raise GiveUp(result.error)
+    if view not in result.references:
+        raise GiveUp(result.failed.get(view, f"{result.sku}: view {view} was not drawn; see the run's log."))
+    return result.references[view]
+
+
+@lru_cache(maxsize=8)
+def load(folder: Path) -> Reference:
+    """A reference; the last few are kept, for a folder's content never changes."""
+    return Reference.load(folder)
+
+
+def _job(
+    line: Line, tries: Iterable[Try], views: tuple[str, ...], planned: PlannedShot | None = None
+) -> RenderJob:
+    wanted: list[str | SceneView] = list(views)
+    for one in tries:
+        planned = line.shots[one.key]
+        # number 0 is always there: it says which labels are too small
+        for number in sorted({0, *numbers(line, one)}):
+            wanted.append(_scene_view(line, planned, number))
+    assert planned is not None
+    product = planned.shot.product
+    return RenderJob(
+        sku=product.sku,
+        model=product.model,
+        views=tuple(wanted),
+        cache=line.work / "references",
+        declared=dict(product.labels),
+        size=line.settings.run.size,
+    )
+
+
+def _scene_view(line: Line, planned: PlannedShot, number: int) -> SceneView:
+    shot = planned.shot
+    place = variation_of(line, planned, number)
+    return SceneView(
+        scene=line.settings.paths.scenes / f"{shot.scene}.json",
+        side=shot.view,
+        shift=(place["shift"][0], place["shift"][1]),
+        turn=place["turn"],
+        scale=place["scale"],
+    )
+
+
+# each product's side and top view serve all its shots
+@lru_cache(maxsize=32)
+def _read(file: Path, mode: int) -> Picture:
+    picture = cv2.imread(str(file), mode)
+    if picture is None:
+        raise GiveUp(f"Reference {file} cannot be read; delete its folder, then run again.")
+    if picture.ndim == 3:
+        picture = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+    return np.asarray(picture, np.uint8)

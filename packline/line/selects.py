@@ -1,0 +1,46 @@
+"""Selecting: each shot's scorecards decide whether it is done, tried again or put before a person."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from packline.funnel import Outcome, decide
+from packline.line.line import Line
+
+
+def select_or_flag(line: Line, run: str, keys: Sequence[str], *, last: bool) -> list[str]:
+    """Decide on some shots after a wave.
+
+    Parameters
+    ----------
+    last
+        No further wave will come: what has not passed is flagged.
+
+    Returns
+    -------
+    list of str
+        Keys of the shots that need another wave.
+    """
+    further = []
+    for key in keys:
+        planned = line.shots[key]
+        # a scorecard of other checks decides nothing
+        records = [
+            record
+            for record in line.ledger.candidates(key, planned.fingerprint)
+            if record.checks == planned.checks
+        ]
+        decision = decide(records, line.settings.candidates, last=last)
+        if decision.outcome == Outcome.SELECT:
+            line.ledger.select(run, key, planned.fingerprint, decision.candidate)
+        elif decision.outcome == Outcome.NEXT_WAVE:
+            further.append(key)
+        else:
+            flag(line, run, key, decision.reason, decision.sentence)
+    return further
+
+
+def flag(line: Line, run: str, key: str, reason: str, sentence: str) -> None:
+    """Put a shot before a person."""
+    planned = line.shots[key]
+    line.ledger.flag(run, key, planned.fingerprint, planned.checks, reason, sentence)

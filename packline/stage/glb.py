@@ -1,0 +1,83 @@
+"""The container: GLB and glTF JSON, read within limits."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from packline.errors import GiveUp
+
+MAX_BYTES = 200 << 20
+MAX_JSON = 32 << 20
+
+
+def split_glb(data: bytes, name: str) -> tuple[dict[str, Any], bytes | None]:
+    """JSON and binary chunk of a GLB."""
+
+    def need(fine: bool, what: str) -> None:
+        if not fine:
+            raise GiveUp(f"Model {name}: not a whole GLB file ({what}); export it again.")
+
+    need(len(data) >= 20, "its header is cut off")
+    version, length = struct.unpack_from("<II", data, 4)
+    need(version == 2, f"version {version}, not 2")
+    need(length <= len(data), f"its header says {length} bytes, the file has {len(data)}")
+    json_length, json_kind = struct.unpack_from("<II", data, 12)
+    need(json_kind == 0x4E4F534A and 20 + json_length <= length, "its first chunk is not JSON")
+    document = parse_json(data[20 : 20 + json_length], name)
+    at = 20 + json_length
+    if at + 8 > length:
+        return document, None
+    size, kind = struct.unpack_from("<II", data, at)
+    need(kind == 0x004E4942 and at + 8 + size <= length, "its binary chunk is broken")
+    return document, data[at + 8 : at + 8 + size]
+
+
+def join_glb(document: dict[str, Any], binary: bytes) -> bytes:
+    """The bytes of a GLB."""
+    text = json.dumps(document, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 4)
+    binary += b"\0" * (-len(binary) % 4)
+    out = struct.pack("<I4s", len(text), b"JSON") + text
+    if binary:
+        out += struct.pack("<I4s", len(binary), b"BIN\0") + binary
+    return b"glTF" + struct.pack("<II", 2, 12 + len(out)) + out
+
+
+def parse_json(data: bytes, name: str) -> dict[str, Any]:
+    """Parse a glTF document within limits."""
+    if len(data) > MAX_JSON:
+        raise GiveUp(
+            f"Model {name}: its JSON has {len(data)} bytes, more than {MAX_JSON}; simplify the scene."
+        )
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise GiveUp(
+            f"Model {name}: not a model: its JSON cannot be read ({error}); export it again."
+        ) from error
+    if not isinstance(document, dict) or not str(
+        dict(document.get("asset") or {}).get("version", "")
+    ).startswith("2"):
+        raise GiveUp(f"Model {name}: not a glTF 2.0 file; export it as glTF 2.0.")
+    return document
+
+
+def referred_files(path: Path) -> list[Path]:
+    """Files in the model's folder that a glTF refers to; none where it cannot be read."""
+    data = path.read_bytes()
+    try:
+        document = split_glb(data, path.name)[0] if data[:4] == b"glTF" else parse_json(data, path.name)
+        entries = [*document.get("buffers", []), *document.get("images", [])]
+        uris = [str(entry["uri"]) for entry in entries if "uri" in entry]
+        targets = [
+            (path.parent / unquote(uri).replace("\\", "/")).resolve()
+            for uri in uris
+            if not uri.startswith("data:") and "\0" not in unquote(uri)
+        ]
+    except (GiveUp, AttributeError, KeyError, TypeError, struct.error, OSError):
+        return []
+    return [target for target in targets if target.is_relative_to(path.parent.resolve())]

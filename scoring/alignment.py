@@ -1,0 +1,264 @@
+"""Does the picture show what the prompt asked for? An open_clip model chooses among right and wrong words.
+
+A bare similarity says little (it depends on the picture more than on the words), so the score is the
+probability that the model gives to the right caption against the strongest distractor: other products' words,
+other scenes' words.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+
+from packline.errors import FixSettings
+from packline.reference import Picture
+from packline.scorecard import CheckResult, Evidence, Verdict
+from scoring.check import Check, CheckInput, CheckSettings, Floats
+
+EMBEDDED = "assets/models/aligner"
+# how many captions are encoded at a time
+BATCH = 64
+_ROOT = Path(__file__).resolve().parents[1]
+
+
+class AlignmentSettings(CheckSettings):
+    """``[checks.alignment]``.
+
+    Parameters
+    ----------
+    model
+        A folder with open_clip_config.json and open_clip_model.safetensors; or a model on the hub, such as
+        "hf-hub:timm/ViT-B-16-SigLIP2"; or an open_clip name and tag, such as "ViT-L-14/openai".
+    product_prompt, scene_prompt
+        Captions; ``{}`` is where the words go.
+    crop
+        The product's words are judged on the mask's box and this share of its size around it; 0 takes the
+        whole picture.
+    device
+        Where the model runs: "cpu" or "cuda".
+    """
+
+    model: str = EMBEDDED
+    product_prompt: str = Field("a photo of {}", pattern=r"\{\}")
+    scene_prompt: str = Field("a product {}", pattern=r"\{\}")
+    crop: float = Field(0.25, ge=0)
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class Aligner:
+    """An open_clip model with its preprocessing, ready to encode."""
+
+    name: str
+    model: torch.nn.Module
+    tokenize: object
+    size: int
+    mean: Floats
+    std: Floats
+    scale: float
+    device: str
+
+    def pictures(self, pictures: Sequence[Picture]) -> Floats:
+        """Encode RGB pictures, uint8 (H, W, 3), to unit vectors, float32 (N, D), in one batch."""
+        batch = np.stack([self._prepared(picture) for picture in pictures])
+        with torch.inference_mode():
+            encoded = self.model.encode_image(torch.from_numpy(batch).to(self.device))  # type: ignore[operator]
+            return _unit(encoded)
+
+    def _prepared(self, picture: Picture) -> Floats:
+        # OpenCV's area filter is fifty times as fast as PIL's here, and as good when shrinking
+        small = cv2.resize(picture, (self.size, self.size), interpolation=cv2.INTER_AREA)
+        return np.asarray((small.astype(np.float32) / 255 - self.mean) / self.std, np.float32).transpose(
+            2, 0, 1
+        )
+
+    def captions(self, captions: Iterable[str]) -> Floats:
+        """Encode captions to unit vectors, float32 (N, D); each is encoded once a process."""
+        return np.stack([self._caption(caption) for caption in captions])
+
+    def _caption(self, caption: str) -> Floats:
+        key = (self.name, caption)
+        if key not in _CAPTIONS:
+            with torch.inference_mode():
+                tokens = self.tokenize([caption]).to(self.device)  # type: ignore[operator]
+                _CAPTIONS[key] = _unit(self.model.encode_text(tokens))[0]  # type: ignore[operator]
+        return _CAPTIONS[key]
+
+
+# a cache of pure values: the same model and caption always give the same vector
+_CAPTIONS: dict[tuple[str, str], Floats] = {}
+
+
+def _unit(vectors: torch.Tensor) -> Floats:
+    return np.asarray(torch.nn.functional.normalize(vectors.float(), dim=-1).cpu().numpy(), np.float32)
+
+
+@lru_cache(maxsize=2)
+def load(model: str, device: str = "cpu") -> Aligner:
+    """Load a model through open_clip; never one without its weights.
+
+    Raises
+    ------
+    FixSettings
+        With a sentence, where folder, configuration or weights are missing or do not fit each other.
+    """
+    # slow to import, and only this check needs it
+    import open_clip  # type: ignore[import-untyped]
+
+    name = _open_clip_name(model)
+    try:
+        base, _, tag = name.partition("/") if ":" not in name else (name, "", "")
+        # open_clip only warns where weights are missing, and scores noise: require them
+        made, _, preprocess = open_clip.create_model_and_transforms(
+            base, pretrained=tag or None, device=device, require_pretrained=True
+        )
+        tokenize = open_clip.get_tokenizer(base)
+    except Exception as error:
+        raise FixSettings(
+            f"Settings: [checks.alignment] model = {model!r} cannot be loaded ({_first_line(error)}); "
+            "give a folder with open_clip_config.json and its weights, or a model that open_clip can download."
+        ) from error
+    made.eval()
+    normalise = preprocess.transforms[-1]
+    size = made.visual.image_size
+    return Aligner(
+        name=name,
+        model=made,
+        tokenize=tokenize,
+        size=int(size[0] if isinstance(size, tuple | list) else size),
+        mean=np.asarray(normalise.mean, np.float32),
+        std=np.asarray(normalise.std, np.float32),
+        scale=float(made.logit_scale.detach().exp().clamp(max=100)),
+        device=device,
+    )
+
+
+def _open_clip_name(model: str) -> str:
+    """The settings' model as open_clip spells it."""
+    if model.startswith(("hf-hub:", "local-dir:")):
+        return model
+    for folder in (Path(model), _ROOT / model):
+        if folder.is_dir():
+            config = folder / "open_clip_config.json"
+            if not config.is_file():
+                raise FixSettings(
+                    f"Settings: [checks.alignment] model = {model!r}: {config.name} is missing there."
+                )
+            try:
+                json.loads(config.read_text())["model_cfg"]
+            except (ValueError, KeyError) as error:
+                raise FixSettings(
+                    f"Settings: [checks.alignment] model = {model!r}: {config.name} is no open_clip "
+                    f"configuration ({error}); write it anew."
+                ) from error
+            if not any(folder.glob("*.safetensors")):
+                raise FixSettings(
+                    f"Settings: [checks.alignment] model = {model!r}: its weights "
+                    "(open_clip_model.safetensors) are missing there; copy them, or name another model."
+                )
+            return f"local-dir:{folder}"
+    if "/" in model and not model.startswith((".", "/", "assets")):
+        return model
+    raise FixSettings(
+        f"Settings: [checks.alignment] model = {model!r}: there is no such folder; give one, or a hub name "
+        "such as hf-hub:timm/ViT-B-16-SigLIP2, or a name and tag such as ViT-L-14/openai."
+    )
+
+
+def _first_line(error: Exception) -> str:
+    logging.getLogger(__name__).debug("open_clip could not load a model", exc_info=error)
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+def judge(inputs: Sequence[CheckInput], settings: AlignmentSettings) -> list[CheckResult]:
+    """Judge all candidates with one batch of pictures and cached captions; see `Check.judge`."""
+    for one in inputs:
+        if one.problem:
+            raise ValueError(one.problem)
+    if not any(one.words.product or one.words.scene for one in inputs):
+        return [_unasked(settings) for _ in inputs]
+    aligner = load(settings.model, settings.device)
+    encoded = aligner.pictures(
+        [picture for one in inputs for picture in (one.candidate, _close(one, settings.crop))]
+    )
+    return [
+        _judge(one, encoded[2 * i], encoded[2 * i + 1], aligner, settings) for i, one in enumerate(inputs)
+    ]
+
+
+def _unasked(settings: AlignmentSettings) -> CheckResult:
+    return CHECK.result(
+        0.5,
+        settings.threshold,
+        "The prompt has no words for product or scene, so there is nothing to compare.",
+        verdict=Verdict.UNVERIFIABLE,
+    )
+
+
+def _close(one: CheckInput, margin: float) -> Picture:
+    """A square around the product."""
+    left, top, right, bottom = one.box
+    if margin == 0 or right <= left:
+        return one.candidate
+    side = round(max(right - left, bottom - top) * (1 + 2 * margin))
+    height, width = one.candidate.shape[:2]
+    side = min(side, height, width)
+    x = int(np.clip((left + right - side) // 2, 0, width - side))
+    y = int(np.clip((top + bottom - side) // 2, 0, height - side))
+    return one.candidate[y : y + side, x : x + side]
+
+
+def _judge(
+    one: CheckInput, whole: Floats, close: Floats, aligner: Aligner, settings: AlignmentSettings
+) -> CheckResult:
+    words = one.words
+    asked = (
+        ("product", words.product, words.other_products, settings.product_prompt, close),
+        ("scene", words.scene, words.other_scenes, settings.scene_prompt, whole),
+    )
+    found = []
+    for what, right, others, prompt, vector in asked:
+        distractors = tuple(dict.fromkeys(other for other in others if other and other != right))
+        if right and distractors:
+            share, rival = choice(
+                vector, aligner, prompt.format(right), [prompt.format(o) for o in distractors]
+            )
+            found.append((share, what, right, distractors[rival]))
+    if not found:
+        return _unasked(settings)
+    score, what, right, rival_words = min(found)
+    evidence = tuple(
+        Evidence("text", f"{name}: {share:.0%}", (), {"expected": wanted, "rival": other})
+        for share, name, wanted, other in found
+    )
+    if score >= settings.threshold:
+        return CHECK.result(score, settings.threshold, f"It looks like {words.product or right}.", evidence)
+    sentence = f"The {what} looks more like '{rival_words}' than like '{right}'."
+    return CHECK.result(score, settings.threshold, sentence, evidence)
+
+
+def choice(
+    picture: NDArray[np.float32], aligner: Aligner, right: str, distractors: Sequence[str]
+) -> tuple[float, int]:
+    """The right caption's probability against its strongest rival, and which rival that is.
+
+    Only the strongest rival counts, so that the score does not sink with the number of products in a catalog.
+    """
+    vectors = aligner.captions([right, *distractors])
+    logits = aligner.scale * (vectors @ picture)
+    rival = int(np.argmax(logits[1:]))
+    margin = float(logits[0] - logits[1 + rival])
+    return float(1 / (1 + np.exp(-np.clip(margin, -30, 30)))), rival
+
+
+CHECK = Check("alignment", "1", AlignmentSettings, {"threshold": 0.5}, judge)

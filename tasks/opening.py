@@ -1,0 +1,48 @@
+"""The line that this process works with, opened once for an order: models stay warm between chunks."""
+
+from __future__ import annotations
+
+from packline.line import Line, Order
+from packline.line.plan import Plan, begin_run
+from scoring.policy import checks_digest
+
+_open: dict[Order, Line] = {}
+_ahead: dict[Order, Plan] = {}
+
+
+def open_line(order: Order) -> Line:
+    """Open the line anew: files and settings are read again.
+
+    Raises
+    ------
+    FixSettings
+        Where the settings cannot be read.
+    """
+    settings = order.read_settings()
+    _open.clear()
+    _open[order] = Line(order, checks_digest(settings.checks))
+    return _open[order]
+
+
+def line_of(order: Order) -> Line:
+    """The line that `open_line` opened for this order in this process, or a new one."""
+    return _open.get(order) or open_line(order)
+
+
+def plan_ahead(order: Order) -> Plan:
+    """Begin a run before its flow starts, so that a run with nothing to do needs no Prefect.
+
+    Raises
+    ------
+    FixSettings
+        As `packline.line.plan.begin_run`.
+    """
+    plan = begin_run(open_line(order))
+    if not plan.nothing:
+        _ahead[order] = plan
+    return plan
+
+
+def take_plan(order: Order) -> Plan:
+    """The plan that was made ahead for this order, or a new one."""
+    return _ahead.pop(order, None) or begin_run(open_line(order))

@@ -1,0 +1,88 @@
+"""Station: score candidates against the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from prefect import task
+
+from packline import progress
+from packline.line import Line, Order
+from packline.line.chunks import work_carefully
+from packline.records import CandidateRecord, PlannedShot
+from packline.reference import Reference
+from scoring.check import CheckInput, PromptWords, read_candidate
+from scoring.policy import score
+from scoring.settings import read_settings
+from tasks.opening import line_of
+from tasks.retrying import OPTIONS, last_try, timed
+
+STATION = "scorecards"
+# pictures with their truth take some 40 MB each; a few at a time fill the models' batches
+_TOGETHER = 8
+_DISTRACTORS = 12
+
+
+@task(name="score", tags=["cpu"], timeout_seconds=7200, **OPTIONS)
+def score_candidates(order: Order, run: str, keys: list[str]) -> list[str]:
+    """Judge every candidate of a chunk of shots that has no scorecard of the present checks."""
+    line, tally = line_of(order), progress.Tally(STATION)
+    with timed(line, run, STATION, len(keys) * line.settings.candidates.wave):
+        return work_carefully(
+            line,
+            run,
+            keys,
+            lambda key: key,
+            lambda some: score_shots(line, run, some, tally),
+            reason="scoring",
+            last_try=last_try(),
+        )
+
+
+def score_shots(line: Line, run: str, keys: Sequence[str], done: Callable[[str], None]) -> None:
+    """Score what has no scorecard of the present checks, and note the scorecards.
+
+    Parameters
+    ----------
+    done
+        Called with the id of each candidate that has its scorecard.
+    """
+    settings = read_settings(line.settings.checks)
+    waiting: list[tuple[PlannedShot, CandidateRecord]] = []
+    for key in keys:
+        planned = line.shots[key]
+        for record in line.ledger.candidates(key, planned.fingerprint):
+            if record.checks == planned.checks:
+                done(record.candidate.id)
+            else:
+                waiting.append((planned, record))
+    for start in range(0, len(waiting), _TOGETHER):
+        batch = waiting[start : start + _TOGETHER]
+        cards = score([check_input(line, planned, record) for planned, record in batch], settings)
+        for (planned, record), card in zip(batch, cards, strict=True):
+            line.ledger.record_scorecard(run, record.candidate.id, planned.checks, card)
+            done(record.candidate.id)
+
+
+def check_input(line: Line, planned: PlannedShot, record: CandidateRecord) -> CheckInput:
+    """A candidate beside its truth: the scene as this very candidate was asked to show it."""
+    shot = planned.shot
+    title = shot.product.title
+    # a fixed few of the catalogue's other words, so that a large catalogue costs no more than a small one
+    titles = sorted({product.title for product in line.catalog.products} - {title})[:_DISTRACTORS]
+    scenes = sorted({scene for scene, _ in _placements(line)} - {shot.scene})[:_DISTRACTORS]
+    words = PromptWords(title, line.scene(shot.scene).words, tuple(titles), tuple(map(_words(line), scenes)))
+    return CheckInput(
+        candidate=read_candidate(record.candidate.picture),
+        base=line.photo(shot.scene),
+        scene=Reference.load(record.candidate.truth),
+        words=words,
+    )
+
+
+def _placements(line: Line) -> set[tuple[str, str]]:
+    return {place for product in line.catalog.products for place in product.placements}
+
+
+def _words(line: Line) -> Callable[[str], str]:
+    return lambda scene: line.scene(scene).words

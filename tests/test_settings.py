@@ -1,0 +1,149 @@
+"""A settings file is read whole or refused with a sentence for each fault."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from packline.errors import FixSettings
+from packline.settings import load_settings
+from tests.parts import SETTINGS, make_folder
+
+
+def test_paths_become_absolute_from_the_settings_file_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_folder(tmp_path)
+    (tmp_path / "weights").mkdir()
+    text = SETTINGS.replace('"weights"', '"./weights"').replace('"work"', '"../work"')
+    (tmp_path / "demo.toml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    settings = load_settings(Path("demo.toml"))
+    assert settings.run.work == tmp_path.parent / "work"
+    assert settings.paths.models == tmp_path / "3d"
+    assert settings.paths.scenes == tmp_path / "scenes"
+    assert settings.paths.loras == tmp_path / "loras" / "presets.json"
+    assert settings.engine.model == str(tmp_path / "weights")
+    assert settings.bucket.url == str(tmp_path / "bucket")
+    assert settings.ledger.url == f"sqlite:///{tmp_path}/ledger.db"
+    assert settings.file == tmp_path / "demo.toml"
+
+
+def test_urls_and_hub_names_stay_as_they_are(tmp_path: Path) -> None:
+    text = SETTINGS.replace('"weights"', '"black-forest-labs/FLUX.2-klein-4B"')
+    text = text.replace('"bucket"', '"s3://shop/x"').replace('"ledger.db"', '"postgresql://db/ledger"')
+    (tmp_path / "demo.toml").write_text(text)
+    settings = load_settings(tmp_path / "demo.toml")
+    assert settings.engine.model == "black-forest-labs/FLUX.2-klein-4B"
+    assert settings.bucket.url == "s3://shop/x"
+    assert settings.ledger.url == "postgresql://db/ledger"
+
+
+def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
+    file = tmp_path / "demo.toml"
+    file.write_text(SETTINGS.replace("size = 256\n", "").replace("[candidates]\nwave = 2\nwaves = 3\n", ""))
+    settings = load_settings(file)
+    assert (settings.run.size, settings.run.environment, settings.run.chunk) == (1024, "dev", 8)
+    assert (settings.candidates.wave, settings.candidates.waves, settings.candidates.enough) == (2, 3, 1)
+    assert (settings.engine.refine, settings.engine.device, settings.checks) == ("product", "auto", {})
+
+
+def test_settings_cannot_be_changed_once_read(tmp_path: Path) -> None:
+    settings = make_folder(tmp_path)
+    with pytest.raises(ValidationError):
+        settings.run.size = 512  # type: ignore[misc]
+
+
+def said_of(file: Path) -> str:
+    with pytest.raises(FixSettings) as caught:
+        load_settings(file)
+    return str(caught.value)
+
+
+def test_a_missing_file_gets_a_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "demo.toml"
+    assert said_of(file) == f"Settings file {file} is missing; every catalog needs one beside it."
+
+
+@pytest.mark.parametrize("data", [b"[run\n", b"\xff\xfe"])
+def test_a_file_that_is_no_toml_gets_a_sentence(tmp_path: Path, data: bytes) -> None:
+    file = tmp_path / "demo.toml"
+    file.write_bytes(data)
+    said = said_of(file)
+    assert said.startswith(f"Settings file {file} is not valid TOML: ")
+    assert said.count("\n") == 0
+
+
+REQUIRED = [
+    "run.name",
+    "run.tenant",
+    "run.work",
+    "paths.models",
+    "paths.scenes",
+    "paths.loras",
+    "engine.architecture",
+    "engine.model",
+    "prompt.template",
+    "bucket.url",
+    "ledger.url",
+]
+
+
+@pytest.mark.parametrize("key", REQUIRED)
+def test_an_absent_key_is_named(tmp_path: Path, key: str) -> None:
+    table, name = key.split(".")
+    head, section, rest = SETTINGS.partition(f"[{table}]\n")
+    first = next(n for n, line in enumerate(rest.splitlines()) if line.startswith(f"{name} ="))
+    lines = [line for n, line in enumerate(rest.splitlines()) if n != first]
+    file = tmp_path / "demo.toml"
+    file.write_text(head + section + "\n".join(lines))
+    assert said_of(file) == f"Settings file {file}: key {key} is absent; add it."
+
+
+@pytest.mark.parametrize("table", ["run", "paths", "engine", "prompt", "bucket", "ledger"])
+def test_an_absent_table_is_named(tmp_path: Path, table: str) -> None:
+    file = tmp_path / "demo.toml"
+    file.write_text(SETTINGS.replace(f"[{table}]\n", "[unknown]\n"))
+    assert said_of(file) == (
+        f"Settings file {file}: key {table} is absent; add it. "
+        f"Settings file {file}: key unknown is unknown; remove it or mend its spelling."
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("size = 256", "sise = 256", "key run.sise is unknown; remove it or mend its spelling."),
+        ("size = 256", "size = 8", "key run.size is wrong: Input should be greater than or equal to 256."),
+        (
+            "size = 256",
+            'environment = "live"',
+            "key run.environment is wrong: Input should be 'dev', 'staging' or 'prod'.",
+        ),
+        (
+            '"acme"',
+            '"Acme Inc"',
+            "key run.tenant is wrong: String should match pattern '^[a-z0-9][a-z0-9-]*$'.",
+        ),
+        ("wave = 2", "wave = 0", "key candidates.wave is wrong: Input should be greater than or equal to 1."),
+        (
+            'model = "weights"',
+            'model = "weights"\nsize = 250',
+            "key engine.size is wrong: Input should be a multiple of 16.",
+        ),
+    ],
+)
+def test_a_wrong_key_is_named_with_what_is_right(tmp_path: Path, old: str, new: str, sentence: str) -> None:
+    file = tmp_path / "demo.toml"
+    file.write_text(SETTINGS.replace(old, new, 1))
+    assert said_of(file) == f"Settings file {file}: {sentence}"
+
+
+def test_every_fault_of_a_file_is_told_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "demo.toml"
+    file.write_text(SETTINGS.replace('name = "demo"\n', "").replace("wave = 2", "wafe = 2"))
+    said = said_of(file)
+    assert "key run.name is absent" in said
+    assert "key candidates.wafe is unknown" in said

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from prefect import Task, flow
+from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from prefect.states import Completed, Failed, State
+from prefect.states import Completed, Failed
 from pydantic import Field
 
 from packline import progress
@@ -155,7 +156,8 @@ class Chunks:
 
     def _attempt(self, task: Task[..., Any], chunk: list[Item], name: str) -> list[Item] | None:
         try:
-            return task(self._order, self._run, chunk)  # type: ignore[no-any-return]
+            done: list[Item] | None = task(self._order, self._run, chunk)  # type: ignore[assignment]
+            return done
         except FixSettings:
             raise
         except Exception as error:

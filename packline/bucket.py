@@ -239,7 +239,7 @@ class S3Bucket:
             raise FixSettings(
                 f"Settings: bucket.url {settings.url} names no bucket; write s3://bucket/prefix."
             )
-        # "standard": five tries with jitter on timeouts, throttling and 5xx
+        # "standard": up to five more tries with jitter on timeouts, throttling and 5xx
         config = Config(
             retries={"mode": "standard", "max_attempts": 5},
             connect_timeout=10,
@@ -374,6 +374,10 @@ def _s3_error(error: Exception, bucket: str, url: str, endpoint: str) -> Packlin
         return FixSettings(f"Bucket {url}{at} cannot be used ({error}); correct [bucket].")
     if code in ("PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"):
         return FixSettings(f"Bucket {bucket}{at} lies in another region; correct bucket.region.")
+    if code in ("NotImplemented", "501"):
+        return FixSettings(
+            f"Bucket {bucket}{at} knows no conditional writes (If-None-Match); use a newer server."
+        )
     if code:
         return TryAgain(f"Bucket {bucket}{at} answered {code}; try again.", 5)
     return TryAgain(

@@ -50,7 +50,7 @@ class Camera:
     @property
     def view(self) -> Floats:
         """World-to-camera matrix, shape (4, 4)."""
-        return np.linalg.inv(self.pose)
+        return np.asarray(np.linalg.inv(self.pose), np.float64)
 
     @property
     def focal(self) -> float:

@@ -126,7 +126,7 @@ def load(model: str, device: str = "cpu") -> Aligner:
     except Exception as error:
         raise FixSettings(
             f"Settings: [checks.alignment] model = {model!r} cannot be loaded ({_first_line(error)}); "
-            "give a folder with open_clip_config.json and its weights, or a model that open_clip can download."
+            "give a folder with open_clip_config.json and its weights, or a model open_clip can download."
         ) from error
     made.eval()
     normalise = preprocess.transforms[-1]

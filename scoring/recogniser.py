@@ -55,6 +55,16 @@ class Reading:
     confidence: float
 
 
+def same_text(a: str, b: str) -> bool:
+    """Whether two strings are one to a reader: case, spaces and letters that look alike do not matter."""
+    return _folded(a) == _folded(b)
+
+
+def _folded(text: str) -> str:
+    alike = {character: group[0] for group in ALIKE for character in group}
+    return "".join(alike.get(c, c.upper()) for c in text if c != " ").upper()
+
+
 class Recogniser:
     """PP-OCRv6 on the CPU with one thread."""
 

@@ -49,10 +49,9 @@ def drawn(strip: NDArray[Any], how: str) -> NDArray[Any]:
     return np.ascontiguousarray(ways[how])
 
 
-def undone(strip: Picture, how: str) -> Picture:
+def undone(strip: NDArray[Any], how: str) -> NDArray[Any]:
     """The strip upright again, were it drawn as `how` says."""
-    back = {TURN_90: TURN_270, TURN_270: TURN_90}.get(how, how)
-    return np.asarray(drawn(strip, back), np.uint8)
+    return drawn(strip, {TURN_90: TURN_270, TURN_270: TURN_90}.get(how, how))
 
 
 def widened(truth: TextTruth, margin: float) -> TextTruth:

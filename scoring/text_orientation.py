@@ -9,7 +9,7 @@ itself is no defect.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
 import numpy as np
@@ -20,7 +20,7 @@ from packline.scorecard import CheckResult, Evidence, Verdict
 from packline.truth import TextTruth, direction_words
 from scoring import strips
 from scoring.check import Check, CheckInput, CheckSettings, Floats
-from scoring.recogniser import Reading, recogniser
+from scoring.recogniser import Reading, recogniser, same_text
 from scoring.strips import FLAT, KEEP, TURN_90, TURN_180, TURN_270, TURNED, UPRIGHT, Match
 
 # a label this much longer than high could not be turned by 90 degrees within its own place
@@ -33,9 +33,7 @@ SAME_LETTERS = 0.75
 SURE_LOOK = 0.6
 SURE_MARGIN = 0.15
 # log likelihood a letter from which the recogniser knows the string when it sees it
-READABLE = -0.7
-# below this the label is certainly not what the recogniser sees
-UNREADABLE = -2.5
+READABLE = -0.4
 
 
 class TextSettings(CheckSettings):
@@ -71,22 +69,27 @@ class _Print:
     readings: dict[str, Reading]
 
     @property
-    def readable(self) -> bool:
-        """Whether the recogniser can read the render itself as declared."""
-        return self.readings[KEEP].likelihood > READABLE
-
-    @property
     def contradiction(self) -> str:
         """The hypothesis under which alone the render reads as declared; empty where it does as it stands."""
-        if self.readings[KEEP].likelihood > UNREADABLE:
+        if same_text(self.readings[KEEP].text, self.text):
             return ""
-        best = max(self.readings, key=lambda how: self.readings[how].likelihood)
-        return best if best != KEEP and self.readings[best].likelihood > READABLE else ""
+        fitting = [how for how, reading in self.readings.items() if same_text(reading.text, self.text)]
+        return max(fitting, key=lambda how: self.readings[how].likelihood, default="")
+
+    @property
+    def own(self) -> Reading:
+        """How the render reads, the right way up."""
+        return self.readings[self.contradiction or KEEP]
+
+    @property
+    def readable(self) -> bool:
+        """Whether the recogniser can read the render at all."""
+        return self.own.likelihood > READABLE
 
     @property
     def other_text(self) -> str:
         """What the render says where that is clearly another string than the declared one; else empty."""
-        if self.readable or self.contradiction:
+        if self.readable:
             return ""
         said = max(self.readings.values(), key=lambda reading: reading.confidence)
         far = _similarity(said.text, self.text) < 0.4 and said.confidence > 0.9 and len(said.text) > 2
@@ -141,10 +144,18 @@ def _prints(scenes: dict[int, Reference], settings: TextSettings) -> dict[int, l
         [
             (label, label.readings, _crops(label, strips.core(label.strip), label.hypotheses[1:]))
             for label in every
-            if not label.readable
+            if not same_text(label.readings[KEEP].text, label.text)
         ]
     )
-    return out
+    return {key: [_set_upright(label) for label in labels] for key, labels in out.items()}
+
+
+def _set_upright(label: _Print) -> _Print:
+    """Where the render contradicts the declaration, compare with the print as it would be declared rightly."""
+    if not label.contradiction:
+        return label
+    upright = strips.undone(label.template, label.contradiction)
+    return replace(label, template=np.asarray(upright, np.float32))
 
 
 def _crops(label: _Print, crop: Picture, kinds: Sequence[str]) -> dict[str, Picture]:
@@ -223,10 +234,10 @@ def _look(inputs: Sequence[CheckInput], prints: dict[int, list[_Print]]) -> list
 
 
 def _sure_look(label: _Print, found: dict[str, Match]) -> bool:
-    """Whether the look alone settles the direction; not where the render contradicts the declaration."""
+    """Whether the look alone settles the direction."""
     right = max(found[how].correlation for how in label.same)
     wrong = max((match.correlation for how, match in found.items() if how not in label.same), default=-1.0)
-    return not label.contradiction and right > SURE_LOOK and right - wrong > SURE_MARGIN
+    return right > SURE_LOOK and right - wrong > SURE_MARGIN
 
 
 def _ink(strip: Picture) -> float:
@@ -245,10 +256,6 @@ def _direction(seen: _Seen) -> tuple[str, float]:
     for how, reading in seen.readings.items():
         look = seen.matches[how].correlation if how in seen.matches else 0.0
         likelihood = max(reading.likelihood, -6.0)
-        if label.contradiction:
-            # the render contradicts the declaration, so its look proves nothing about the right direction
-            rated[how] = likelihood
-            continue
         # what the recogniser cannot tell from the truth on the render itself is left to the look
         confused = how in seen.alike and seen.alike[how].likelihood > READABLE
         heard = seen.readings[KEEP].likelihood if confused and how not in label.same else likelihood
@@ -275,7 +282,7 @@ def _spelling(seen: _Seen) -> float:
     appearance = 3.0 * (look.correlation - 0.55) + 2.0 * (look.weakest - 0.1)
     if not label.readable:
         return _sigmoid(2.0 * appearance)
-    letters = np.array(reading.letters) - np.minimum(np.array(label.readings[KEEP].letters), 0.0)
+    letters = np.array(reading.letters) - np.minimum(np.array(label.own.letters), 0.0)
     # every letter may be there and one too many besides: then the whole is less likely than its letters
     surplus = reading.likelihood * len(letters) - float(np.sum(reading.letters))
     worst = float(np.clip(min(letters.min(), surplus), -9.0, 0.0))

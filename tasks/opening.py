@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from packline.fingerprint import digest
 from packline.line import Line, Order
 from packline.line.plan import Plan, begin_run
-from scoring.policy import checks_digest
+from scoring.settings import read_settings
 
 _open: dict[Order, Line] = {}
 _ahead: dict[Order, Plan] = {}
@@ -20,7 +21,7 @@ def open_line(order: Order) -> Line:
     """
     settings = order.read_settings()
     _open.clear()
-    _open[order] = Line(order, checks_digest(settings.checks))
+    _open[order] = Line(order, digest(read_settings(settings.checks).to_dict()))
     return _open[order]
 
 

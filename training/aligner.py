@@ -2,8 +2,8 @@
 
 It is an ordinary open_clip model (timm's PP-LCNet and a two-layer text transformer), trained from nothing on
 the editor's pairs (`training.pairs`), and written as open_clip's ``local-dir:`` wants it, so that the check
-loads it exactly as a large one. It knows its own vocabulary and nothing else; for other goods name a real model in
-``[checks.alignment]``. Run ``python -m training.aligner`` to train it.
+loads it exactly as a large one. It knows its own vocabulary and nothing else; for other goods name a real
+model in ``[checks.alignment]``. Run ``python -m training.aligner`` to train it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ from torch.nn import functional
 
 Picture = NDArray[np.uint8]
 SIZE = 112
-STORED = 128
 MARGIN = 0.25  # around the product, as the check crops
 RIVALS = 48  # captions a step of what none of its pictures shows
 
@@ -37,7 +36,7 @@ CONFIG: dict[str, Any] = {
         "timm_model_name": "lcnet_075",
         "timm_model_pretrained": False,
         "timm_pool": "avg",
-        "timm_proj": "linear",
+        "timm_proj": "",
         "image_size": SIZE,
     },
     "text_cfg": {"context_length": 24, "vocab_size": 49408, "width": 48, "heads": 2, "layers": 2},
@@ -78,38 +77,86 @@ class Lessons:
 
     Parameters
     ----------
-    whole, close
-        The picture, and the product with `MARGIN` around it: uint8 (N, STORED, STORED, 3).
-    product
-        Index of kind and colour.
-    scene
-        Index of the scene's words.
-    brand
-        The brand where the title names it, else "".
+    pictures
+        The composites, uint8 (N, H, W, 3).
+    masks
+        Where the product is, bool (N, H, W).
+    boxes
+        Left, top and side of the square that the check cuts out around the product, int (N, 3).
+    bases
+        The scenes' photos, one each, uint8 (S, H, W, 3).
+    base, scene, product
+        For each picture the index of its base, of its scene's words, and of its kind and colour.
+    scene_of
+        For each base the index of its words.
+    brands
+        The brands that titles name.
     """
 
-    whole: Picture
-    close: Picture
-    product: NDArray[np.int64]
+    pictures: Picture
+    masks: NDArray[np.bool_]
+    boxes: NDArray[np.int64]
+    bases: Picture
+    base: NDArray[np.int64]
     scene: NDArray[np.int64]
-    brand: list[str]
+    product: NDArray[np.int64]
+    scene_of: NDArray[np.int64]
+    brands: tuple[str, ...]
+
+    def close(self, i: int, over: int | None = None) -> Picture:
+        """Picture `i` around its product, with its own scene or, cut out, before the base `over`."""
+        x, y, side = self.boxes[i]
+        cut = np.s_[y : y + side, x : x + side]
+        return np.asarray(self._shown(i, over)[cut], np.uint8)
+
+    def whole(self, i: int, over: int | None = None) -> Picture:
+        """Picture `i`, with its own scene or, cut out, before the base `over`."""
+        return self._shown(i, over)
+
+    def _shown(self, i: int, over: int | None) -> Picture:
+        if over is None:
+            return np.asarray(self.pictures[i], np.uint8)
+        return np.asarray(np.where(self.masks[i][..., None], self.pictures[i], self.bases[over]), np.uint8)
 
 
 def read(files: Sequence[Path], products: list[tuple[str, str]], scenes: list[str]) -> Lessons:
     """Read shards of pairs; `products` and `scenes` grow by what is new."""
-    whole, close, product, scene, brand = [], [], [], [], []
+    pictures, masks, boxes, base, scene, product = [], [], [], [], [], []
+    known: dict[str, int] = {}
+    bases: list[Picture] = []
+    scene_of, brands = [], set()
     for file in files:
-        data = np.load(file)
-        pictures, guides = data["out"], data["guide"]
-        for picture, guide, text in zip(pictures, guides, data["meta"], strict=True):
+        with np.load(file) as data:
+            arrays = {name: data[name] for name in ("base", "out", "guide", "meta")}
+        for photo, picture, guide, text in zip(*arrays.values(), strict=True):
             meta = json.loads(str(text))
-            colour, name = split(meta["words"], meta["kind"])
-            whole.append(cv2.resize(picture, (STORED, STORED), interpolation=cv2.INTER_AREA))
-            close.append(around(picture, guide))
+            colour, brand = split(meta["words"], meta["kind"])
+            mask = np.abs(guide.astype(int) - guide[0, 0].astype(int)).max(-1) > 8
+            if mask.sum() < 300:
+                continue
+            place = _index(scenes, meta["scene_words"])
+            if meta["scene"] not in known:
+                known[meta["scene"]] = len(bases)
+                bases.append(photo)
+                scene_of.append(place)
+            pictures.append(picture)
+            masks.append(mask)
+            boxes.append(around(mask))
+            base.append(known[meta["scene"]])
+            scene.append(place)
             product.append(_index(products, (meta["kind"], colour)))
-            scene.append(_index(scenes, meta["scene_words"]))
-            brand.append(name)
-    return Lessons(np.stack(whole), np.stack(close), np.array(product), np.array(scene), brand)
+            brands.add(brand)
+    return Lessons(
+        np.stack(pictures),
+        np.stack(masks),
+        np.array(boxes),
+        np.stack(bases),
+        np.array(base),
+        np.array(scene),
+        np.array(product),
+        np.array(scene_of),
+        tuple(sorted(brands - {""})),
+    )
 
 
 def split(title: str, kind: str) -> tuple[str, str]:
@@ -119,19 +166,15 @@ def split(title: str, kind: str) -> tuple[str, str]:
     return colour, rest.removeprefix(noun).strip()
 
 
-def around(picture: Picture, guide: Picture) -> Picture:
-    """The product with the margin of the check, found by what the guide shows over its even grey."""
-    ground = guide[0, 0].astype(int)
-    rows, columns = np.where(np.abs(guide.astype(int) - ground).max(-1) > 8)
-    size = picture.shape[0]
-    if len(rows) == 0:
-        return np.asarray(cv2.resize(picture, (STORED, STORED), interpolation=cv2.INTER_AREA), np.uint8)
+def around(mask: NDArray[np.bool_]) -> tuple[int, int, int]:
+    """Left, top and side of the square around the product, with the check's margin."""
+    rows, columns = np.where(mask)
+    size = mask.shape[0]
     left, right, top, bottom = columns.min(), columns.max(), rows.min(), rows.max()
     side = int(min(size, round(max(right - left, bottom - top) * (1 + 2 * MARGIN))))
     x = int(np.clip((left + right - side) // 2, 0, size - side))
     y = int(np.clip((top + bottom - side) // 2, 0, size - side))
-    part = picture[y : y + side, x : x + side]
-    return np.asarray(cv2.resize(part, (STORED, STORED), interpolation=cv2.INTER_AREA), np.uint8)
+    return x, y, side
 
 
 def _index(known: list[Any], one: Any) -> int:
@@ -154,19 +197,20 @@ def scene_caption(scene: str, rng: np.random.Generator) -> str:
     return str(rng.choice(SCENE_PROMPTS)).format(scene)
 
 
-def batch(pictures: Picture, chosen: NDArray[np.int64], rng: np.random.Generator | None) -> torch.Tensor:
+def batch(pictures: Sequence[Picture], rng: np.random.Generator | None) -> torch.Tensor:
     """Pictures as the model takes them; with a generator cropped, mirrored, relit and softened at random."""
     mean, std = np.array(PREPROCESS["mean"], np.float32), np.array(PREPROCESS["std"], np.float32)
-    out = np.empty((len(chosen), SIZE, SIZE, 3), np.float32)
-    for i, k in enumerate(chosen):
-        picture = pictures[k]
+    out = np.empty((len(pictures), SIZE, SIZE, 3), np.float32)
+    for i, picture in enumerate(pictures):
+        part = picture
         if rng is not None:
-            side = int(rng.integers(int(STORED * 0.78), STORED + 1))
-            x, y = (int(v) for v in rng.integers(0, STORED - side + 1, 2))
-            picture = picture[y : y + side, x : x + side]
+            full = picture.shape[0]
+            side = int(rng.integers(int(full * 0.78), full + 1))
+            x, y = (int(v) for v in rng.integers(0, full - side + 1, 2))
+            part = part[y : y + side, x : x + side]
             if rng.random() < 0.5:
-                picture = picture[:, ::-1]
-        small = cv2.resize(np.ascontiguousarray(picture), (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+                part = part[:, ::-1]
+        small = cv2.resize(np.ascontiguousarray(part), (SIZE, SIZE), interpolation=cv2.INTER_AREA)
         value = small.astype(np.float32) / 255
         if rng is not None:
             # a little warmth and exposure, as styles do; not so much that a colour gets another name
@@ -178,10 +222,10 @@ def batch(pictures: Picture, chosen: NDArray[np.int64], rng: np.random.Generator
     return torch.from_numpy(out).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
 
 
-def encode(model: Any, pictures: Picture) -> torch.Tensor:
+def encode(model: Any, pictures: Sequence[Picture]) -> torch.Tensor:
     """Unit vectors of all pictures, without augmentation."""
     parts = [
-        model.encode_image(batch(pictures, np.arange(i, min(i + 128, len(pictures))), None), normalize=True)
+        model.encode_image(batch(pictures[i : i + 128], None), normalize=True)
         for i in range(0, len(pictures), 128)
     ]
     return torch.cat(parts)
@@ -200,7 +244,9 @@ def evaluate(
     placed = [f"a product on {words}" for words in scenes]
     texts = model.encode_text(tokenize(named), normalize=True)
     places = model.encode_text(tokenize(placed), normalize=True)
-    close, whole = encode(model, lessons.close), encode(model, lessons.whole)
+    every = range(len(lessons.pictures))
+    close = encode(model, [lessons.close(i) for i in every])
+    whole = encode(model, [lessons.whole(i) for i in every])
     for name, pictures, captions, truth in (
         ("product", close, texts, lessons.product),
         ("scene", whole, places, lessons.scene),
@@ -230,16 +276,15 @@ def _tokenizer() -> Any:
 def train(files: Sequence[Path], minutes: float, folder: Path, size: int = 64) -> dict[str, float]:
     """Train for `minutes` of this thread's time, on all shards but the last tenth, and write the model.
 
-    Every step compares its pictures with the captions of their own products and scenes and of `RIVALS` others.
+    Every step compares its pictures with the captions of their own products and scenes and of `RIVALS` more.
     """
     products: list[tuple[str, str]] = []
     scenes: list[str] = []
     kept = max(1, len(files) // 10)
     lessons = read(files[:-kept], products, scenes)
     held = read(files[-kept:], products, scenes)
-    print(
-        f"{len(lessons.brand)} pictures, {len(held.brand)} held out, {len(products)} products, {len(scenes)} scenes"
-    )
+    count = len(lessons.pictures)
+    print(f"{count} pictures, {len(held.pictures)} held out, {len(products)} products, {len(scenes)} scenes")
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
     model = _fresh().to(memory_format=torch.channels_last)
@@ -248,20 +293,29 @@ def train(files: Sequence[Path], minutes: float, folder: Path, size: int = 64) -
     light = [p for n, p in model.named_parameters() if p.ndim <= 1 or "embedding" in n]
     groups = [{"params": heavy, "weight_decay": 0.05}, {"params": light, "weight_decay": 0.0}]
     optimiser = torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.98))
-    total, start, step, shown = minutes * 60, time.thread_time(), 0, 0.0
-    names = sorted({brand for brand in lessons.brand if brand})
+    total, start, step, told = minutes * 60, time.thread_time(), 0, 0.0
+    names = np.array(lessons.brands)
     while (spent := time.thread_time() - start) < total:
         rate = 2e-3 * min(1.0, step / 100) * (0.5 * (1 + np.cos(np.pi * spent / total)) + 0.005)
         for group in optimiser.param_groups:
             group["lr"] = rate
-        near = rng.integers(0, len(lessons.brand), size)
-        far = rng.integers(0, len(lessons.brand), size)
-        pictures = torch.cat([batch(lessons.close, near, rng), batch(lessons.whole, far, rng)])
+        near, far = rng.integers(0, count, size), rng.integers(0, count, size)
+        # half of the products are cut out and set before another photo, so that neither explains the other
+        over = [
+            int(rng.integers(len(lessons.bases))) if rng.random() < 0.5 else None for _ in range(2 * size)
+        ]
+        shown = [lessons.close(int(i), o) for i, o in zip(near, over[:size], strict=True)]
+        shown += [lessons.whole(int(i), o) for i, o in zip(far, over[size:], strict=True)]
+        placed_in = [
+            lessons.scene[i] if o is None else lessons.scene_of[o]
+            for i, o in zip(far, over[size:], strict=True)
+        ]
+        pictures = batch(shown, rng)
         seen = functional.normalize(model.encode_image(pictures), dim=-1)
         asked, product = _with_rivals(lessons.product[near], len(products), rng)
-        placed, scene = _with_rivals(lessons.scene[far], len(scenes), rng)
+        placed, scene = _with_rivals(np.array(placed_in), len(scenes), rng)
         # a brand is a word that says nothing of the look: now and then it is there, so that it is ignored
-        said = [str(rng.choice(names)) if names and rng.random() < 0.3 else "" for _ in asked]
+        said = [str(rng.choice(names)) if len(names) and rng.random() < 0.3 else "" for _ in asked]
         captions = [product_caption(products[k], brand, rng) for k, brand in zip(asked, said, strict=True)]
         captions += [scene_caption(scenes[k], rng) for k in placed]
         texts = functional.normalize(model.encode_text(tokenize(captions)), dim=-1)
@@ -274,15 +328,15 @@ def train(files: Sequence[Path], minutes: float, folder: Path, size: int = 64) -
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         step += 1
-        if spent - shown > 60:
-            shown = spent
+        if spent - told > 60:
+            told = spent
             scores = {
                 name: round(value, 3) for name, value in evaluate(model, held, products, scenes).items()
             }
             print(f"{spent / 60:.1f} min, step {step}, loss {loss.item():.3f}, held out {scores}", flush=True)
             write(model, folder)
     scores = evaluate(model, held, products, scenes)
-    write(model, folder, {"pictures": len(lessons.brand), "minutes": minutes, "held_out": scores})
+    write(model, folder, {"pictures": count, "minutes": minutes, "held_out": scores})
     return scores
 
 

@@ -293,6 +293,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--whole-from", type=float, default=0.6, help="share of the time spent on windows")
+    parser.add_argument("--compile", action="store_true", help="compile the blocks: a quarter faster, two minutes' wait")
     parser.add_argument("--pairs", type=Path, default=Path("work/train/pairs"))
     parser.add_argument("--start", type=Path, help="pipeline to go on from; default: the sketches'")
     parser.add_argument("--work", type=Path, default=Path("work/train/editor"))
@@ -409,6 +410,9 @@ def _pairs(asked: argparse.Namespace) -> None:
 
         codec.train_decoder(vae, crops, asked.decoder_minutes)
         del pool
+    if asked.compile:
+        for block in (*pipe.transformer.transformer_blocks, *pipe.transformer.single_transformer_blocks):
+            block.compile(dynamic=False)
     trainer = Trainer(pipe.transformer, pipe.text_encoder, asked.rate)
 
     def write(folder: Path) -> None:

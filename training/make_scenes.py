@@ -50,8 +50,12 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", metavar="NAME", help="with --demo: these scenes alone")
     parser.add_argument("--train", type=int, metavar="N", help="write N random scenes; those that exist stay")
     parser.add_argument("--first", type=int, default=0, help="with --train: number of the first (default 0)")
-    parser.add_argument("--size", type=int, help="side in pixels (default: 1024 for the demo, 256 for training)")
-    parser.add_argument("--samples", type=int, help="paths a pixel (default: 384 for the demo, 32 for training)")
+    parser.add_argument(
+        "--size", type=int, help="side in pixels (default: 1024 for the demo, 256 for training)"
+    )
+    parser.add_argument(
+        "--samples", type=int, help="paths a pixel (default: 384 for the demo, 32 for training)"
+    )
     parser.add_argument("--threads", type=int, default=1, help="threads of the path tracer (default 1)")
     parser.add_argument("--out", type=Path, help="folder (default assets/scenes or work/train/scenes)")
     arguments = parser.parse_args()
@@ -64,7 +68,9 @@ def main() -> None:
         for number, (name, spec) in enumerate(DEMO.items()):
             if arguments.only and name not in arguments.only:
                 continue
-            record = write(spec, folder, name, arguments.size or 1024, arguments.samples or 384, number, ".jpg")
+            record = write(
+                spec, folder, name, arguments.size or 1024, arguments.samples or 384, number, ".jpg"
+            )
             print(f"{record}: light explained to {measure(spec).residual:.1%} of its peak", flush=True)
     if arguments.train is not None:
         folder = arguments.out or Path("work/train/scenes")

@@ -22,7 +22,10 @@ models = typer.Typer(help="The editing models.", no_args_is_help=True)
 app.add_typer(loras, name="loras")
 app.add_typer(models, name="models")
 
-ALL_PUBLISHED, WITH_FLAGS, FIX_SETTINGS = 0, 1, 2
+ALL_PUBLISHED, WITH_FLAGS, FIX_SETTINGS, CRASHED = 0, 1, 2, 3
+
+PresetsFile = Annotated[Path, typer.Option(help="The presets.")]
+_PRESETS = Path("assets/loras/presets.json")
 
 CatalogFile = Annotated[
     Path, typer.Argument(metavar="CATALOG", help="The catalogue: .csv, .parquet or .jsonl.")
@@ -151,13 +154,16 @@ def list_models() -> None:
 @contextmanager
 def _sentences() -> Iterator[None]:
     """An error that Packline raises on purpose is a sentence, not a traceback."""
-    from packline.errors import PacklineError
+    from packline.errors import FixSettings, GiveUp, PacklineError
 
     try:
         yield
-    except PacklineError as error:
+    except (FixSettings, GiveUp) as error:
         typer.echo(f"packline: {error}", err=True)
         raise typer.Exit(FIX_SETTINGS) from None
+    except PacklineError as error:
+        typer.echo(f"packline: {error}", err=True)
+        raise typer.Exit(CRASHED) from None
     except KeyboardInterrupt:
         typer.echo("packline: stopped; what is done is kept, run it again to go on.", err=True)
         raise typer.Exit(130) from None

@@ -43,7 +43,7 @@ def build_prompt(
     roles
         What each reference shows, in order: "base", "product", "side", "top", "label:<id>".
     tag
-        How the architecture names a reference: "image" or "Picture".
+        How the architecture names a reference: "image" or "Picture"; empty where it sees none.
     trigger
         A LoRA's trigger words; they are put where ``{trigger}`` stands, or last, and never cut.
 
@@ -67,7 +67,7 @@ def build_prompt(
                     f"Settings key prompt.template speaks of image {number}, but shots have "
                     f"{len(roles)} images; mend the number."
                 )
-        parts.append(_TAG.sub(rf"{tag} \1", literal))
+        parts.append(_TAG.sub(rf"{tag or 'image'} \1", literal))
         if field is not None:
             parts.append(values[field])
     prompt = " ".join("".join(parts).split())
@@ -107,6 +107,8 @@ def check_template(template: str) -> list[tuple[str, str | None]]:
 
 def describe_references(roles: Sequence[str], scene: str, tag: str) -> str:
     """One sentence a reference, in order: "image 1 is the base photo, an oak table. image 2 is ..."."""
+    if not tag:
+        return ""
     sentences = []
     for number, role in enumerate(roles, start=1):
         if role == "base":

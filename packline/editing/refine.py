@@ -108,7 +108,7 @@ def refine(edit: Picture, base: Picture, reference: Reference, mode: Mode) -> Re
         )
     style = _style(small)
     shade = _shade(small, style)
-    product = _product(shade, style, reference)
+    product = _product(small, shade, style, reference)
     cover = reference.mask.astype(np.float32)[..., None] / 255
     if mode == "labels":
         where = cover * _labels(reference)[..., None]
@@ -125,25 +125,29 @@ def refine(edit: Picture, base: Picture, reference: Reference, mode: Mode) -> Re
 
 @dataclass(frozen=True)
 class _Small:
-    """Everything at the edit's size: the edit, the photo and the render in linear light, and coverage."""
+    """Everything at the edit's size: the edit, the photo and the render in linear light, and coverage; and the
+    render at its own size without backdrop, sRGB 0 to 1.
+    """
 
     edit: Floats
     base: Floats
     render: Floats
     cover: Floats
     scale: float
+    detail: Floats
 
     @staticmethod
     def of(edit: Picture, base: Picture, reference: Reference) -> _Small:
         size = (edit.shape[1], edit.shape[0])
-        alone = cut_out(reference.colour, reference.mask)
+        detail = np.clip(cut_out(reference.colour, reference.mask) / 255, 0, 1).astype(np.float32)
         return _Small(
             to_linear(edit),
             # shrunk in sRGB, as the engine's own references are
             to_linear(_shrink(base, size) / 255),
-            to_linear(np.clip(_shrink(alone, size) / 255, 0, 1)),
+            to_linear(_shrink(detail, size)),
             np.asarray(_shrink(reference.mask, size) / 255, np.float32),
             max(size) / 256,
+            detail,
         )
 
     def agreement(self) -> float:
@@ -187,7 +191,7 @@ def _style(small: _Small) -> _Style:
     seen = near > 0.5
     share = near[..., None] + 1e-6
     x, y = (
-        np.log(smooth(values * weight[..., None], blur) / share + _DARK)[seen]
+        np.log(_linear(smooth(_gamma(values) * weight[..., None], blur) / share) + _DARK)[seen]
         for values in (small.base, small.edit)
     )
     if len(x) < 64:
@@ -222,8 +226,8 @@ def _photo(small: _Small, style: _Style, shade: Floats, base: Picture) -> Floats
     photo = np.stack([table[:, c][base[..., c]] for c in range(3)], -1)
     # along the product's edge, where its shadow is darkest, the edit is half product: take that out
     cover = smooth(small.cover, _CODEC * small.scale)[..., None]
-    product = _relight(style(small.render), shade)
-    ground = np.maximum((small.edit - product * cover) / np.maximum(1 - cover, 0.5), 0).astype(np.float32)
+    product = _gamma(_relight(style(small.render), shade))
+    ground = _linear((_gamma(small.edit) - product * cover) / np.maximum(1 - cover, 0.5))
     weight = np.clip(1 - cover[..., 0] / 0.4, 0, 1).astype(np.float32)
     change = _log_ratio(ground, style(small.base), weight, _LIGHT * small.scale)
     # a change is meant when its neighbourhood changes; how much is asked grows away from the product
@@ -242,11 +246,10 @@ def _shade(small: _Small, style: _Style) -> Floats:
     return np.asarray(np.clip(shade, *np.log(np.asarray(_SHADE_LIMITS))), np.float32)
 
 
-def _product(shade: Floats, style: _Style, reference: Reference) -> Floats:
-    """The render under the edit's light; linear light."""
+def _product(small: _Small, shade: Floats, style: _Style, reference: Reference) -> Floats:
+    """The render under the edit's light, at its own size; linear light."""
     height, width = reference.mask.shape
-    detail = style(to_linear(np.clip(cut_out(reference.colour, reference.mask) / 255, 0, 1)))
-    return _relight(detail, _enlarge(shade, (width, height)))
+    return _relight(style(to_linear(small.detail)), _enlarge(shade, (width, height)))
 
 
 def _relight(linear: Floats, change: Floats) -> Floats:
@@ -258,7 +261,10 @@ def _log_ratio(over: Floats, under: Floats, weight: Floats, blur: float) -> Floa
     """Log of the ratio of two pictures' low frequencies, from weighted pixels, continued to the others."""
     near = smooth(weight, blur)
     share = np.maximum(near, 1e-6)[..., None]
-    top, bottom = (smooth(values * weight[..., None], blur) / share for values in (over, under))
+    # blurred as the codec and the shrinking blurred: on gamma values, whose mean is darker in linear light
+    top, bottom = (
+        _linear(smooth(_gamma(values) * weight[..., None], blur) / share) for values in (over, under)
+    )
     ratio = np.log((top + _DARK) / (bottom + _DARK)).astype(np.float32)
     sure = np.clip((near - 0.05) / 0.2, 0, 1).astype(np.float32)
     return fill(ratio, sure, tuple(blur * wider for wider in _WIDER))
@@ -306,7 +312,11 @@ def _ramp(value: Floats | float, low: Floats | float, high: Floats | float) -> F
 
 
 def _gamma(linear: Floats) -> Floats:
-    return np.asarray(to_srgb(linear) / 255, np.float32)
+    return np.asarray(np.power(linear, 1 / 2.2), np.float32)
+
+
+def _linear(gamma: Floats) -> Floats:
+    return np.asarray(np.power(np.maximum(gamma, 0), 2.2), np.float32)
 
 
 def _shrink(picture: Picture | Floats, size: tuple[int, int]) -> Floats:

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import cv2
-import numpy as np
 
 from packline.candidate import Candidate, Recipe
 from packline.editing.architectures import architecture_of
@@ -88,7 +87,8 @@ def ask(line: Line, one: Try) -> list[Asked]:
     settings, planned = line.settings, line.shots[one.key]
     shot, product = planned.shot, planned.shot.product
     scene = line.scene(shot.scene)
-    trigger, lora, loras = "", None, ()
+    trigger, lora = "", None
+    loras: tuple[dict[str, object], ...] = ()
     if product.lora:
         preset = line.presets.get(product.lora)
         strength = preset.settings.strength if product.lora_strength is None else product.lora_strength
@@ -138,11 +138,7 @@ def _write(line: Line, asked: Asked, picture: Picture, seconds: float, used: dic
     """
     settings, recipe = line.settings, asked.recipe
     base = line.photo(asked.planned.shot.scene)
-    final = picture
-    if settings.engine.refine != "off":
-        final = refine(picture, base, Reference.load(asked.truth), settings.engine.refine)
-    elif picture.shape[:2] != base.shape[:2]:
-        final = np.asarray(cv2.resize(picture, base.shape[1::-1], interpolation=cv2.INTER_CUBIC), np.uint8)
+    final = refine(picture, base, Reference.load(asked.truth), settings.engine.refine).picture
     folder = line.work / "candidates" / asked.id[:2]
     folder.mkdir(parents=True, exist_ok=True)
     edit_file, picture_file = folder / f"{asked.id}-edit.png", folder / f"{asked.id}.png"

@@ -17,6 +17,7 @@ from packline.editing.variation import vary
 from packline.errors import GiveUp
 from packline.funnel import candidate_seed
 from packline.line.line import Line
+from packline.line.places import moved_scene
 from packline.line.plan import Try
 from packline.records import PlannedShot
 from packline.reference import Picture, Reference
@@ -162,15 +163,8 @@ def _job(
 
 
 def _scene_view(line: Line, planned: PlannedShot, number: int) -> SceneView:
-    shot = planned.shot
-    place = variation_of(line, planned, number)
-    return SceneView(
-        scene=line.settings.paths.scenes / f"{shot.scene}.json",
-        side=shot.view,
-        shift=(place["shift"][0], place["shift"][1]),
-        turn=place["turn"],
-        scale=place["scale"],
-    )
+    variation = variation_of(line, planned, number)
+    return SceneView(moved_scene(line, planned.shot.scene, variation), planned.shot.view)
 
 
 # each product's side and top view serve all its shots

@@ -240,21 +240,48 @@ def _with_normals(
     grid = max(float(np.ptp(vertices, axis=0).max()), 1e-12) * 1e-6
     _, place = np.unique(np.round(vertices / grid).astype(np.int64), axis=0, return_inverse=True)
     place = place.reshape(-1)[faces]
-    total = np.zeros((place.max() + 1, 3))
-    for corner in range(3):
-        np.add.at(total, place[:, corner], area)
-    smooth = total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-30)
-    normals = smooth[place]
-    sharp = (normals * unit[:, None]).sum(-1) < np.cos(np.radians(CREASE_DEGREES))
-    normals[sharp] = np.broadcast_to(unit[:, None], normals.shape)[sharp]
+    normals = _smooth(place.reshape(-1), np.repeat(area, 3, axis=0), np.repeat(unit, 3, axis=0))
     flat = faces.reshape(-1)
     return (
         vertices[flat],
         np.arange(len(flat), dtype=np.int64).reshape(-1, 3),
-        normals.reshape(-1, 3),
+        normals,
         None if uv is None else uv[flat],
         None if colours is None else colours[flat],
     )
+
+
+def _smooth(
+    place: NDArray[np.int64], area: NDArray[np.float64], unit: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """For every corner the mean normal, by area, of the faces at its place that lie within the crease angle.
+
+    Parameters
+    ----------
+    place
+        Which position each corner has, shape (N,).
+    area, unit
+        Its face's normal, by area and of unit length, shape (N, 3).
+    """
+    order = np.argsort(place, kind="stable")
+    counts = np.bincount(place)
+    starts = np.cumsum(counts) - counts
+    normals = np.empty_like(unit)
+    cosine = np.cos(np.radians(CREASE_DEGREES))
+    # in pieces, so that a large mesh with many faces at one place needs little memory
+    for corners in np.array_split(np.arange(len(place)), max(len(place) // 100_000, 1)):
+        many = counts[place[corners]]
+        mine = np.repeat(corners, many)
+        step = np.arange(len(mine)) - np.repeat(np.cumsum(many) - many, many)
+        other = order[starts[place[mine]] + step]
+        near = (unit[mine] * unit[other]).sum(1) >= cosine
+        first = int(corners[0])
+        for axis in range(3):
+            normals[corners, axis] = np.bincount(
+                mine[near] - first, weights=area[other[near], axis], minlength=len(corners)
+            )
+    lengths = np.linalg.norm(normals, axis=1, keepdims=True)
+    return np.where(lengths > 1e-30, normals / np.maximum(lengths, 1e-30), unit)
 
 
 def _read_obj(path: Path) -> tuple[Part, ...]:

@@ -29,6 +29,8 @@ from packline.stage.files import model_digest
 SECONDS = 180.0
 #: Address space of a worker in bytes. llvmpipe maps much more than it touches.
 MEMORY = 8 << 30
+#: Starts a worker; its limits are added.
+COMMAND = (sys.executable, "-m", "packline.stage.worker")
 
 
 @dataclass(frozen=True)
@@ -273,7 +275,7 @@ class _Worker:
         prefixes = ("LC_", "EGL_", "LP_", "OMP_", "MESA_", "PYTHON", "__EGL")
         environment = {k: v for k, v in os.environ.items() if k in kept or k.startswith(prefixes)}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "packline.stage.worker", str(self.memory), str(int(self.seconds))],
+            [*COMMAND, str(self.memory), str(max(int(self.seconds), 1))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

@@ -73,7 +73,7 @@ def _texture_class() -> Any:
     """pyrender's texture, uploaded as sRGB where it is, and unflipped: our V runs down."""
     if not _texture_classes:
         pyrender = gl.import_pyrender()
-        from OpenGL import GL
+        from OpenGL import GL  # type: ignore[import-untyped]
 
         class StageTexture(pyrender.Texture):  # type: ignore[misc,name-defined]
             def __init__(self, pixels: NDArray[np.uint8], srgb: bool) -> None:

@@ -7,14 +7,34 @@ from pathlib import Path
 
 import torch
 from diffusers import (
+    AutoencoderKL,
     AutoencoderKLFlux2,
+    AutoencoderKLQwenImage,
+    EulerDiscreteScheduler,
     FlowMatchEulerDiscreteScheduler,
     Flux2KleinPipeline,
     Flux2Transformer2DModel,
+    QwenImageEditPlusPipeline,
+    QwenImageTransformer2DModel,
+    StableDiffusionXLImg2ImgPipeline,
+    UNet2DConditionModel,
 )
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import Qwen2Tokenizer, Qwen3Config, Qwen3ForCausalLM
+from transformers import (
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    CLIPTokenizer,
+    Qwen2_5_VLConfig,
+    Qwen2_5_VLForConditionalGeneration,
+    Qwen2Tokenizer,
+    Qwen2VLImageProcessor,
+    Qwen2VLProcessor,
+    Qwen2VLVideoProcessor,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
 
 HIDDEN = 64
 CARD = {
@@ -139,3 +159,147 @@ def klein_lora(file: Path, seed: int, rank: int = 4, hidden: int = HIDDEN, loud:
     file.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, str(file))
     return file
+
+
+def save_sdxl(folder: Path) -> Path:
+    """A StableDiffusionXLImg2ImgPipeline; the tokenizer knows letters only."""
+    torch.manual_seed(0)
+    letters = [*"abcdefghijklmnopqrstuvwxyz0123456789.,"]
+    words = ["<|startoftext|>", "<|endoftext|>", *letters, *(f"{letter}</w>" for letter in letters)]
+    tokenizer = CLIPTokenizer(vocab={word: n for n, word in enumerate(words)}, merges=[], model_max_length=77)
+    text = {
+        "vocab_size": len(words),
+        "hidden_size": 32,
+        "intermediate_size": 37,
+        "num_attention_heads": 4,
+        "num_hidden_layers": 3,
+        "projection_dim": 32,
+        "bos_token_id": 0,
+        "eos_token_id": 1,
+    }
+    unet = UNet2DConditionModel(
+        block_out_channels=(32, 64),
+        layers_per_block=1,
+        sample_size=16,
+        in_channels=4,
+        out_channels=4,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        attention_head_dim=(2, 4),
+        use_linear_projection=True,
+        addition_embed_type="text_time",
+        addition_time_embed_dim=8,
+        transformer_layers_per_block=(1, 2),
+        projection_class_embeddings_input_dim=80,
+        cross_attention_dim=64,
+        norm_num_groups=8,
+    )
+    vae = AutoencoderKL(
+        block_out_channels=(16, 32),
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2,
+        latent_channels=4,
+        norm_num_groups=8,
+        sample_size=64,
+    )
+    pipe = StableDiffusionXLImg2ImgPipeline(
+        vae=vae.eval(),
+        text_encoder=CLIPTextModel(CLIPTextConfig(**text)).eval(),
+        text_encoder_2=CLIPTextModelWithProjection(CLIPTextConfig(**text)).eval(),
+        tokenizer=tokenizer,
+        tokenizer_2=tokenizer,
+        unet=unet.eval(),
+        scheduler=EulerDiscreteScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012),
+        requires_aesthetics_score=False,
+    )
+    pipe.save_pretrained(folder)
+    return folder
+
+
+def sdxl_lora(file: Path, folder: Path, cross: int = 2048) -> Path:
+    """A LoRA over all attentions of the small SDXL, in kohya's layout.
+
+    The small text width is not SDXL's; one absent key of the real width lets it be recognised where `cross`
+    is given.
+    """
+    generator = torch.Generator().manual_seed(1)
+    unet = UNet2DConditionModel.from_pretrained(folder, subfolder="unet")
+    tensors = {}
+    for name, module in unet.named_modules():
+        if isinstance(module, torch.nn.Linear) and ".attn1." in name:
+            key = f"unet.{name}"
+            tensors[f"{key}.lora_A.weight"] = torch.randn(4, module.in_features, generator=generator)
+            tensors[f"{key}.lora_B.weight"] = torch.randn(module.out_features, 4, generator=generator)
+    save_file(tensors, str(file))
+    return file
+
+
+def save_qwen(folder: Path) -> Path:
+    """A QwenImageEditPlusPipeline."""
+    torch.manual_seed(0)
+    tokenizer = qwen_tokenizer()
+    marks = ["<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"]
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>", *marks]})
+    tokenizer.chat_template = CHAT
+    start, end, image, video = tokenizer.convert_tokens_to_ids(marks)
+    processor = Qwen2VLProcessor(
+        image_processor=Qwen2VLImageProcessor(min_pixels=56 * 56, max_pixels=28 * 28 * 16),
+        tokenizer=tokenizer,
+        video_processor=Qwen2VLVideoProcessor(),
+        chat_template=CHAT,
+    )
+    config = Qwen2_5_VLConfig(
+        text_config={
+            "hidden_size": 16,
+            "intermediate_size": 16,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "num_key_value_heads": 2,
+            "rope_scaling": {"mrope_section": [1, 1, 2], "rope_type": "default", "type": "default"},
+            "rope_theta": 1000000.0,
+            "vocab_size": len(tokenizer),
+        },
+        vision_config={
+            "depth": 2,
+            "hidden_size": 16,
+            "intermediate_size": 16,
+            "num_heads": 2,
+            "out_hidden_size": 16,
+        },
+        hidden_size=16,
+        vocab_size=len(tokenizer),
+        vision_start_token_id=start,
+        vision_end_token_id=end,
+        image_token_id=image,
+        video_token_id=video,
+    )
+    vae = AutoencoderKLQwenImage(
+        base_dim=24,
+        z_dim=4,
+        dim_mult=[1, 2, 4],
+        num_res_blocks=1,
+        temperal_downsample=[False, True],
+        latents_mean=[0.0] * 4,
+        latents_std=[1.0] * 4,
+    )
+    transformer = QwenImageTransformer2DModel(
+        patch_size=2,
+        in_channels=16,
+        out_channels=4,
+        num_layers=2,
+        attention_head_dim=16,
+        num_attention_heads=3,
+        joint_attention_dim=16,
+        guidance_embeds=False,
+        axes_dims_rope=(8, 4, 4),
+    )
+    pipe = QwenImageEditPlusPipeline(
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=True),
+        vae=vae.eval(),
+        text_encoder=Qwen2_5_VLForConditionalGeneration(config).eval(),
+        tokenizer=tokenizer,
+        processor=processor,
+        transformer=transformer.eval(),
+    )
+    pipe.save_pretrained(folder)
+    return folder

@@ -181,6 +181,8 @@ def test_arrow_keys_skip_what_the_filters_hide(visit: Visit) -> None:
         page.keyboard.press("ArrowRight")
     assert seen == {"red carton BERRY TEA"}
     assert "Candidate 2" in page.locator("#said").inner_text()
+    page.keyboard.press("Escape")
+    assert page.locator("#shot-2-c2").evaluate("picture => picture.parentElement === document.activeElement")
 
 
 def test_a_candidates_raw_edit_opens_as_a_view_of_that_candidate(visit: Visit) -> None:

@@ -63,7 +63,15 @@ def _ground(spec: SceneSpec, rng: np.random.Generator, texels: int) -> list[Soli
         return [plank.moved((0.0, -0.03, (0.17 - back) / 2))]
     if spec.kind == "plinth":
         if rng.random() < 0.5:
-            drum = [(0.0, 0.0), (0.2, 0.0), (0.235, 0.0), (0.242, 0.0), (0.245, -0.003), (0.245, -0.2), (0.245, -0.9)]
+            drum = [
+                (0.0, 0.0),
+                (0.2, 0.0),
+                (0.235, 0.0),
+                (0.242, 0.0),
+                (0.245, -0.003),
+                (0.245, -0.2),
+                (0.245, -0.9),
+            ]
             top = lathe(drum, finish, 128)
             flat = top.vertices[:, 1] > -0.0005
             level = _map(top.vertices[:, 0], top.vertices[:, 2], spec.grain_turn, finish.span)
@@ -185,7 +193,7 @@ def surroundings(spec: SceneSpec) -> NDArray[np.float32]:
     wall = np.asarray(spec.wall)
     cool = np.asarray(spec.key.colour) ** 0.5
     tone = np.where(up[..., None] > 0, 0.85 + 0.25 * up[..., None], 0.62 + 0.5 * up[..., None])
-    picture = np.broadcast_to(tone * cool * (0.35 + 0.65 * wall ** 0.4), (rows, columns, 3)).copy()
+    picture = np.broadcast_to(tone * cool * (0.35 + 0.65 * wall**0.4), (rows, columns, 3)).copy()
     direction = spec.key_direction
     towards = np.cos(around - np.arctan2(direction[0], -direction[2]))[None, :, None]
     picture *= 1.0 + 0.45 * towards * np.clip(1 - np.abs(up), 0, 1)[..., None]
@@ -199,16 +207,28 @@ def _paint_room(picture: NDArray[np.float64], wall: NDArray[np.float64], rng: np
     """Furniture, pictures and a window around the horizon, far out of focus; drawn in place."""
     rows, columns = picture.shape[:2]
 
-    def patch(middle: float, wide: float, low: float, high: float, colour: object, soft: bool = False) -> None:
+    def patch(
+        middle: float, wide: float, low: float, high: float, colour: object, soft: bool = False
+    ) -> None:
         top, bottom = (int((90.0 - angle) / 180.0 * rows) for angle in (high, low))
-        columns_at = (np.arange(int((middle - wide / 2) / 360 * columns), int((middle + wide / 2) / 360 * columns))) % columns
+        columns_at = (
+            np.arange(int((middle - wide / 2) / 360 * columns), int((middle + wide / 2) / 360 * columns))
+        ) % columns
         shade = np.linspace(1.08, 0.85, max(bottom - top, 1))[:, None, None] if soft else 1.0
         picture[top:bottom, columns_at] = np.asarray(colour, float) * shade
 
     floor = np.asarray(linear(*((132, 106, 82), (168, 150, 128), (110, 106, 102))[rng.integers(3)]))
     patch(180.0, 360.0, -90.0, -15.0, 0.75 * floor)
     patch(180.0, 360.0, -15.0, 60.0, 0.85 * (0.25 + 0.75 * wall), True)
-    tones = ((92, 74, 60), (150, 128, 104), (196, 186, 172), (70, 82, 88), (128, 138, 122), (178, 120, 96), (52, 50, 52))
+    tones = (
+        (92, 74, 60),
+        (150, 128, 104),
+        (196, 186, 172),
+        (70, 82, 88),
+        (128, 138, 122),
+        (178, 120, 96),
+        (52, 50, 52),
+    )
     middle = -70.0
     while middle < 70.0:
         wide = rng.uniform(7, 26)
@@ -218,14 +238,26 @@ def _paint_room(picture: NDArray[np.float64], wall: NDArray[np.float64], rng: np
             patch(middle + wide / 2, wide, -17.0, high, tint, True)
             for _ in range(int(rng.integers(0, 5))):
                 small, at = rng.uniform(0.8, 3.0), middle + rng.uniform(0.1, 0.9) * wide
-                patch(at, small, high, high + rng.uniform(1, 7), np.asarray(linear(*tones[rng.integers(len(tones))])))
+                patch(
+                    at,
+                    small,
+                    high,
+                    high + rng.uniform(1, 7),
+                    np.asarray(linear(*tones[rng.integers(len(tones))])),
+                )
         middle += wide + rng.uniform(0, 12)
     for _ in range(int(rng.integers(1, 3))):
         at, wide = rng.uniform(-40, 40), rng.uniform(9, 20)
         low, high = rng.uniform(-6, 2), rng.uniform(14, 30)
         patch(at, wide + 1.6, low - 0.8, high + 0.8, np.full(3, 0.8))
         for half in (-1, 1):
-            patch(at + half * wide / 4, wide / 2 - 0.7, low, high, np.array([2.1, 2.3, 2.5]) * rng.uniform(0.8, 1.2))
+            patch(
+                at + half * wide / 4,
+                wide / 2 - 0.7,
+                low,
+                high,
+                np.array([2.1, 2.3, 2.5]) * rng.uniform(0.8, 1.2),
+            )
 
 
 def key_half_size(spec: SceneSpec) -> tuple[float, float]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -73,7 +74,7 @@ def wood(rng: np.random.Generator, texels: int, tone: str, planks: bool = True) 
     ring = np.zeros((texels, texels), np.float32)
     tint = np.zeros((texels, 1), np.float32)
     joint = np.zeros((texels, texels), np.float32)
-    for start, end in zip(edges[:-1], edges[1:], strict=True):
+    for start, end in pairwise(edges):
         rows = ((across[:, 0] >= start) & (across[:, 0] < end)).nonzero()[0]
         if not len(rows):
             continue

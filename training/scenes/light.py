@@ -88,11 +88,15 @@ def measure(spec: SceneSpec) -> Measured:
         seen = tracer.features(scene, sensor, "n:sh_normal,p:position", 16, seed)
         length = np.linalg.norm(seen[..., :3], axis=-1)
         # the picture's corners look past the sphere
-        inside = (length > 0.97) & (np.linalg.norm(seen[..., 3:6] - np.asarray(centre), axis=-1) < 1.02 * radius)
+        inside = (length > 0.97) & (
+            np.linalg.norm(seen[..., 3:6] - np.asarray(centre), axis=-1) < 1.02 * radius
+        )
         normals.append(seen[inside, :3] / length[inside, None])
         radiance.append(light[inside] / 0.5)
     direction = np.asarray(spec.key_direction)
-    found = fit_light(np.concatenate(normals).astype(float), np.concatenate(radiance).astype(float), direction)
+    found = fit_light(
+        np.concatenate(normals).astype(float), np.concatenate(radiance).astype(float), direction
+    )
     up = (direction[1] + 1) / 2
     facing = found.key + found.ground + (found.sky - found.ground) * up
     exposure = float(WHITE / (facing @ _LUMA))

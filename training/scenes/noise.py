@@ -43,7 +43,7 @@ def fractal(
     gain: float = 0.55,
     stretch: float = 1.0,
 ) -> Field:
-    """Sum of `octaves` fields, each half the size of the one before and `gain` times as strong; deviation 1."""
+    """Sum of `octaves` fields, each half the size and `gain` times the strength of the last; deviation 1."""
     total = np.zeros((texels, texels), np.float32)
     weight = 1.0
     for octave in range(octaves):

@@ -20,8 +20,8 @@ KNEE = 0.8
 def develop(linear: Floats) -> NDArray[np.uint8]:
     """Linear RGB to an sRGB picture.
 
-    Identity up to `KNEE`, above it ``KNEE + (1 - KNEE) * (1 - exp(-(x - KNEE) / (1 - KNEE)))``, which meets it
-    with the same slope, then the sRGB curve. A product lit in linear light and encoded as plain sRGB matches.
+    Identity up to `KNEE`, above it ``KNEE + (1 - KNEE) * (1 - exp(-(x - KNEE) / (1 - KNEE)))``, which meets
+    it with the same slope, then the sRGB curve: a product lit in linear light and encoded as sRGB matches.
     """
     room = 1.0 - KNEE
     over = np.maximum(linear - KNEE, 0.0)
@@ -30,11 +30,13 @@ def develop(linear: Floats) -> NDArray[np.uint8]:
     return np.asarray(np.clip(np.round(coded * 255.0), 0, 255), np.uint8)
 
 
-def clean(halves: tuple[Floats, Floats], albedo: Floats, normals: Floats, depth: Floats, levels: int = 4) -> Floats:
+def clean(
+    halves: tuple[Floats, Floats], albedo: Floats, normals: Floats, depth: Floats, levels: int = 4
+) -> Floats:
     """Denoise by an edge-stopping à-trous filter on light without texture.
 
-    After Schied et al., Spatiotemporal Variance-Guided Filtering (HPG 2017), for one frame: the variance comes
-    from two independent halves of the samples, and texture is divided out before and multiplied in after.
+    After Schied et al., Spatiotemporal Variance-Guided Filtering (HPG 2017), for one frame: the variance
+    comes from two independent halves of the samples; texture is divided out before, multiplied in after.
 
     Parameters
     ----------
@@ -59,12 +61,16 @@ def clean(halves: tuple[Floats, Floats], albedo: Floats, normals: Floats, depth:
         weight_sum = np.zeros_like(noise)
         pad = 2 * gap
         wide = [
-            cv2.copyMakeBorder(a, pad, pad, pad, pad, cv2.BORDER_REFLECT_101) for a in (light, normals, near, noise)
+            cv2.copyMakeBorder(a, pad, pad, pad, pad, cv2.BORDER_REFLECT_101)
+            for a in (light, normals, near, noise)
         ]
         rows, columns = noise.shape
         for dy in range(-2, 3):
             for dx in range(-2, 3):
-                cut = (slice(pad + dy * gap, pad + dy * gap + rows), slice(pad + dx * gap, pad + dx * gap + columns))
+                cut = (
+                    slice(pad + dy * gap, pad + dy * gap + rows),
+                    slice(pad + dx * gap, pad + dx * gap + columns),
+                )
                 other, turned, far, loud = (a[cut] for a in wide)
                 apart = ((other - light) ** 2).mean(-1) / (4.0 * (noise + loud) + 1e-6)
                 bent = ((turned - normals) ** 2).sum(-1) / 0.02
@@ -88,7 +94,9 @@ def grain(picture: Floats, seed: int, strength: float = 0.008) -> Floats:
     """Photographic grain: a share of the light's square root, slightly soft, mostly without colour."""
     rng = np.random.default_rng([seed, 11])
     rows, columns = picture.shape[:2]
-    grey = cv2.GaussianBlur(rng.standard_normal((rows, columns, 1)).astype(np.float32), (0, 0), 0.6)[..., None]
+    grey = cv2.GaussianBlur(rng.standard_normal((rows, columns, 1)).astype(np.float32), (0, 0), 0.6)[
+        ..., None
+    ]
     tint = cv2.GaussianBlur(rng.standard_normal((rows, columns, 3)).astype(np.float32), (0, 0), 0.8)
     return picture + strength * np.sqrt(np.maximum(picture, 0.0)) * (grey + 0.35 * tint)
 

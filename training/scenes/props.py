@@ -38,8 +38,9 @@ def vase(rng: np.random.Generator) -> Solids:
     neck, lip = rng.uniform(0.3, 0.6) * belly, rng.uniform(0.4, 0.75) * belly
     high = rng.uniform(0.3, 0.6)
     profile = [
-        (0.0, 0.0), (0.6 * belly, 0.0), (0.75 * belly, 0.02), (belly, high * tall), (0.8 * belly, 0.75 * tall),
-        (neck, 0.88 * tall), (lip, tall), (lip - 0.004, tall), (neck - 0.005, 0.87 * tall),
+        (0.0, 0.0), (0.6 * belly, 0.0), (0.75 * belly, 0.02), (belly, high * tall),
+        (0.8 * belly, 0.75 * tall), (neck, 0.88 * tall), (lip, tall),
+        (lip - 0.004, tall), (neck - 0.005, 0.87 * tall),
         (0.7 * belly, 0.7 * tall), (0.0, 0.3 * tall),
     ]  # fmt: skip
     return [lathe(profile, _ceramic(rng))]

@@ -24,7 +24,7 @@ class Key:
     Parameters
     ----------
     azimuth
-        Degrees about Y from the camera's side of the place (0: from behind the camera), positive to the right.
+        Degrees about Y from the camera's side of the place (0: behind the camera), positive to the right.
     elevation
         Degrees above the ground.
     size
@@ -125,7 +125,7 @@ class SceneSpec:
         # the place's lowest and highest point are put where they belong by a few secant-like steps
         for _ in range(12):
             camera = Camera(_triple(eye), _triple(target), fov, size, size)
-            ends, _ = camera.project(np.array([low, low + [0, tall, 0]]))
+            ends, _ = camera.project(np.array([low, low + np.array([0, tall, 0])]))
             share = (ends[0, 1] - ends[1, 1]) / size
             fov = float(np.clip(fov * share / self.fill, 18.0, 60.0))
             metres = tall / (share * size)
@@ -241,7 +241,9 @@ def random_spec(rng: np.random.Generator) -> SceneSpec:
     away = KEY_DISTANCE[light]
     room = -9.0 if back == "room" else 0.1 - back_distance + away * float(np.tan(np.radians(radius)))
     # no key behind the back of the set: turn it towards the camera until it is clear
-    while around > 20 and away * np.cos(np.radians(steep)) * np.cos(np.radians(azimuth + side * around)) < room:
+    while (
+        around > 20 and away * np.cos(np.radians(steep)) * np.cos(np.radians(azimuth + side * around)) < room
+    ):
         around -= 4
     return SceneSpec(
         kind=kind,

@@ -88,7 +88,10 @@ def _shapes(parts: list[Solid]) -> dict[str, Any]:
             )
         if even:
             uv = np.concatenate(
-                [np.tile([(k + 0.5) / len(even), 0.5], (len(part.vertices), 1)) for k, part in enumerate(even)]
+                [
+                    np.tile([(k + 0.5) / len(even), 0.5], (len(part.vertices), 1))
+                    for k, part in enumerate(even)
+                ]
             )
             _ply(_merged(even), file, uv)
             colours = np.array([[part.finish.colour[0, 0] for part in even]])
@@ -137,7 +140,7 @@ def contents(spec: SceneSpec, texels: int) -> dict[str, Any]:
 
 
 def lens(camera: Camera, aperture: float = 0.0, focus: float = 1.0) -> Any:
-    """Mitsuba's sensor for our camera: a pinhole, or a thin lens of radius `aperture` focused at `focus` metres."""
+    """Mitsuba's sensor for our camera: a pinhole, or a thin lens of radius `aperture` focused at `focus`."""
     look = mi.ScalarTransform4f().look_at(list(camera.eye), list(camera.target), list(camera.up))
     sensor: dict[str, Any] = {
         "type": "thinlens" if aperture else "perspective",
@@ -162,7 +165,9 @@ def _film(width: int, height: int) -> dict[str, Any]:
     }
 
 
-def probe(centre: tuple[float, float, float], radius: float, side: tuple[float, float, float], size: int = 24) -> Any:
+def probe(
+    centre: tuple[float, float, float], radius: float, side: tuple[float, float, float], size: int = 24
+) -> Any:
     """A sensor that sees a small sphere from `side`, from close by and without perspective."""
     origin = np.asarray(centre) + 2.0 * radius * np.asarray(side)
     look = mi.ScalarTransform4f().look_at(origin.tolist(), list(centre), [0.0, 1.0, 0.01])

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from packline.camera import Camera
+from packline.editing.references import choose_roles, gather, make_request, views_needed
+from packline.errors import GiveUp
+from packline.reference import Reference
+from packline.truth import TextTruth
+
+CORNERS = ((0.0, 0.0), (8.0, 0.0), (8.0, 4.0), (0.0, 4.0))
+
+
+def label(name, height, visible=1.0):
+    return TextTruth(name, name, CORNERS, CORNERS, 0, 0, 0, False, visible, (0, 1), height, 50)
+
+
+def view(name, level, labels=()):
+    flat = np.full((8, 8, 3), level, np.uint8)
+    mask = flat[..., 0]
+    zero = np.zeros((8, 8), np.float32)
+    camera = Camera((0.0, 0.0, 1.0), (0.0, 0.0, 0.0), 40.0, 8, 8)
+    return Reference(name, camera, flat, flat, zero, np.zeros((8, 8, 3), np.float32), mask, mask, tuple(labels))
+
+
+PHOTO = np.full((8, 8, 3), 1, np.uint8)
+LABELS = [label("brand", 40), label("neck", 12), label("foot", 6), label("back", 8, visible=0.05)]
+SCENE = view("scene", 2, LABELS)
+VIEWS = {"left": view("left", 3), "top": view("top", 4), "label:neck": view("label:neck", 5)}
+VIEWS["label:foot"] = view("label:foot", 6)
+VIEWS["label:back"] = view("label:back", 7)
+
+
+def test_angles_follow_the_product_and_only_unreadable_visible_labels_get_a_close_up():
+    assert choose_roles(SCENE, VIEWS, 8) == ("base", "product", "side", "top", "label:neck", "label:foot")
+
+
+def test_an_engine_that_takes_few_references_gets_the_first_ones():
+    assert choose_roles(SCENE, VIEWS, 4) == ("base", "product", "side", "top")
+    assert choose_roles(SCENE, VIEWS, 1) == ("base",)
+
+
+def test_pictures_come_in_the_order_of_their_roles():
+    roles = choose_roles(SCENE, VIEWS, 8)
+    assert [picture[0, 0, 0] for picture in gather(PHOTO, SCENE, VIEWS, roles)] == [1, 2, 3, 4, 5, 6]
+
+
+def test_the_right_side_serves_where_the_left_was_not_rendered():
+    views = {"right": view("right", 9)}
+    roles = choose_roles(SCENE, views, 8)
+    assert roles == ("base", "product", "side")
+    assert gather(PHOTO, SCENE, views, roles)[2][0, 0, 0] == 9
+
+
+def test_the_renderer_is_told_which_views_a_shot_needs():
+    assert views_needed(SCENE) == ("left", "top", "label:neck", "label:foot")
+    assert views_needed(replace(SCENE, labels=())) == ("left", "top")
+
+
+def test_a_missing_view_is_named():
+    with pytest.raises(GiveUp, match="view left or right was not rendered"):
+        gather(PHOTO, SCENE, {}, ("base", "product", "side"))
+
+
+def test_a_request_carries_the_mask_for_engines_that_start_from_the_render():
+    request = make_request(PHOTO, SCENE, VIEWS, ("base", "product"), "put it there", 7)
+    assert request.mask is SCENE.mask
+    assert (len(request.references), request.seed, request.lora) == (2, 7, None)

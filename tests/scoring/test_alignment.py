@@ -1,0 +1,101 @@
+"""Alignment with open_clip: the shipped weights rank captions, and noise never scores."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from packline.errors import FixSettings
+from packline.scorecard import Verdict
+from scoring.alignment import EMBEDDED, AlignmentSettings, judge, load
+from scoring.check import CheckInput, PromptWords
+from tests.scoring.synthetic import Case, make
+
+SHIPPED = Path(__file__).resolve().parents[2] / EMBEDDED
+
+
+@pytest.fixture(scope="module")
+def one() -> CheckInput:
+    return make(Case("NORDIC"))
+
+
+def asked(one: CheckInput, **words: object) -> CheckInput:
+    return replace(one, words=PromptWords(**words))  # type: ignore[arg-type]
+
+
+def test_the_shipped_weights_are_small_and_encode_to_unit_vectors(one: CheckInput) -> None:
+    assert sum(file.stat().st_size for file in SHIPPED.iterdir()) < 10_000_000
+    aligner = load(EMBEDDED)
+    pictures = aligner.pictures([one.candidate, one.base])
+    captions = aligner.captions(["a photo of a red mug", "a photo of a blue mug"])
+    assert pictures.shape[1] == captions.shape[1]
+    assert np.allclose(np.linalg.norm(np.concatenate([pictures, captions]), axis=1), 1, atol=1e-5)
+
+
+def test_a_batch_encodes_as_its_single_pictures_do(one: CheckInput) -> None:
+    aligner = load(EMBEDDED)
+    together = aligner.pictures([one.candidate, one.base])
+    alone = np.concatenate([aligner.pictures([one.candidate]), aligner.pictures([one.base])])
+    assert np.allclose(together, alone, atol=1e-4)
+
+
+def test_the_strongest_rival_is_named_where_it_wins(one: CheckInput) -> None:
+    """Whatever the model takes the picture for, asking for one thing or the other must be complementary."""
+    settings = AlignmentSettings(threshold=0.5)
+    first, second = (
+        asked(one, product="white candle tin", other_products=("black low-top shoe",)),
+        asked(one, product="black low-top shoe", other_products=("white candle tin",)),
+    )
+    right, wrong = judge([first, second], settings)
+    assert right.score + wrong.score == pytest.approx(1.0, abs=1e-4)
+    assert {right.verdict, wrong.verdict} == {Verdict.PASS, Verdict.FAIL}
+    loser, (said, rival) = (
+        (right, ("white candle tin", "black low-top shoe"))
+        if right.verdict == Verdict.FAIL
+        else (wrong, ("black low-top shoe", "white candle tin"))
+    )
+    assert loser.sentence == f"The product looks more like '{rival}' than like '{said}'."
+
+
+def test_without_words_it_cannot_tell(one: CheckInput) -> None:
+    assert judge([one], AlignmentSettings(threshold=0.5))[0].verdict == Verdict.UNVERIFIABLE
+
+
+def test_without_distractors_it_cannot_tell(one: CheckInput) -> None:
+    only = asked(one, product="a red mug", other_products=("a red mug",))
+    assert judge([only], AlignmentSettings(threshold=0.5))[0].verdict == Verdict.UNVERIFIABLE
+
+
+def test_missing_weights_are_refused_with_a_sentence(one: CheckInput, tmp_path: Path) -> None:
+    shutil.copy(SHIPPED / "open_clip_config.json", tmp_path)
+    with pytest.raises(FixSettings, match=r"its weights \(open_clip_model.safetensors\) are missing there"):
+        judge([asked(one, product="a mug")], AlignmentSettings(threshold=0.5, model=str(tmp_path)))
+
+
+def test_a_missing_configuration_is_refused_with_a_sentence(one: CheckInput, tmp_path: Path) -> None:
+    shutil.copy(SHIPPED / "open_clip_model.safetensors", tmp_path)
+    with pytest.raises(FixSettings, match=r"open_clip_config.json is missing there"):
+        judge([asked(one, product="a mug")], AlignmentSettings(threshold=0.5, model=str(tmp_path)))
+
+
+def test_weights_that_do_not_fit_are_refused_with_a_sentence(one: CheckInput, tmp_path: Path) -> None:
+    shutil.copy(SHIPPED / "open_clip_config.json", tmp_path)
+    whole = (SHIPPED / "open_clip_model.safetensors").read_bytes()
+    (tmp_path / "open_clip_model.safetensors").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(FixSettings, match="cannot be loaded"):
+        judge([asked(one, product="a mug")], AlignmentSettings(threshold=0.5, model=str(tmp_path)))
+
+
+@pytest.mark.parametrize("model", ["assets/models/none", "ViT-B-32", "/no/such/folder"])
+def test_a_model_that_is_nowhere_is_refused_with_a_sentence(one: CheckInput, model: str) -> None:
+    with pytest.raises(FixSettings, match="there is no such folder"):
+        judge([asked(one, product="a mug")], AlignmentSettings(threshold=0.5, model=model))
+
+
+def test_an_open_clip_name_without_such_weights_is_refused(one: CheckInput) -> None:
+    with pytest.raises(FixSettings, match="cannot be loaded"):
+        judge([asked(one, product="a mug")], AlignmentSettings(threshold=0.5, model="ViT-B-32/no-such-tag"))

@@ -1,0 +1,144 @@
+"""Every defect that the artifact check looks for, put into a good picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import lru_cache
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from packline.scorecard import CheckResult, Verdict
+from scoring.artifacts import ArtifactSettings, judge
+from scoring.check import CheckInput
+from tests.scoring.synthetic import SIZE, Case, Plane, make
+
+SETTINGS = ArtifactSettings(threshold=0.5)
+Y, X = np.mgrid[0:SIZE, 0:SIZE].astype(np.float32)
+
+
+@lru_cache(maxsize=1)
+def good() -> CheckInput:
+    return make(Case("E LOVE", plane=Plane(angle=90, height=60), seed=3))
+
+
+def u8(values: NDArray[np.floating]) -> NDArray[np.uint8]:
+    return np.clip(values, 0, 255).astype(np.uint8)
+
+
+def judged(picture: NDArray[np.uint8]) -> CheckResult:
+    return judge([replace(good(), candidate=np.ascontiguousarray(picture))], SETTINGS)[0]
+
+
+def on_product(changed: NDArray[np.generic]) -> NDArray[np.uint8]:
+    return np.where(good().inside[..., None], changed, good().candidate).astype(np.uint8)
+
+
+def noise(strength: float) -> NDArray[np.float64]:
+    return np.random.default_rng(1).normal(0, strength, (SIZE, SIZE, 3))
+
+
+def burnt(c: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    hsv = cv2.cvtColor(c, cv2.COLOR_RGB2HSV).astype(np.float32)
+    hsv[..., 1] *= 1.8
+    return u8((cv2.cvtColor(u8(hsv), cv2.COLOR_HSV2RGB).astype(np.float32) - 128) * 1.5 + 128)
+
+
+def melted(c: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    across = X + 42 * np.sin(Y / 23) + 30 * np.cos(X / 17)
+    down = Y + 42 * np.cos(X / 29 + 1) + 27 * np.sin(Y / 15)
+    return on_product(cv2.remap(c, across, down, cv2.INTER_LINEAR))
+
+
+def seamed(c: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    out = c.astype(np.float32)
+    out[200:900, 150:900] += 8
+    return u8(out)
+
+
+DEFECTS: dict[str, tuple[Callable[[NDArray[np.uint8]], NDArray[np.uint8]], str]] = {
+    "black": (np.zeros_like, "black"),
+    "white": (lambda c: np.full_like(c, 255), "white"),
+    "flat": (lambda c: np.full_like(c, 130), "of one colour"),
+    "noise": (lambda c: u8(c + noise(14)), "noisy"),
+    "blur": (lambda c: cv2.GaussianBlur(c, (0, 0), 2.2), "softer than in the base photo"),
+    "soft product": (lambda c: on_product(cv2.GaussianBlur(c, (0, 0), 3)), "The product is soft"),
+    "checkerboard": (lambda c: u8(c + 2.0 * (((X + Y) % 2) * 2 - 1)[..., None]), "regular grid of 2 px"),
+    "grid of 8": (lambda c: u8(c + 2.5 * ((X % 8 == 0) | (Y % 8 == 0))[..., None]), "regular grid"),
+    "grid of 16 on the product": (
+        lambda c: on_product(u8(c + 3.0 * ((X % 16 < 2) | (Y % 16 < 2))[..., None])),
+        "regular grid of 16 px",
+    ),
+    "burn": (burnt, "over-saturated"),
+    "no product": (lambda c: good().base, "The product is missing"),
+    "melted": (melted, "melted, blurred or another one"),
+    "seam": (seamed, "A seam"),
+}
+
+
+def test_a_good_picture_passes() -> None:
+    found = judged(good().candidate)
+    assert found.verdict == Verdict.PASS
+    assert found.score > 0.9
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda c: u8(c * np.array([1.08, 1.0, 0.9]) + 3), id="a warm style"),
+        pytest.param(
+            lambda c: u8(c * (1.05 - 0.25 * ((X - 512) ** 2 + (Y - 512) ** 2) / 512**2 / 2)[..., None]),
+            id="vignette",
+        ),
+        pytest.param(lambda c: cv2.imdecode(cv2.imencode(".jpg", c, [1, 85])[1], 1), id="JPEG 85"),
+        pytest.param(lambda c: u8(c + noise(3)), id="fine grain"),
+    ],
+)
+def test_what_a_style_may_do_passes(change: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]) -> None:
+    assert judged(change(good().candidate)).verdict == Verdict.PASS
+
+
+@pytest.mark.parametrize("defect", DEFECTS)
+def test_each_defect_fails_and_is_named(defect: str) -> None:
+    change, words = DEFECTS[defect]
+    found = judged(change(good().candidate))
+    assert found.verdict == Verdict.FAIL
+    assert words in found.sentence
+
+
+def test_a_missing_product_comes_with_a_box_where_it_should_be() -> None:
+    found = judged(good().base)
+    box = next(item for item in found.evidence if item.words == "no product")
+    left, top, right, bottom = good().box
+    assert box.points == ((left, top), (right, bottom))
+
+
+def test_a_picture_of_another_size_fails_and_says_so() -> None:
+    found = judged(good().candidate[:512, :512])
+    assert found.verdict == Verdict.FAIL
+    assert found.sentence == "The picture is 512 x 512 px; it should be 1024 x 1024 px in RGB."
+
+
+def test_a_picture_of_nan_fails_and_says_so() -> None:
+    broken = np.full((SIZE, SIZE, 3), np.nan, np.float32)
+    assert judged(broken).sentence == "The picture holds NaN or infinite values, not 8-bit ones."  # type: ignore[arg-type]
+
+
+def test_a_file_that_cannot_be_decoded_fails_and_says_so() -> None:
+    assert judged(np.zeros((0, 0, 3), np.uint8)).sentence == "The picture cannot be decoded."
+
+
+def test_a_product_moved_by_twenty_pixels_and_scaled_is_found_again() -> None:
+    moved = cv2.warpAffine(
+        good().candidate,
+        np.array([[1.03, 0, 5], [0, 1.03, -30.0]]),
+        (SIZE, SIZE),
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    one = replace(good(), candidate=np.asarray(moved, np.uint8))
+    expected = np.array([1.03 * 512 + 5, 1.03 * 540 - 30])
+    assert np.hypot(*(np.array(one.in_candidate([(512, 540)])[0]) - expected)) < 2.5
+    assert judge([one], SETTINGS)[0].verdict == Verdict.PASS

@@ -1,0 +1,190 @@
+"""Scorecards: errors are errors, settings are read strictly, other packages may add checks."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from packline.errors import FixSettings, TryAgain
+from packline.scorecard import CheckResult, Verdict
+from scoring import registry
+from scoring.check import Check, CheckInput, CheckSettings
+from scoring.policy import score
+from scoring.settings import ScoringSettings, default_settings, read_settings
+from tests.scoring.synthetic import Case, make
+
+
+def check(judge: Any, name: str = "made up") -> Check:
+    return Check(name, "1", CheckSettings, {"threshold": 0.5}, judge)
+
+
+def settings(*checks: Check, unverifiable: Any = "flag") -> ScoringSettings:
+    return ScoringSettings(
+        tuple((one, CheckSettings(threshold=0.5, unverifiable=unverifiable)) for one in checks)
+    )
+
+
+@pytest.fixture(scope="module")
+def one() -> CheckInput:
+    return make(Case("NORDIC"))
+
+
+def always(value: float, verdict: Verdict | None = None) -> Check:
+    def judge(inputs: Sequence[CheckInput], own: CheckSettings) -> list[CheckResult]:
+        return [made.result(value, own.threshold, "Said so.", verdict=verdict) for _ in inputs]
+
+    made = check(judge)
+    return made
+
+
+def test_a_check_that_raises_is_an_error_and_never_a_pass(one: CheckInput) -> None:
+    def judge(inputs: Sequence[CheckInput], own: CheckSettings) -> list[CheckResult]:
+        raise ZeroDivisionError("division by zero")
+
+    (card,) = score([one], settings(always(1.0), check(judge, "broken")))
+    assert not card.passed
+    broken = card.results[1]
+    assert (broken.verdict, broken.score) == (Verdict.ERROR, 0.0)
+    assert broken.sentence == "The check could not run: ZeroDivisionError: division by zero"
+
+
+def test_one_candidate_that_breaks_a_check_does_not_fail_its_neighbours(one: CheckInput) -> None:
+    bad = make(Case("VOLTA"))
+
+    def judge(inputs: Sequence[CheckInput], own: CheckSettings) -> list[CheckResult]:
+        if any(item is bad for item in inputs):
+            raise ValueError("this one")
+        return [made.result(0.9, own.threshold, "Fine.") for _ in inputs]
+
+    made = check(judge)
+    cards = score([one, bad, one], settings(made))
+    assert [card.results[0].verdict for card in cards] == [Verdict.PASS, Verdict.ERROR, Verdict.PASS]
+
+
+@pytest.mark.parametrize("value", [float("nan"), 1.5, -0.1])
+def test_a_score_outside_0_to_1_is_an_error(one: CheckInput, value: float) -> None:
+    def judge(inputs: Sequence[CheckInput], own: CheckSettings) -> list[CheckResult]:
+        return [CheckResult("made up", "1", Verdict.PASS, value, own.threshold, "Fine.") for _ in inputs]
+
+    assert score([one], settings(check(judge)))[0].results[0].verdict == Verdict.ERROR
+
+
+def test_a_pass_below_the_threshold_is_an_error(one: CheckInput) -> None:
+    assert score([one], settings(always(0.2, Verdict.PASS)))[0].results[0].verdict == Verdict.ERROR
+
+
+def test_a_check_that_answers_too_seldom_is_an_error_for_all(one: CheckInput) -> None:
+    cards = score([one, one], settings(check(lambda inputs, own: [])))
+    assert [card.results[0].verdict for card in cards] == [Verdict.ERROR, Verdict.ERROR]
+
+
+@pytest.mark.parametrize("error", [FixSettings("Mend it."), TryAgain("Later.")])
+def test_what_says_nothing_about_a_candidate_is_raised(one: CheckInput, error: Exception) -> None:
+    def judge(inputs: Sequence[CheckInput], own: CheckSettings) -> list[CheckResult]:
+        raise error
+
+    with pytest.raises(type(error), match=str(error)):
+        score([one], settings(check(judge)))
+
+
+def test_unverifiable_holds_a_candidate_back_unless_the_settings_let_it_pass(one: CheckInput) -> None:
+    doubtful = always(0.5, Verdict.UNVERIFIABLE)
+    assert not score([one], settings(doubtful))[0].passed
+    (card,) = score([one], settings(doubtful, unverifiable="pass"))
+    assert card.passed
+    assert card.results[0].sentence == "Said so. The settings let that pass."
+
+
+def test_a_picture_that_no_check_can_look_at_fails_with_a_sentence(one: CheckInput) -> None:
+    small = CheckInput(one.candidate[:100, :100], one.base, one.scene)
+    (card,) = score([small], read_settings({"alignment": {"threshold": 0.5, "enabled": False}}))
+    verdicts = {result.check: result.verdict for result in card.results}
+    assert verdicts == {
+        "artifacts": Verdict.FAIL,
+        "scene_kept": Verdict.ERROR,
+        "text_orientation": Verdict.ERROR,
+    }
+    assert all("100 x 100 px" in result.sentence for result in card.results)
+
+
+@pytest.mark.parametrize(
+    ("tables", "sentence"),
+    [
+        (
+            {"beauty": {"threshold": 0.5}},
+            "[checks.beauty] names no check; the checks are artifacts, scene_kept",
+        ),
+        ({"artifacts": {}}, "[checks.artifacts] lacks threshold; add it, such as threshold = 0.5."),
+        (
+            {"artifacts": {"threshold": 0.5, "treshold": 1}},
+            "has an unknown key treshold; its keys are threshold",
+        ),
+        ({"artifacts": {"threshold": 1.5}}, "[checks.artifacts] threshold = 1.5: input should be less than"),
+        ({"artifacts": 0.5}, "checks.artifacts should be a table"),
+        (
+            {name: {"threshold": 0.5, "enabled": False} for name in registry.checks()},
+            "every check is disabled",
+        ),
+    ],
+)
+def test_a_wrong_setting_gets_a_sentence(tables: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(FixSettings) as raised:
+        read_settings(tables)
+    assert sentence in str(raised.value)
+
+
+def test_every_check_is_on_by_default_and_off_only_on_purpose() -> None:
+    assert [one.name for one, _ in default_settings().checks] == list(registry.checks())
+    fewer = read_settings({"alignment": {"threshold": 0.5, "enabled": False}})
+    assert "alignment" not in [one.name for one, _ in fewer.checks]
+
+
+def test_settings_as_plain_data_name_versions_so_that_a_fingerprint_sees_them() -> None:
+    plain = read_settings({"artifacts": {"threshold": 0.7}}).to_dict()
+    assert plain["artifacts"]["threshold"] == 0.7
+    assert plain["artifacts"]["version"] == registry.checks()["artifacts"].version
+
+
+PLUGIN = """
+from scoring.check import Check, CheckSettings
+
+def judge(inputs, settings):
+    return [CHECK.result(float(i.candidate.mean() > 10), settings.threshold, "Bright enough.") for i in inputs]
+
+CHECK = Check("brightness", "7", CheckSettings, {"threshold": 0.5}, judge)
+"""
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A package on the path that offers a check as an entry point, with the metadata that pip would write."""
+    (tmp_path / "bright_check.py").write_text(PLUGIN)
+    info = tmp_path / "bright_check-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bright-check\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[packline.checks]\nbrightness = bright_check:CHECK\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    registry.checks.cache_clear()
+    yield
+    registry.checks.cache_clear()
+    sys.modules.pop("bright_check", None)
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_check_of_an_installed_package_is_found_and_run(one: CheckInput) -> None:
+    off = {
+        name: {"threshold": 0.5, "enabled": False} for name in ("alignment", "text_orientation", "scene_kept")
+    }
+    (card,) = score([one], read_settings(off))
+    assert [result.check for result in card.results] == ["artifacts", "brightness"]
+    assert card.results[1].version == "7" and card.passed
+
+
+def test_milliseconds_are_measured(one: CheckInput) -> None:
+    (card,) = score([one], settings(always(1.0)))
+    assert np.isfinite(card.results[0].milliseconds) and card.results[0].milliseconds > 0

@@ -1,0 +1,165 @@
+"""Text orientation on labels drawn by Pillow, with the real recogniser."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from packline.scorecard import CheckResult, Verdict
+from scoring.check import CheckInput
+from scoring.text_orientation import TextSettings, judge
+from tests.scoring.synthetic import FONTS, Case, Plane, make
+
+SETTINGS = TextSettings(threshold=0.6)
+
+
+def result(case: Case) -> CheckResult:
+    return judge([make(case)], SETTINGS)[0]
+
+
+@pytest.mark.parametrize("font", FONTS)
+def test_a_right_label_passes_and_a_turned_one_fails_in_every_typeface(font: str) -> None:
+    plane = Plane(angle=93, height=40, bow=0.15)
+    right = Case("E LOVE", font=font, plane=plane, shift=(4, -3), warm=0.08, seed=3)
+    passed, failed = judge([make(right), make(replace(right, how="upside down"))], SETTINGS)
+    assert (passed.verdict, failed.verdict) == (Verdict.PASS, Verdict.FAIL)
+    assert passed.sentence == "'E LOVE' reads top to bottom, as it should."
+    assert failed.sentence == "'E LOVE' reads bottom to top; should read top to bottom."
+    (evidence,) = failed.evidence
+    assert evidence.kind == "text" and len(evidence.points) == 4
+    assert evidence.data["expected"] == "E LOVE"
+    assert (evidence.data["expected_angle"], evidence.data["angle"]) == (93, 273)
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("mirrored", "'NORDIC' is mirrored; should read left to right."),
+        ("mirrored top to bottom", "'NORDIC' is mirrored top to bottom; should read left to right."),
+        ("turned by 90°", "'NORDIC' reads top to bottom; should read left to right."),
+        ("turned by 270°", "'NORDIC' reads bottom to top; should read left to right."),
+    ],
+)
+def test_each_way_to_turn_or_mirror_a_word_is_named(how: str, words: str) -> None:
+    found = result(Case("NORDIC", how=how, plane=Plane(angle=2)))
+    assert found.verdict == Verdict.FAIL
+    assert found.sentence == words
+
+
+def test_a_short_label_turned_by_90_degrees_in_its_own_place_is_named() -> None:
+    found = result(Case("OK", how="turned by 90°", plane=Plane(height=90)))
+    assert found.sentence == "'OK' reads top to bottom; should read left to right."
+
+
+@pytest.mark.parametrize(
+    ("drawn", "words"),
+    [
+        ("NORDTC", "'T' where 'I' should be"),
+        ("NORBIC", "'B' where 'D' should be"),
+        ("NORDI", "'C' is missing"),
+    ],
+)
+def test_a_wrong_letter_is_named(drawn: str, words: str) -> None:
+    found = result(Case("NORDIC", drawn=drawn))
+    assert found.verdict == Verdict.FAIL
+    assert found.sentence == f"'NORDIC' reads '{drawn}': {words}."
+
+
+def test_a_doubled_letter_fails() -> None:
+    assert result(Case("TRAIL", drawn="TRRAIL")).verdict == Verdict.FAIL
+
+
+def test_a_missing_label_is_said_to_be_missing() -> None:
+    found = result(Case("VOLTA", missing=True))
+    assert (found.verdict, found.sentence) == (Verdict.FAIL, "'VOLTA' is missing.")
+
+
+@pytest.mark.parametrize("how", ["right", "upside down"])
+def test_noon_passes_upside_down_because_nobody_can_tell(how: str) -> None:
+    assert result(Case("NOON", how=how)).verdict == Verdict.PASS
+
+
+def test_noon_mirrored_fails_because_its_n_shows_it() -> None:
+    assert result(Case("NOON", how="mirrored")).verdict == Verdict.FAIL
+
+
+@pytest.mark.parametrize("how", ["right", "upside down", "mirrored", "mirrored top to bottom"])
+def test_oxo_passes_in_every_flat_direction(how: str) -> None:
+    assert result(Case("OXO", how=how)).verdict == Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    ("case", "why"),
+    [
+        (Case("NORDIC", plane=Plane(height=9)), "it is only 9 px high (needs 14)"),
+        (Case("NORDIC", ink=(205, 194, 180)), "its contrast is only"),
+    ],
+)
+def test_what_cannot_be_judged_is_unverifiable_and_says_why(case: Case, why: str) -> None:
+    found = result(case)
+    assert found.verdict == Verdict.UNVERIFIABLE
+    assert why in found.sentence
+
+
+def test_a_label_that_is_mostly_out_of_view_is_unverifiable() -> None:
+    one = make(Case("NORDIC"))
+    hidden = replace(one.scene.labels[0], visible=0.3, span=(0.0, 0.3))
+    found = judge([_with(one, labels=(hidden,))], SETTINGS)[0]
+    assert found.verdict == Verdict.UNVERIFIABLE
+    assert found.sentence == "'NORDIC' cannot be judged: only 30% of it is in view."
+
+
+def test_a_product_without_labels_is_not_applicable() -> None:
+    found = judge([_with(make(Case("NORDIC")), labels=())], SETTINGS)[0]
+    assert found.verdict == Verdict.NOT_APPLICABLE
+
+
+def test_a_wrong_declaration_is_blamed_on_the_declaration() -> None:
+    one = make(Case("NORDIC", plane=Plane(angle=90)))
+    truth = one.scene.labels[0]
+    turned = tuple(tuple(reversed(row)) for row in reversed(truth.grid))
+    a, b, c, d = truth.quad
+    declared = replace(truth, grid=turned, quad=(c, d, a, b), angle=270.0)
+    found = judge([_with(one, labels=(declared,))], SETTINGS)[0]
+    assert found.verdict == Verdict.FAIL
+    assert found.sentence == (
+        "'NORDIC' reads top to bottom; should read bottom to top. "
+        "The 3D model's own render reads this way too: check the declared direction."
+    )
+
+
+def test_a_label_declared_across_itself_is_blamed_on_the_declaration() -> None:
+    one = make(Case("NORDIC", plane=Plane(angle=90)))
+    truth = one.scene.labels[0]
+    # read left to right, the label's top is its old left side: transpose the grid
+    rows = len(truth.grid)
+    across = tuple(
+        tuple(truth.grid[rows - 1 - i][column] for i in range(rows)) for column in range(len(truth.grid[0]))
+    )
+    a, b, c, d = truth.quad
+    declared = replace(truth, grid=across, quad=(d, a, b, c), angle=0.0)
+    found = judge([_with(one, labels=(declared,))], SETTINGS)[0]
+    assert found.verdict == Verdict.FAIL
+    assert found.sentence.startswith("'NORDIC' reads top to bottom; should read left to right.")
+    assert found.sentence.endswith("check the declared direction.")
+
+
+def test_a_declared_text_that_the_model_does_not_bear_is_unverifiable() -> None:
+    one = make(Case("NORDIC"))
+    renamed = replace(one.scene.labels[0], text="VOLTA")
+    found = judge([_with(one, labels=(renamed,))], SETTINGS)[0]
+    assert found.verdict == Verdict.UNVERIFIABLE
+    assert found.sentence == "The 3D model's own render reads 'NORDIC', not 'VOLTA': check the label's text."
+
+
+def test_a_chunk_gives_the_same_answers_as_single_candidates() -> None:
+    inputs = [make(Case("LUMEN")), make(Case("TRAIL", how="mirrored")), make(Case("AERO 500", seed=2))]
+    together = judge(inputs, SETTINGS)
+    alone = [judge([one], SETTINGS)[0] for one in inputs]
+    assert [r.verdict for r in together] == [r.verdict for r in alone]
+    assert [r.score for r in together] == pytest.approx([r.score for r in alone], abs=0.02)
+
+
+def _with(one: CheckInput, **changes: object) -> CheckInput:
+    return CheckInput(one.candidate, one.base, replace(one.scene, **changes), one.references, one.words)  # type: ignore[arg-type]

@@ -97,7 +97,7 @@ def _flag(records: Sequence[CandidateRecord]) -> Decision:
         if record.scorecard is not None
         for result in record.scorecard.failures
     )
-    counts = ", ".join(f"{name} {number}" for name, number in against.most_common())
+    counts = ", ".join(f"{name.replace('_', ' ')} {number}" for name, number in against.most_common())
     return Decision(
         Outcome.FLAG,
         reason=worst.check,

@@ -49,8 +49,8 @@ class AlignmentSettings(CheckSettings):
     """
 
     model: str = EMBEDDED
-    product_prompt: str = Field("a photo of {}", pattern=r"\{\}")
-    scene_prompt: str = Field("a product {}", pattern=r"\{\}")
+    product_prompt: str = Field("a photo of a {}", pattern=r"\{\}")
+    scene_prompt: str = Field("a product on {}", pattern=r"\{\}")
     crop: float = Field(0.25, ge=0)
     device: str = "cpu"
 

@@ -77,6 +77,11 @@ class _Print:
         return max(fitting, key=lambda how: self.readings[how].likelihood, default="")
 
     @property
+    def upright(self) -> Picture:
+        """The render's own label, the right way up."""
+        return np.asarray(strips.undone(strips.core(self.strip), self.contradiction or KEEP), np.uint8)
+
+    @property
     def own(self) -> Reading:
         """How the render reads, the right way up."""
         return self.readings[self.contradiction or KEEP]
@@ -151,7 +156,7 @@ def _prints(scenes: dict[int, Reference], settings: TextSettings) -> dict[int, l
 
 
 def _set_upright(label: _Print) -> _Print:
-    """Where the render contradicts the declaration, compare with the print as it would be declared rightly."""
+    """Where the render contradicts the declaration, compare with the print the right way up."""
     if not label.contradiction:
         return label
     upright = strips.undone(label.template, label.contradiction)
@@ -214,9 +219,7 @@ def _look(inputs: Sequence[CheckInput], prints: dict[int, list[_Print]]) -> list
                 wanted.append((label, seen.readings, {KEEP: crop}))
             else:
                 wanted.append((label, seen.readings, _crops(label, crop, label.hypotheses)))
-                wanted.append(
-                    (label, seen.alike, _crops(label, strips.core(label.strip), label.hypotheses[1:]))
-                )
+                wanted.append((label, seen.alike, _crops(label, label.upright, label.hypotheses[1:])))
                 if TURN_90 not in label.hypotheses:
                     crossed = strips.strip(one.aligned, strips.turned_grid(label.truth))
                     looks = strips.matches(

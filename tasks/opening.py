@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from packline.fingerprint import digest
 from packline.line import Line, Order
 from packline.line.plan import Plan, begin_run
@@ -38,7 +40,7 @@ def plan_ahead(order: Order) -> Plan:
     FixSettings
         As `packline.line.plan.begin_run`.
     """
-    plan = begin_run(open_line(order))
+    plan = _begin(order)
     if not plan.nothing:
         _ahead[order] = plan
     return plan
@@ -46,4 +48,12 @@ def plan_ahead(order: Order) -> Plan:
 
 def take_plan(order: Order) -> Plan:
     """The plan that was made ahead for this order, or a new one."""
-    return _ahead.pop(order, None) or begin_run(open_line(order))
+    return _ahead.pop(order, None) or _begin(order)
+
+
+def _begin(order: Order) -> Plan:
+    start = time.perf_counter()
+    line = open_line(order)
+    plan = begin_run(line)
+    line.ledger.record_station(plan.run, "plan", plan.shots, time.perf_counter() - start)
+    return plan

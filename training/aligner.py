@@ -33,7 +33,7 @@ RIVALS = 48  # captions a step of what none of its pictures shows
 CONFIG: dict[str, Any] = {
     "embed_dim": 128,
     "vision_cfg": {
-        "timm_model_name": "lcnet_075",
+        "timm_model_name": "lcnet_050",
         "timm_model_pretrained": False,
         "timm_pool": "avg",
         "timm_proj": "",
@@ -50,15 +50,38 @@ PREPROCESS = {
 # other words for the same thing, so that a catalog may choose its own
 NOUNS = {
     "shoe": ("low-top shoe", "shoe", "sneaker", "trainer"),
-    "bottle": ("bottle", "pump bottle", "plastic bottle"),
+    "bottle": ("bottle", "pump bottle"),
     "can": ("drinks can", "can", "beverage can", "soda can"),
-    "mug": ("mug", "ceramic mug", "coffee mug", "cup"),
-    "carton": ("carton box", "carton", "box", "cardboard box"),
+    "mug": ("mug", "coffee mug", "cup"),
+    "carton": ("carton box", "carton", "box"),
     "tube": ("cosmetic tube", "tube", "tube of cream"),
-    "tote": ("tote bag", "cotton tote bag", "canvas bag", "bag"),
-    "jar": ("jar", "glass jar", "screw-top jar"),
-    "tin": ("candle tin", "tin", "candle in a tin", "metal tin"),
-    "pouch": ("stand-up pouch", "pouch", "coffee pouch", "foil pouch"),
+    "tote": ("tote bag", "shopping bag", "bag"),
+    "jar": ("jar", "screw-top jar"),
+    "tin": ("candle tin", "tin", "candle in a tin"),
+    "pouch": ("stand-up pouch", "pouch", "coffee pouch"),
+}
+ADJECTIVES = {
+    "shoe": ("leather", "canvas", "low"),
+    "bottle": ("plastic", "glossy", "matte"),
+    "can": ("aluminium", "metal", "slim"),
+    "mug": ("ceramic", "stoneware", "glossy"),
+    "carton": ("cardboard", "printed", "paper"),
+    "tube": ("plastic", "glossy", "matte"),
+    "tote": ("cotton", "canvas", "printed"),
+    "jar": ("glass", "glossy", "matte"),
+    "tin": ("metal", "aluminium", "round"),
+    "pouch": ("foil", "matte", "printed"),
+}
+SHADES = {
+    "grey": ("gray", "silver", "charcoal"),
+    "yellow": ("gold", "mustard"),
+    "brown": ("chocolate", "copper"),
+    "beige": ("sand", "tan"),
+    "white": ("off-white", "ivory"),
+    "teal": ("turquoise", "petrol"),
+    "orange": ("amber", "rust"),
+    "navy": ("dark blue", "midnight blue"),
+    "maroon": ("burgundy", "wine red"),
 }
 PRODUCT_PROMPTS = ("a photo of {}", "a photo of a {}", "a {}", "{}", "product photo of a {}", "the {}")
 SCENE_PROMPTS = (
@@ -184,11 +207,14 @@ def _index(known: list[Any], one: Any) -> int:
 
 
 def product_caption(product: tuple[str, str], brand: str, rng: np.random.Generator) -> str:
-    """One way to say it; the first noun half of the time."""
+    """One way to say it; the plainest words half of the time."""
     kind, colour = product
-    nouns = NOUNS[kind]
-    noun = nouns[0] if rng.random() < 0.5 else str(rng.choice(nouns))
-    words = f"{colour} {noun} {brand}".strip()
+    shade, noun, adjective = colour, NOUNS[kind][0], ""
+    if rng.random() < 0.5:
+        shade = str(rng.choice((colour, *SHADES.get(colour, ()))))
+        noun = str(rng.choice(NOUNS[kind]))
+        adjective = str(rng.choice(("", *ADJECTIVES[kind])))
+    words = " ".join(word for word in (shade, adjective, noun, brand) if word)
     return str(rng.choice(PRODUCT_PROMPTS)).format(words)
 
 
@@ -273,7 +299,7 @@ def _tokenizer() -> Any:
     return open_clip.SimpleTokenizer(context_length=CONFIG["text_cfg"]["context_length"])
 
 
-def train(files: Sequence[Path], minutes: float, folder: Path, size: int = 64) -> dict[str, float]:
+def train(files: Sequence[Path], minutes: float, folder: Path, size: int = 48) -> dict[str, float]:
     """Train for `minutes` of this thread's time, on all shards but the last tenth, and write the model.
 
     Every step compares its pictures with the captions of their own products and scenes and of `RIVALS` more.

@@ -54,7 +54,7 @@ def main() -> None:
         "--size", type=int, help="side in pixels (default: 1024 for the demo, 256 for training)"
     )
     parser.add_argument(
-        "--samples", type=int, help="paths a pixel (default: 384 for the demo, 32 for training)"
+        "--samples", type=int, help="paths a pixel (default: 24 for the demo, 32 for training)"
     )
     parser.add_argument("--threads", type=int, default=1, help="threads of the path tracer (default 1)")
     parser.add_argument("--out", type=Path, help="folder (default assets/scenes or work/train/scenes)")
@@ -69,7 +69,7 @@ def main() -> None:
             if arguments.only and name not in arguments.only:
                 continue
             record = write(
-                spec, folder, name, arguments.size or 1024, arguments.samples or 384, number, ".jpg"
+                spec, folder, name, arguments.size or 1024, arguments.samples or 24, number, ".jpg"
             )
             print(f"{record}: light explained to {measure(spec).residual:.1%} of its peak", flush=True)
     if arguments.train is not None:

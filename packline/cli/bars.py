@@ -59,7 +59,11 @@ class Bars:
     def station_advanced(self, station: str, items: int) -> None:
         """Fill its bar."""
         if station in self._bars:
-            self._progress.advance(self._bars[station], items)
+            bar = self._bars[station]
+            self._progress.advance(bar, items)
+            # an interrupted run's candidates are scored with this one's: more than was promised
+            task = self._progress.tasks[bar]
+            self._progress.update(bar, total=max(task.total or 0, task.completed))
 
     def station_finished(self, station: str) -> None:
         """Say so where no bar can be drawn."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
@@ -77,18 +77,31 @@ def render(line: Line, tries: Sequence[Try], done: Callable[[str], None]) -> Non
         Where this machine cannot draw at all.
     """
     by_product = [list(some) for _, some in groupby(tries, lambda one: line.shots[one.key].shot.product.sku)]
-    jobs = [_job(line, some, _ALWAYS) for some in by_product]
-    for some, result in zip(by_product, render_products(jobs), strict=True):
+    results = list(render_products([_job(line, some, _ALWAYS) for some in by_product]))
+    # only now is it known which labels are too small to read and need a close-up
+    exact: dict[str, Path] = {}
+    needed: dict[str, tuple[str, ...]] = {}
+    for some, result in zip(by_product, results, strict=True):
         for one in some:
             planned = line.shots[one.key]
-            exact = found(result, _scene_view(line, planned, 0).name)
-            views = views_needed(load(exact[1]))
-            further = tuple(view for view in views if view not in _ALWAYS)
-            extra = render_product(_job(line, [], further, planned)) if further else None
-            folders = {"scene": exact[1]}
-            for view in views:
-                folders[view] = found(extra if extra is not None and view in further else result, view)[1]
-            line.ledger.record_references(one.key, planned.fingerprint, folders)
+            exact[one.key] = found(result, _scene_view(line, planned, 0).name)[1]
+            needed[one.key] = views_needed(load(exact[one.key]))
+            for number in numbers(line, one):
+                found(result, _scene_view(line, planned, number).name)
+    close_ups = render_products(
+        _job(
+            line,
+            [],
+            tuple(dict.fromkeys((*_ALWAYS, *(view for one in some for view in needed[one.key])))),
+            some[0],
+        )
+        for some in by_product
+    )
+    for some, result in zip(by_product, close_ups, strict=True):
+        for one in some:
+            planned = line.shots[one.key]
+            folders = {view: found(result, view)[1] for view in needed[one.key]}
+            line.ledger.record_references(one.key, planned.fingerprint, {"scene": exact[one.key], **folders})
             done(one.key)
 
 
@@ -141,17 +154,14 @@ def load(folder: Path) -> Reference:
     return Reference.load(folder)
 
 
-def _job(
-    line: Line, tries: Iterable[Try], views: tuple[str, ...], planned: PlannedShot | None = None
-) -> RenderJob:
+def _job(line: Line, tries: Sequence[Try], views: tuple[str, ...], of: Try | None = None) -> RenderJob:
+    """What to render for some shots of one product; `of` names the product where there are no shots."""
     wanted: list[str | SceneView] = list(views)
     for one in tries:
-        planned = line.shots[one.key]
         # number 0 is always there: it says which labels are too small
         for number in sorted({0, *numbers(line, one)}):
-            wanted.append(_scene_view(line, planned, number))
-    assert planned is not None
-    product = planned.shot.product
+            wanted.append(_scene_view(line, line.shots[one.key], number))
+    product = line.shots[(of or tries[0]).key].shot.product
     return RenderJob(
         sku=product.sku,
         model=product.model,

@@ -264,10 +264,20 @@ class _Reader:
             transforms.append((key, self._placement(info)))
             return self._texture(info, name)
 
+        def share(owner: dict[str, Any], key: str) -> float:
+            value = float(owner.get(key, 1))
+            if not -0.01 <= value <= 1.01:
+                raise self.refuse(
+                    f"material {name!r} has a {key} of {value:g}, allowed is 0 to 1; correct it."
+                )
+            return min(max(value, 0.0), 1.0)
+
         alpha = str(data.get("alphaMode", "OPAQUE"))
         if alpha not in ("OPAQUE", "MASK", "BLEND"):
             raise self.refuse(f"material {name!r} has the unknown alpha mode {alpha!r}; export it again.")
         base = _numbers(pbr.get("baseColorFactor", (1, 1, 1, 1)), 4)
+        if min(base) < 0 or max(base) > 1.01:
+            raise self.refuse(f"material {name!r} has a base colour outside 0 to 1; correct it.")
         transmission = float(
             (extensions.get("KHR_materials_transmission") or {}).get("transmissionFactor", 0)
         )
@@ -282,8 +292,8 @@ class _Reader:
             name=name,
             base_colour=(base[0], base[1], base[2], base[3]),
             texture=texture(pbr, "baseColorTexture"),
-            metallic=0.0 if unlit else float(pbr.get("metallicFactor", 1)),
-            roughness=1.0 if unlit else float(pbr.get("roughnessFactor", 1)),
+            metallic=0.0 if unlit else share(pbr, "metallicFactor"),
+            roughness=1.0 if unlit else share(pbr, "roughnessFactor"),
             alpha_mode=alpha,
             alpha_cutoff=float(data.get("alphaCutoff", 0.5)),
             double_sided=bool(data.get("doubleSided", False)),

@@ -54,13 +54,19 @@ def loras_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     presets[2]["base_architecture"] = "flux2-klein-4b"
     presets.append({"label": "pickle", "base_architecture": own, "path": "pickle.ckpt"})
     presets.append({"label": "claims", "base_architecture": own, "path": "klein-4b.safetensors"})
-    presets.append({"label": "changed", "base_architecture": own, "path": "warm.safetensors", "sha256": "0" * 64})
+    presets.append(
+        {"label": "changed", "base_architecture": own, "path": "warm.safetensors", "sha256": "0" * 64}
+    )
     (folder / "presets.json").write_text(json.dumps({"loras": presets}))
     return folder
 
 
 def _elsewhere(tensors: dict[str, Any]) -> dict[str, Any]:
-    return {key.replace("blocks.1", "blocks.7"): value.clone() for key, value in tensors.items() if "blocks.1" in key}
+    return {
+        key.replace("blocks.1", "blocks.7"): value.clone()
+        for key, value in tensors.items()
+        if "blocks.1" in key
+    }
 
 
 @pytest.fixture(scope="session")

@@ -46,16 +46,20 @@ def test_every_reference_and_the_prompt_matter(engine, pictures):
     references = pictures(4)
     plain = EditRequest(references, PROMPT, 1)
     others = [
-        EditRequest((*references[:n], pictures(1, seed=9)[0], *references[n + 1 :]), PROMPT, 1) for n in range(4)
+        EditRequest((*references[:n], pictures(1, seed=9)[0], *references[n + 1 :]), PROMPT, 1)
+        for n in range(4)
     ]
     first, *changed, words = engine.edit([plain, *others, EditRequest(references, "a blue can", 1)])
-    assert min(difference(first, edit) for edit in [*changed, words]) > 3
+    assert min(difference(first, edit) for edit in [*changed, words]) >= 3
 
 
 def test_shots_with_other_numbers_of_references_come_back_in_order(engine, request_for):
     requests = [request_for(count=count, seed=count) for count in (2, 4, 2, 5)]
     edits = engine.edit(requests)
-    assert [difference(edit, engine.edit([request])[0]) <= 1 for edit, request in zip(edits, requests, strict=True)]
+    assert [
+        difference(edit, engine.edit([request])[0]) <= 1
+        for edit, request in zip(edits, requests, strict=True)
+    ]
     assert [edit.used["batch"] for edit in edits] == [2, 1, 2, 1]
 
 
@@ -77,7 +81,7 @@ def test_an_edit_says_what_made_it(engine, request_for, presets):
 
 
 def test_loras_change_the_picture_by_their_strength_and_leave_no_trace(make_engine, request_for):
-    engine = make_engine()
+    engine = make_engine(batch=1)
     before = engine.edit([request_for()])[0]
     asked = [None, ("warm", 1.0), ("cool", 0.8), ("warm", 0.0), ("warm", 0.5), ("warm", 1.0), None]
     edits = engine.edit([request_for(lora=LoraChoice(*choice) if choice else None) for choice in asked])
@@ -86,7 +90,7 @@ def test_loras_change_the_picture_by_their_strength_and_leave_no_trace(make_engi
     assert difference(before, plain) == difference(plain, zero) == difference(plain, last) == 0
     assert difference(warm, again) == 0
     assert min(difference(plain, warm), difference(plain, cool), difference(warm, cool)) > 30
-    assert 0 < np.abs(half.picture - plain.picture.astype(float)).mean()
+    assert np.abs(half.picture - plain.picture.astype(float)).mean() > 0
     assert difference(half, warm) > 3
     assert zero.used["loras"][0]["strength"] == 0
 
@@ -127,7 +131,10 @@ def test_each_lora_is_loaded_once_however_requests_are_mixed(make_engine, reques
     engine.warm_up()
     swaps = []
     use = engine._driver.use_lora
-    engine._driver.use_lora = lambda preset, strength: (swaps.append(preset and preset.label), use(preset, strength))
+    engine._driver.use_lora = lambda preset, strength: (
+        swaps.append(preset and preset.label),
+        use(preset, strength),
+    )
     choices = [None, "warm", None, "cool", "warm", "cool"]
     requests = [request_for(seed=n, lora=c and LoraChoice(c, 1.0)) for n, c in enumerate(choices)]
     mixed = engine.edit(requests)
@@ -267,7 +274,9 @@ def test_half_precision_stays_near_single_precision(make_engine, request_for):
 
 def test_damaged_weights_name_the_settings_key(make_engine, klein_folder, tmp_path):
     copy = shutil.copytree(klein_folder, tmp_path / "copy")
-    (copy / "vae/diffusion_pytorch_model.safetensors").write_bytes(b"version https://git-lfs.github.com/spec/v1")
+    (copy / "vae/diffusion_pytorch_model.safetensors").write_bytes(
+        b"version https://git-lfs.github.com/spec/v1"
+    )
     with pytest.raises(FixSettings, match=r"engine\.model: .* cannot be loaded as Flux2KleinPipeline"):
         make_engine(model=str(copy)).warm_up()
 

@@ -23,7 +23,9 @@ def view(name, level, labels=()):
     mask = flat[..., 0]
     zero = np.zeros((8, 8), np.float32)
     camera = Camera((0.0, 0.0, 1.0), (0.0, 0.0, 0.0), 40.0, 8, 8)
-    return Reference(name, camera, flat, flat, zero, np.zeros((8, 8, 3), np.float32), mask, mask, tuple(labels))
+    return Reference(
+        name, camera, flat, flat, zero, np.zeros((8, 8, 3), np.float32), mask, mask, tuple(labels)
+    )
 
 
 PHOTO = np.full((8, 8, 3), 1, np.uint8)

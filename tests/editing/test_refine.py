@@ -62,9 +62,9 @@ def codec(picture, seed=0):
     """Shrink, blur and spoil a picture as a small model's codec does."""
     small = cv2.resize(picture, (EDIT, EDIT), interpolation=cv2.INTER_AREA).astype(np.float32)
     noise = np.random.default_rng(seed).normal(0, 5, small.shape).astype(np.float32)
-    return np.clip(cv2.GaussianBlur(small, (0, 0), 0.8) + cv2.GaussianBlur(noise, (0, 0), 1.2), 0, 255).astype(
-        np.uint8
-    )
+    return np.clip(
+        cv2.GaussianBlur(small, (0, 0), 0.8) + cv2.GaussianBlur(noise, (0, 0), 1.2), 0, 255
+    ).astype(np.uint8)
 
 
 def decibels(one, other, where):
@@ -108,7 +108,9 @@ def test_the_product_keeps_the_light_that_the_edit_gave_it(case):
 def test_a_style_over_the_whole_picture_is_kept_in_full(case):
     def style(picture):
         linear = to_linear(picture)
-        return to_srgb(0.18 * (linear / 0.18) ** 1.08 * np.array([1.18, 0.93, 0.62]) + np.array([0.012, 0.004, 0]))
+        return to_srgb(
+            0.18 * (linear / 0.18) ** 1.08 * np.array([1.18, 0.93, 0.62]) + np.array([0.012, 0.004, 0])
+        )
 
     truth = style(case.truth())
     refined = refine(codec(truth), case.base, case.reference, "product").picture
@@ -180,7 +182,9 @@ def test_labels_mode_mends_labels_and_nothing_else(case):
 def test_an_edit_at_full_size_is_refined_as_well(case):
     truth = case.truth()
     random = np.random.default_rng(1)
-    edit = np.clip(cv2.GaussianBlur(truth, (0, 0), 1.0) + random.normal(0, 2, truth.shape), 0, 255).astype(np.uint8)
+    edit = np.clip(cv2.GaussianBlur(truth, (0, 0), 1.0) + random.normal(0, 2, truth.shape), 0, 255).astype(
+        np.uint8
+    )
     refined = refine(edit, case.base, case.reference, "product").picture
     inside, shadow, floor = regions(case)
     assert decibels(refined, truth, inside) > 34

@@ -216,12 +216,8 @@ def save_sdxl(folder: Path) -> Path:
     return folder
 
 
-def sdxl_lora(file: Path, folder: Path, cross: int = 2048) -> Path:
-    """A LoRA over all attentions of the small SDXL, in kohya's layout.
-
-    The small text width is not SDXL's; one absent key of the real width lets it be recognised where `cross`
-    is given.
-    """
+def sdxl_lora(file: Path, folder: Path) -> Path:
+    """A LoRA over all self-attentions of the small SDXL, in diffusers' own layout."""
     generator = torch.Generator().manual_seed(1)
     unet = UNet2DConditionModel.from_pretrained(folder, subfolder="unet")
     tensors = {}

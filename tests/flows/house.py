@@ -30,12 +30,11 @@ scenes = "scenes"
 loras = "presets.json"
 [engine]
 architecture = "flux2-klein-embedded"
-model = "weights/klein"
-size = 64
-steps = 1
+model = "no weights"
 batch = 2
+refine = "off"
 [candidates]
-wave = 2
+wave = 1
 waves = 2
 [prompt]
 template = "{{references}} put the {{title}} into image 1 as image 2 shows it. {{trigger}}"
@@ -43,15 +42,24 @@ template = "{{references}} put the {{title}} into image 1 as image 2 shows it. {
 url = "bucket"
 [ledger]
 url = "ledger.db"
+[checks.scene_kept]
+threshold = 0.5
 [checks.artifacts]
-threshold = 0.1
+enabled = false
+threshold = 0.5
+[checks.text_orientation]
+enabled = false
+threshold = 0.5
+[checks.alignment]
+enabled = false
+threshold = 0.5
 """
 
 
 def build_house(folder: Path, rows: tuple[str, ...] = ROWS) -> Path:
     """Write settings, scenes, models and the catalogue below `folder`; returns the catalogue."""
-    for name in ("3d", "scenes", "weights/klein"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
+    for name in ("3d", "scenes"):
+        (folder / name).mkdir(parents=True)
     for name in ("mug-sunday", "can-volta"):
         for ending in (".glb", ".truth.json"):
             shutil.copy(ASSETS / f"{name}{ending}", folder / "3d")

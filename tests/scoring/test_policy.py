@@ -154,7 +154,7 @@ PLUGIN = """
 from scoring.check import Check, CheckSettings
 
 def judge(inputs, settings):
-    return [CHECK.result(float(i.candidate.mean() > 10), settings.threshold, "Bright enough.") for i in inputs]
+    return [CHECK.result(float(i.candidate.mean() > 10), settings.threshold, "Bright.") for i in inputs]
 
 CHECK = Check("brightness", "7", CheckSettings, {"threshold": 0.5}, judge)
 """

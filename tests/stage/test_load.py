@@ -258,6 +258,18 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         lambda document: document["meshes"][0]["primitives"][0]["attributes"].pop("TEXCOORD_0"),
         "has a texture but a part of it has no UV",
     ),
+    "metal": (
+        _set("materials", 0, "pbrMetallicRoughness", "metallicFactor", value=1e9),
+        "has a metallicFactor of 1e",
+    ),
+    "no number": (
+        _set("materials", 0, "pbrMetallicRoughness", "roughnessFactor", value=float("nan")),
+        "has a roughnessFactor of nan",
+    ),
+    "bright": (
+        _set("materials", 0, "pbrMetallicRoughness", "baseColorFactor", value=[9, 0, 0, 1]),
+        "base colour outside 0 to 1",
+    ),
     "alpha": (_set("materials", 0, "alphaMode", value="GLOW"), "unknown alpha mode 'GLOW'"),
 }
 

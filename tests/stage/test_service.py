@@ -15,8 +15,6 @@ from packline.stage.cache import fingerprint
 from packline.stage.service import RenderJob, SceneView, render_product, render_products
 from tests.stage.build import MIDDLE, Gltf, box, print_of
 
-SCENE = Path("assets/scenes")
-
 
 def model(path: Path) -> Path:
     gltf = Gltf()

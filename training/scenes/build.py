@@ -10,7 +10,7 @@ from training.scenes.finish import GROUNDS, Finish, linear, linen, paper, plain,
 from training.scenes.noise import field, step
 from training.scenes.props import PROPS
 from training.scenes.solid import Solid, box, grid, lathe, quad
-from training.scenes.spec import KEY_DISTANCE, SceneSpec
+from training.scenes.spec import KEY_DISTANCE, Prop, SceneSpec
 
 GLAZES = ((228, 228, 222), (196, 208, 200), (122, 146, 140), (60, 84, 92), (206, 178, 160), (168, 186, 200))
 
@@ -19,17 +19,23 @@ def solids(spec: SceneSpec, texels: int) -> list[Solid]:
     """Everything in the set but the lights; maps are `texels` square."""
     rng = np.random.default_rng(spec.seed)
     out = _ground(spec, rng, texels) + _back(spec, rng, texels)
-    azimuth = np.radians(spec.azimuth)
-    behind = -np.array([np.sin(azimuth), 0.0, np.cos(azimuth)])
-    right = np.array([np.cos(azimuth), 0.0, -np.sin(azimuth)])
     for prop in spec.props:
-        spot = prop.beside * right + prop.behind * behind
-        if spec.back != "room":
-            spot[2] = max(spot[2], -spec.back_distance + 0.13)
+        spot = _spot(spec, prop)
         out += [part.moved(spot, spec.azimuth + prop.turn) for part in PROPS[prop.name](rng)]
     if spec.key.gobo:
         out += _window(spec)
     return out
+
+
+def _spot(spec: SceneSpec, prop: Prop) -> NDArray[np.float64]:
+    """Where a prop stands, world metres, shape (3,); never inside the wall."""
+    azimuth = np.radians(spec.azimuth)
+    behind = -np.array([np.sin(azimuth), 0.0, np.cos(azimuth)])
+    right = np.array([np.cos(azimuth), 0.0, -np.sin(azimuth)])
+    spot = prop.beside * right + prop.behind * behind
+    if spec.back != "room":
+        spot[2] = max(spot[2], -spec.back_distance + 0.13)
+    return np.asarray(spot)
 
 
 def _finish(spec: SceneSpec, rng: np.random.Generator, texels: int) -> Finish:
@@ -106,7 +112,7 @@ def _sweep(finish: Finish, low: float, back: float) -> Solid:
 
 
 def _cloth(spec: SceneSpec, finish: Finish, rng: np.random.Generator) -> Solid:
-    """A cloth that lies flat where the product stands and ripples around it."""
+    """A cloth that lies flat where the product and props stand and ripples around them."""
     count, half = 420, 1.15
     x, z = np.meshgrid(np.linspace(-half, half, count), np.linspace(-half, half, count))
     if spec.back != "room":
@@ -119,6 +125,10 @@ def _cloth(spec: SceneSpec, finish: Finish, rng: np.random.Generator) -> Solid:
     patches = step(-0.2, 1.0, field(rng, count, 2 * half, 0.35))
     ripples = 0.012 * field(rng, count, 2 * half, 0.22) + 0.0025 * field(rng, count, 2 * half, 0.07)
     free = step(0.24, 0.5, around.astype(np.float32))
+    for prop in spec.props:
+        spot = _spot(spec, prop)
+        # props press the cloth flat as well
+        free = free * step(0.08, 0.2, np.hypot(x - spot[0], z - spot[2]).astype(np.float32))
     low = cv2.GaussianBlur((folds * patches).astype(np.float32), (0, 0), 3.5)
     y = free * np.maximum(0.04 * low + ripples, -0.002 + 0.0015 * ripples) + 0.0004 * (1 - free) * ripples
     return grid(np.stack([x, y, z], -1), _map(x, z, spec.grain_turn, finish.span), finish)
@@ -199,8 +209,9 @@ def surroundings(spec: SceneSpec) -> NDArray[np.float32]:
     picture *= 1.0 + 0.45 * towards * np.clip(1 - np.abs(up), 0, 1)[..., None]
     if spec.back == "room":
         _paint_room(picture, wall, rng)
-    picture = cv2.GaussianBlur(np.concatenate([picture] * 3, 1).astype(np.float32), (0, 0), 1.6)
-    return np.asarray(np.ascontiguousarray(picture[:, columns : 2 * columns]) * spec.fill_light, np.float32)
+    # three copies side by side, so that the blur goes round
+    blurred = cv2.GaussianBlur(np.concatenate([picture] * 3, 1).astype(np.float32), (0, 0), 1.6)
+    return np.asarray(np.ascontiguousarray(blurred[:, columns : 2 * columns]) * spec.fill_light, np.float32)
 
 
 def _paint_room(picture: NDArray[np.float64], wall: NDArray[np.float64], rng: np.random.Generator) -> None:

@@ -30,7 +30,7 @@ DEMO: dict[str, SceneSpec] = {
     "linen-fabric": SceneSpec(
         kind="fabric", seed=9304, ground="linen", tone="plain", back="wall", back_distance=1.0,
         wall=linear(150, 160, 156), height=0.6, distance=0.95, azimuth=14.0,
-        key=Key(78.0, 34.0, 8.0, warmth(5600)),
+        key=Key(68.0, 42.0, 8.0, warmth(5600)),
         props=(Prop("vase", -0.4, 0.55), Prop("candle", -0.24, 0.62)),
         aside=0.03, turn=-8.0, aperture=0.009, fill_light=0.4, cloth=linear(226, 220, 208), grain_turn=18.0,
     ),
@@ -58,7 +58,7 @@ DEMO: dict[str, SceneSpec] = {
         kind="plinth", seed=9708, ground="concrete", tone="warm concrete", back="wall", back_distance=1.1,
         wall=linear(196, 160, 140), height=0.34, distance=1.15, azimuth=-18.0,
         key=Key(40.0, 40.0, 2.4, warmth(5000), "sun"),
-        aside=0.0, turn=4.0, aperture=0.009, fill_light=0.4, grain_turn=20.0,
+        aside=0.0, turn=4.0, aperture=0.009, fill_light=0.4, grain_turn=-11.0,
     ),
     "kitchen-counter": SceneSpec(
         kind="counter", seed=9809, ground="terrazzo", tone="cream", back="tiles", back_distance=0.5,

@@ -84,7 +84,7 @@ def measure(spec: SceneSpec) -> Measured:
     for seed, signs in enumerate(((1, 1, 1), (-1, 1, -1), (1, -1, -1), (-1, -1, 1))):
         side = (signs[0] * corner, signs[1] * corner, signs[2] * corner)
         sensor = tracer.probe(centre, radius, side)
-        light = tracer.trace(scene, sensor, 96, seed)
+        shown = tracer.trace(scene, sensor, 96, seed)
         seen = tracer.features(scene, sensor, "n:sh_normal,p:position", 16, seed)
         length = np.linalg.norm(seen[..., :3], axis=-1)
         # the picture's corners look past the sphere
@@ -92,7 +92,7 @@ def measure(spec: SceneSpec) -> Measured:
             np.linalg.norm(seen[..., 3:6] - np.asarray(centre), axis=-1) < 1.02 * radius
         )
         normals.append(seen[inside, :3] / length[inside, None])
-        radiance.append(light[inside] / 0.5)
+        radiance.append(shown[inside] / 0.5)
     direction = np.asarray(spec.key_direction)
     found = fit_light(
         np.concatenate(normals).astype(float), np.concatenate(radiance).astype(float), direction

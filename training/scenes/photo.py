@@ -48,7 +48,7 @@ def clean(
         Passes; the last reaches ``2 ** levels`` pixels.
     """
     base = np.maximum(albedo, 0.0) + 0.03
-    first, second = (_without_fireflies(half / base) for half in halves)
+    first, second = (_without_fireflies(np.asarray(half / base, np.float32)) for half in halves)
     light = (first + second) / 2
     noise = ((first - second) ** 2).mean(-1) / 4
     noise = cv2.GaussianBlur(noise, (0, 0), 2.5)
@@ -87,18 +87,17 @@ def clean(
 def _without_fireflies(light: Floats) -> Floats:
     """Single pixels far brighter than their neighbours are paths that found the key by luck: cap them."""
     cap = 1.5 * cv2.medianBlur(np.ascontiguousarray(light), 5) + 0.02
-    return np.minimum(light, cap)
+    return np.asarray(np.minimum(light, cap), np.float32)
 
 
 def grain(picture: Floats, seed: int, strength: float = 0.008) -> Floats:
     """Photographic grain: a share of the light's square root, slightly soft, mostly without colour."""
     rng = np.random.default_rng([seed, 11])
     rows, columns = picture.shape[:2]
-    grey = cv2.GaussianBlur(rng.standard_normal((rows, columns, 1)).astype(np.float32), (0, 0), 0.6)[
-        ..., None
-    ]
+    grey = cv2.GaussianBlur(rng.standard_normal((rows, columns)).astype(np.float32), (0, 0), 0.6)[..., None]
     tint = cv2.GaussianBlur(rng.standard_normal((rows, columns, 3)).astype(np.float32), (0, 0), 0.8)
-    return picture + strength * np.sqrt(np.maximum(picture, 0.0)) * (grey + 0.35 * tint)
+    speckle = strength * np.sqrt(np.maximum(picture, 0.0)) * (grey + 0.35 * tint)
+    return np.asarray(picture + speckle, np.float32)
 
 
 def render(spec: SceneSpec, size: int, samples: int, seed: int) -> NDArray[np.uint8]:

@@ -32,7 +32,7 @@ class Solid:
     uv: Floats
     finish: Finish
 
-    def moved(self, shift: Sequence[float], turn: float = 0.0, tilt: float = 0.0) -> Solid:
+    def moved(self, shift: Sequence[float] | Floats, turn: float = 0.0, tilt: float = 0.0) -> Solid:
         """Tilted about X, then turned about Y (degrees), then shifted (metres)."""
         a, b = np.radians(turn), np.radians(tilt)
         about_x = np.array([[1, 0, 0], [0, np.cos(b), -np.sin(b)], [0, np.sin(b), np.cos(b)]])

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import mitsuba as mi
+import mitsuba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +17,9 @@ from training.scenes.build import key_half_size, solids, surroundings
 from training.scenes.finish import Finish
 from training.scenes.solid import Solid
 from training.scenes.spec import SceneSpec
+
+#: Mitsuba; its stubs promise less than its functions take.
+mi: Any = mitsuba
 
 # The compiled variant is four times as fast but needs LLVM 16 or newer, which aborts the process when it is
 # too old; so it is used only where the user names a library.

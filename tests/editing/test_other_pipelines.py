@@ -1,0 +1,120 @@
+"""The pipelines beside klein, small and real."""
+
+from __future__ import annotations
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from packline.editing.engine import EditRequest, LoraChoice
+from packline.editing.engines import open_engine
+from packline.editing.loras import Presets, load_presets
+from packline.errors import FixSettings, GiveUp
+from packline.settings import EngineSettings
+
+
+def difference(one, other):
+    return int(np.abs(one.picture.astype(int) - other.picture).max())
+
+
+def open_small(architecture, model, presets=None, **changes):
+    asked = {"device": "cpu", "size": 64, "steps": 2, "batch": 4, "guidance": 2.0, **changes}
+    return open_engine(
+        EngineSettings(architecture=architecture, model=str(model), **asked), presets or Presets()
+    )
+
+
+@pytest.fixture(scope="module")
+def sdxl_folder(tmp_path_factory):
+    from tiny_models import save_sdxl
+
+    return save_sdxl(tmp_path_factory.mktemp("sdxl") / "model")
+
+
+@pytest.fixture(scope="module")
+def sdxl(sdxl_folder):
+    return open_small("sdxl", sdxl_folder)
+
+
+@pytest.fixture
+def placed(pictures):
+    mask = np.zeros((96, 96), np.uint8)
+    mask[24:72, 24:72] = 255
+
+    def make(shot=0, seed=1, lora=None):
+        return EditRequest(pictures(3, shot), "a red shoe", seed, lora, mask)
+
+    return make
+
+
+def test_sdxl_candidates_in_a_batch_equal_those_made_alone(sdxl, placed):
+    requests = [placed(shot, seed) for shot in range(2) for seed in range(2)]
+    together = sdxl.edit(requests)
+    assert [edit.used["batch"] for edit in together] == [4] * 4
+    assert max(difference(edit, sdxl.edit([r])[0]) for edit, r in zip(together, requests, strict=True)) <= 1
+    assert difference(together[0], together[1]) > 30
+    assert difference(together[0], together[2]) > 30
+
+
+def test_sdxl_starts_from_the_render_in_the_photo(sdxl_folder, placed):
+    from packline.editing.image_to_image import place
+
+    request = placed()
+    start = place(request, 96, 96)
+    inside = cv2.erode(request.mask, np.ones((5, 5))) > 0
+    assert np.array_equal(start[inside], request.references[1][inside])
+    assert np.array_equal(start[request.mask == 0], request.references[0][request.mask == 0])
+    with pytest.raises(GiveUp, match="needs the product in place as image 2, and its mask"):
+        place(EditRequest(request.references, "x", 1), 96, 96)
+
+
+def test_an_sdxl_lora_is_switched_on_and_off_without_a_trace(sdxl_folder, placed, tmp_path):
+    from tiny_models import sdxl_lora
+
+    sdxl_lora(tmp_path / "style.safetensors", sdxl_folder)
+    entry = {"label": "style", "base_architecture": "sdxl", "path": "style.safetensors"}
+    (tmp_path / "presets.json").write_text(json.dumps({"loras": [entry]}))
+    engine = open_small("sdxl", sdxl_folder, load_presets(tmp_path / "presets.json"), batch=1)
+    choices = [None, LoraChoice("style", 1.0), None, LoraChoice("style", 0.4)]
+    plain, full, again, some = (engine.edit([placed(lora=choice)])[0] for choice in choices)
+    assert difference(plain, again) == 0
+    assert min(difference(plain, full), difference(full, some)) > 3
+    assert full.used["loras"][0]["label"] == "style"
+
+
+def test_a_clip_prompt_of_more_than_77_tokens_is_refused(sdxl, placed):
+    request = placed()
+    with pytest.raises(GiveUp, match="engine embedded reads 77"):
+        sdxl.edit([EditRequest(request.references, "a shoe " * 40, 1, None, request.mask)])
+
+
+def test_too_few_steps_for_a_denoise_name_the_settings_key(sdxl_folder):
+    with pytest.raises(FixSettings, match=r"engine\.steps is 1, but sdxl .* needs 2 or more"):
+        open_small("sdxl", sdxl_folder, steps=1).warm_up()
+
+
+@pytest.fixture(scope="module")
+def qwen(tmp_path_factory):
+    import diffusers.pipelines.qwenimage.pipeline_qwenimage_edit_plus as module
+    from tiny_models import save_qwen
+
+    # the pipeline enlarges every reference to a megapixel, which is all of this test's time
+    patch = pytest.MonkeyPatch()
+    patch.setattr(module, "VAE_IMAGE_SIZE", 64 * 64)
+    patch.setattr(module, "CONDITION_IMAGE_SIZE", 56 * 56)
+    yield open_small("qwen-image-edit-plus", save_qwen(tmp_path_factory.mktemp("qwen") / "model"))
+    patch.undo()
+
+
+def test_qwen_candidates_that_share_references_go_together_and_equal_those_made_alone(qwen, pictures):
+    requests = [
+        EditRequest(pictures(2, shot), "put the red shoe", seed) for shot in (0, 1) for seed in (1, 2)
+    ]
+    edits = qwen.edit([requests[0], requests[2], requests[1], requests[3]])
+    assert [edit.used["batch"] for edit in edits] == [2] * 4
+    alone = [qwen.edit([requests[number]])[0] for number in (0, 2, 1, 3)]
+    assert max(map(difference, edits, alone)) <= 1
+    assert edits[0].picture.shape == (64, 64, 3)
+    assert min(difference(edits[0], other) for other in edits[1:]) > 3

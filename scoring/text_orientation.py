@@ -29,6 +29,8 @@ SQUARE = 1.6
 # cannot be told from the truth
 SAME_LOOK = 0.88
 SAME_LETTERS = 0.75
+# a whole unit of correlation counts as much as this much log likelihood a letter
+LOOK_WEIGHT = 8.0
 # a look this sure of the right direction needs no second opinion on the wrong ones
 SURE_LOOK = 0.6
 SURE_MARGIN = 0.15
@@ -63,10 +65,15 @@ class _Print:
     strip: Picture
     template: Floats
     axis: Floats
-    hypotheses: tuple[str, ...]
+    looks: dict[str, float]
     same: frozenset[str]
     why_not: str
     readings: dict[str, Reading]
+
+    @property
+    def hypotheses(self) -> tuple[str, ...]:
+        """Every way in which the label could be drawn in its own place."""
+        return tuple(self.looks)
 
     @property
     def contradiction(self) -> str:
@@ -141,7 +148,8 @@ def _prints(scenes: dict[int, Reference], settings: TextSettings) -> dict[int, l
                 if how == KEEP or (look.correlation > SAME_LOOK and look.weakest > SAME_LETTERS)
             )
             why = _why_not(truth, text, settings)
-            out[key].append(_Print(part, text, strip, template, axis, kinds, same, why, {}))
+            alike = {how: look.correlation for how, look in looks.items()}
+            out[key].append(_Print(part, text, strip, template, axis, alike, same, why, {}))
     every = [label for labels in out.values() for label in labels]
     _read([(label, label.readings, {KEEP: strips.core(label.strip)}) for label in every])
     # only a render that cannot be read as declared is asked what it says otherwise
@@ -252,28 +260,29 @@ def _ink(strip: Picture) -> float:
 def _direction(seen: _Seen) -> tuple[str, float]:
     """The way in which the label is drawn, and how sure that it is the right way, 0 to 1."""
     label = seen.print
-    if len(seen.readings) == 1:
-        looks = {how: 8.0 * match.correlation for how, match in seen.matches.items()}
-        return _verdict(looks, label.same)
-    rated: dict[str, float] = {}
-    for how, reading in seen.readings.items():
-        look = seen.matches[how].correlation if how in seen.matches else 0.0
-        likelihood = max(reading.likelihood, -6.0)
-        # what the recogniser cannot tell from the truth on the render itself is left to the look
-        confused = how in seen.alike and seen.alike[how].likelihood > READABLE
-        heard = seen.readings[KEEP].likelihood if confused and how not in label.same else likelihood
-        rated[how] = (max(heard, -6.0) if label.readable else 0.0) + 8.0 * look
-    return _verdict(rated, label.same)
+    right = max(seen.matches[how].correlation for how in label.same)
+    heard = _heard(seen, KEEP)
+    worst, least = KEEP, np.inf
+    for how, match in seen.matches.items():
+        if how in label.same:
+            continue
+        # where the render itself looks nearly alike turned over, small differences count for more
+        weight = LOOK_WEIGHT * min(3.0, 0.5 / max(1e-3, 1 - label.looks.get(how, 0.0)))
+        weight = max(LOOK_WEIGHT, weight)
+        margin = heard - _heard(seen, how) + weight * (right - match.correlation)
+        if margin < least:
+            worst, least = how, margin
+    return (KEEP if least > 0 else worst), _sigmoid(1.6 * least)
 
 
-def _verdict(rated: dict[str, float], same: frozenset[str]) -> tuple[str, float]:
-    right = max(rated[how] for how in same if how in rated)
-    wrong = {how: value for how, value in rated.items() if how not in same}
-    if not wrong:
-        return KEEP, 1.0
-    worst = max(wrong, key=lambda how: wrong[how])
-    margin = right - wrong[worst]
-    return (KEEP if margin > 0 else worst), _sigmoid(1.6 * margin)
+def _heard(seen: _Seen, how: str) -> float:
+    """What the recogniser says for a hypothesis, as log likelihood a letter; the same for all it cannot tell."""
+    label = seen.print
+    if not label.readable or how not in seen.readings:
+        return max(seen.readings[KEEP].likelihood, -6.0) if label.readable else 0.0
+    # what it cannot tell from the truth on the render itself is left to the look
+    confused = how in seen.alike and seen.alike[how].likelihood > READABLE
+    return max(seen.readings[KEEP if confused else how].likelihood, -6.0)
 
 
 def _spelling(seen: _Seen) -> float:
@@ -289,7 +298,7 @@ def _spelling(seen: _Seen) -> float:
     # every letter may be there and one too many besides: then the whole is less likely than its letters
     surplus = reading.likelihood * len(letters) - float(np.sum(reading.letters))
     worst = float(np.clip(min(letters.min(), surplus), -9.0, 0.0))
-    return _sigmoid(4.0 + 1.8 * worst + 2.0 * min(appearance, 1.0))
+    return _sigmoid(3.0 + 2.5 * worst + 1.5 * min(appearance, 1.0))
 
 
 def _sigmoid(value: float) -> float:

@@ -28,7 +28,7 @@ from torch.nn import functional
 Picture = NDArray[np.uint8]
 SIZE = 112
 MARGIN = 0.25  # around the product, as the check crops
-RIVALS = 48  # captions a step of what none of its pictures shows
+RIVALS = 24  # captions a step of what none of its pictures shows
 
 CONFIG: dict[str, Any] = {
     "embed_dim": 128,

@@ -286,13 +286,13 @@ def sketch_pairs(count: int, seed: int) -> list[Pair]:
 def main() -> None:
     """Run the lessons that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("lesson", choices=["sketches", "pairs"])
+    parser.add_argument("lesson", choices=["sketches", "decoder", "pairs"])
     parser.add_argument("--cpu-minutes", type=float, default=20)
-    parser.add_argument("--decoder-minutes", type=float, default=6)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--whole-from", type=float, default=0.6, help="share of the time spent on windows")
+    parser.add_argument("--until", type=float, default=0.02, help="rate at the end, as a share of the peak")
     parser.add_argument("--compile", action="store_true", help="compile the blocks: a quarter faster, two minutes' wait")
     parser.add_argument("--pairs", type=Path, default=Path("work/train/pairs"))
     parser.add_argument("--start", type=Path, help="pipeline to go on from; default: the sketches'")
@@ -301,10 +301,7 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     torch.manual_seed(0)
-    if asked.lesson == "sketches":
-        _sketches(asked)
-    else:
-        _pairs(asked)
+    {"sketches": _sketches, "decoder": _decoder, "pairs": _pairs}[asked.lesson](asked)
 
 
 def _sketches(asked: argparse.Namespace) -> None:
@@ -394,22 +391,31 @@ class Shelf:
         return self.whole
 
 
+def _decoder(asked: argparse.Namespace) -> None:
+    from diffusers import Flux2KleinPipeline
+
+    vae = Flux2KleinPipeline.from_pretrained(asked.start or asked.work / "sketches", torch_dtype=torch.float32).vae
+    files = sorted(asked.pairs.glob("*.npz"))[1:21]
+    pool = np.concatenate([np.stack([pair.base, pair.out]) for file in files for pair in load_pairs(file)])
+    rng = np.random.default_rng(0)
+
+    def crops() -> np.ndarray[Any, np.dtype[np.uint8]]:
+        at = rng.integers(0, (SIZE - 64) // 8 + 1, (8, 2)) * 8
+        return np.stack([pool[rng.integers(len(pool)), y : y + 64, x : x + 64] for y, x in at])
+
+    codec.train_decoder(vae, crops, asked.cpu_minutes)
+    vae.save_pretrained(asked.work / "vae")
+
+
 def _pairs(asked: argparse.Namespace) -> None:
     from diffusers import Flux2KleinPipeline
 
     pipe = Flux2KleinPipeline.from_pretrained(asked.start or asked.work / "sketches", torch_dtype=torch.float32)
     vae, words = pipe.vae.eval(), pipe.tokenizer
+    if (asked.work / "vae").exists():
+        # the encoder is the same; this one's decoder is trained
+        vae = AutoencoderKLFlux2.from_pretrained(asked.work / "vae").eval()
     shelf = Shelf(asked.pairs, vae, words)
-    if asked.decoder_minutes > 0:
-        pool = np.concatenate([np.stack([p.base, p.out]) for file in sorted(asked.pairs.glob("*.npz")) for p in load_pairs(file)])
-        rng = np.random.default_rng(0)
-
-        def crops() -> np.ndarray[Any, np.dtype[np.uint8]]:
-            at = rng.integers(0, (SIZE - 64) // 8 + 1, (8, 2)) * 8
-            return np.stack([pool[rng.integers(len(pool)), y : y + 64, x : x + 64] for y, x in at])
-
-        codec.train_decoder(vae, crops, asked.decoder_minutes)
-        del pool
     if asked.compile:
         for block in (*pipe.transformer.transformer_blocks, *pipe.transformer.single_transformer_blocks):
             block.compile(dynamic=False)
@@ -436,7 +442,7 @@ def _pairs(asked: argparse.Namespace) -> None:
         asked.cpu_minutes,
         asked.batch,
         lambda done: CELLS // 2 if done < asked.whole_from else CELLS,
-        until=0.02,
+        until=asked.until,
         checkpoint=checkpoint,
     )
     write(asked.out)

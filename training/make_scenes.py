@@ -53,9 +53,7 @@ def main() -> None:
     parser.add_argument(
         "--size", type=int, help="side in pixels (default: 1024 for the demo, 256 for training)"
     )
-    parser.add_argument(
-        "--samples", type=int, help="paths a pixel (default: 24 for the demo, 32 for training)"
-    )
+    parser.add_argument("--samples", type=int, help="paths a pixel (default 32)")
     parser.add_argument("--threads", type=int, default=1, help="threads of the path tracer (default 1)")
     parser.add_argument("--out", type=Path, help="folder (default assets/scenes or work/train/scenes)")
     arguments = parser.parse_args()
@@ -69,7 +67,7 @@ def main() -> None:
             if arguments.only and name not in arguments.only:
                 continue
             record = write(
-                spec, folder, name, arguments.size or 1024, arguments.samples or 24, number, ".jpg"
+                spec, folder, name, arguments.size or 1024, arguments.samples or 32, number, ".jpg"
             )
             print(f"{record}: light explained to {measure(spec).residual:.1%} of its peak", flush=True)
     if arguments.train is not None:

@@ -22,7 +22,7 @@ VOCABULARY = 768
 TEXT_WIDTH = 96
 TEXT_LAYERS = 4
 OUT_LAYERS = (1, 2, 3)  # hidden states that condition the transformer, as klein takes 9, 18 and 27
-PROMPT_TOKENS = 112
+PROMPT_TOKENS = 136
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<think>", "</think>")
 # Qwen's pre-tokeniser: contractions, words with their space, digits one by one, signs, line ends
 WORDS = (

@@ -37,9 +37,7 @@ def show_flags(order: Order) -> list[ShotRecord]:
     settings = order.read_settings()
     ledger = Ledger(settings.ledger.url)
     if ledger.latest_run(settings.run.name) is None:
-        raise FixSettings(
-            f"Catalogue {settings.run.name} was never run; run packline run {order.catalog} first."
-        )
+        raise _never_run(settings.run.name, order)
     found = ledger.flags(settings.run.name)
     if found:
         out.print(flag_table(found))
@@ -60,9 +58,7 @@ def rewrite_report(order: Order) -> None:
     line = open_line(order)
     latest = line.ledger.latest_run(line.catalog.name)
     if latest is None:
-        raise FixSettings(
-            f"Catalogue {line.catalog.name} was never run; run packline run {order.catalog} first."
-        )
+        raise _never_run(line.catalog.name, order)
     console().print(str(report(line, latest.id)), highlight=False, markup=False, soft_wrap=True)
 
 

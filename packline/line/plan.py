@@ -78,9 +78,9 @@ def begin_run(line: Line) -> Plan:
         Where the catalog, the settings, the ledger or the bucket would make every shot fail.
     """
     _check_skus(line)
-    shots = list(line.shots.values())
-    line.bucket.check_writable()
     catalog, ledger = line.catalog, line.ledger
+    line.bucket.check_writable()
+    shots = list(line.shots.values())
     run = ledger.begin_run(catalog.name, line.order.to_dict())
     try:
         ledger.record_catalog(run, catalog)

@@ -29,7 +29,7 @@ serve: setup
 	@.venv/bin/packline serve
 
 train: setup
-	$(PYTHON) -m training.editor
+	$(PYTHON) -m training
 
 lint: setup
 	.venv/bin/ruff check .

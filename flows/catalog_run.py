@@ -22,7 +22,7 @@ from tasks import candidates, publication, references, scorecards
 from tasks.candidates import edit_candidates
 from tasks.closing import close, write_report
 from tasks.opening import line_of
-from tasks.plan import plan_run
+from tasks.plan import foresee_run, plan_run
 from tasks.publication import publish_selects, release_published
 from tasks.references import render_references
 from tasks.scorecards import score_candidates
@@ -60,10 +60,9 @@ def catalog_run(
     """
     order = Order(Path(catalog), Path(settings) if settings else None, environment, tuple(only), again)
     try:
-        plan = plan_run(order)
         if plan_only:
-            return _planned(order, plan)
-        closing = run_stations(order, plan)
+            return Completed(name="Planned", message=foresee_run(order))
+        closing = run_stations(order, plan_run(order))
     except FixSettings as error:
         logger.error("%s", error)
         return Failed(name="Fix settings", message=str(error))
@@ -167,9 +166,3 @@ class Chunks:
                 self._order, self._run, keys, f"{name} was lost ({type(error).__name__}); run it again."
             )
             return []
-
-
-def _planned(order: Order, plan: Plan) -> State[Any]:
-    line_of(order).ledger.end_run(plan.run, COMPLETED, {"shots": plan.shots, "why": plan.why})
-    reasons = "; ".join(f"{count} {why}" for why, count in plan.why.items()) or "nothing to do"
-    return Completed(name="Planned", message=f"{plan.shots} shots: {reasons}.", data=plan.run)

@@ -276,7 +276,7 @@ def _direction(seen: _Seen) -> tuple[str, float]:
 
 
 def _heard(seen: _Seen, how: str) -> float:
-    """What the recogniser says for a hypothesis, as log likelihood a letter; the same for all it cannot tell."""
+    """Log likelihood a letter that the recogniser gives a hypothesis; one value where it cannot tell."""
     label = seen.print
     if not label.readable or how not in seen.readings:
         return max(seen.readings[KEEP].likelihood, -6.0) if label.readable else 0.0

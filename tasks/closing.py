@@ -18,7 +18,7 @@ from tasks.retrying import OPTIONS, timed
 _MOST_ROWS = 1000
 
 
-@task(name="report", tags=["cpu"], timeout_seconds=3600, **OPTIONS)
+@task(name="report", task_run_name="report", tags=["cpu"], timeout_seconds=3600, **OPTIONS)
 def write_report(order: Order, run: str) -> str:
     """Write the HTML report."""
     line = line_of(order)
@@ -26,7 +26,7 @@ def write_report(order: Order, run: str) -> str:
         return str(report(line, run))
 
 
-@task(name="close", tags=["cpu"], timeout_seconds=600, **OPTIONS)
+@task(name="close", task_run_name="close the run", tags=["cpu"], timeout_seconds=600, **OPTIONS)
 def close(order: Order, run: str) -> Closing:
     """End the run in the ledger and show its outcome in the UI."""
     line = line_of(order)

@@ -37,7 +37,7 @@ def publish_selects(order: Order, run: str, keys: list[str]) -> None:
             tally(shot.key)
 
 
-@task(name="release", tags=["bucket"], timeout_seconds=1800, **OPTIONS)
+@task(name="release", task_run_name="release", tags=["bucket"], timeout_seconds=1800, **OPTIONS)
 def release_published(order: Order, run: str) -> str:
     """Write the manifest and let the environment point at it; returns the manifest's key."""
     line = line_of(order)

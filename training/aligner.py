@@ -397,7 +397,9 @@ def write(model: Any, folder: Path, notes: dict[str, Any] | None = None) -> None
         name: value.detach().half().contiguous() if value.is_floating_point() else value.clone()
         for name, value in model.state_dict().items()
     }
-    save_file(weights, str(folder / "open_clip_model.safetensors"), metadata={"format": "pt"})
+    file = folder / "open_clip_model.safetensors"
+    save_file(weights, str(file), metadata={"format": "pt"})
+    file.chmod(0o644)
     if notes is not None:
         (folder / "training.json").write_text(json.dumps(notes, indent=1) + "\n")
 

@@ -34,6 +34,7 @@ ROLES = ("base", "product", "side", "top")
 STEPS = 4
 CELLS = SIZE // 16
 SMALL = SIDE // 16
+COMPONENT_WEIGHT = torch.tensor([3.0] * 3 + [1.5] * 5 + [0.75] * (codec.LATENT - 8)).repeat_interleave(4)
 
 
 def prompt_of(meta: dict[str, Any], trigger: str = "") -> str:
@@ -195,7 +196,11 @@ class Trainer:
                 return_dict=False,
             )[0][:, : window * window]
         self.samples += batch
-        return ((velocity.float() - (noise - target)) ** 2).mean()
+        # what changes (product, shadow) counts up to three times what stays; and the first principal
+        # components, which carry colour and light, more than the last: refine takes fine detail elsewhere
+        changed = (target - tokens("base")).abs().mean(-1, keepdim=True).clamp(max=1)
+        weight = (1 + 2 * changed) * COMPONENT_WEIGHT
+        return ((velocity.float() - (noise - target)) ** 2 * weight).mean() / weight.mean()
 
     def run(
         self,

@@ -281,6 +281,7 @@ def test_a_plan_makes_nothing_and_says_what_there_is_to_do(catalog: Path, engine
     state = run(catalog, plan_only=True)
     assert (state.name, state.message) == ("Planned", "3 shots: 3 new.")
     assert engine.made == []
+    assert ledger_of(catalog).latest_run("small") is None
 
 
 def test_the_form_says_what_each_parameter_means() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,6 @@ from packline.stage.service import RenderJob, RenderResult, SceneView, render_pr
 
 # which rendered view serves a role; the other roles are named like their views
 _VIEW_OF = {"side": "left"}
-_ALWAYS = ("left", "top")
 
 
 @dataclass(frozen=True)
@@ -77,32 +76,30 @@ def render(line: Line, tries: Sequence[Try], done: Callable[[str], None]) -> Non
         Where this machine cannot draw at all.
     """
     by_product = [list(some) for _, some in groupby(tries, lambda one: line.shots[one.key].shot.product.sku)]
-    results = list(render_products([_job(line, some, _ALWAYS) for some in by_product]))
-    # only now is it known which labels are too small to read and need a close-up
-    exact: dict[str, Path] = {}
-    needed: dict[str, tuple[str, ...]] = {}
-    for some, result in zip(by_product, results, strict=True):
+    # One worker process draws everything, so one list of jobs, which grows as it is worked off: how a product
+    # looks in its scenes says which of its labels need a close-up.
+    jobs = [(some, _scenes_job(line, some)) for some in by_product]
+    scenes: dict[str, Path] = {}
+    for number, (result, (some, _)) in enumerate(zip(render_products(job for _, job in jobs), jobs)):  # noqa: B905
+        if number < len(by_product):
+            for one in some:
+                scenes[one.key] = _scenes_found(line, one, result)
+            needed = [views_needed(load(scenes[one.key])) for one in some]
+            jobs.append((some, _views_job(line, some[0], *needed)))
+            continue
         for one in some:
-            planned = line.shots[one.key]
-            exact[one.key] = found(result, _scene_view(line, planned, 0).name)[1]
-            needed[one.key] = views_needed(load(exact[one.key]))
-            for number in numbers(line, one):
-                found(result, _scene_view(line, planned, number).name)
-    close_ups = render_products(
-        _job(
-            line,
-            [],
-            tuple(dict.fromkeys((*_ALWAYS, *(view for one in some for view in needed[one.key])))),
-            some[0],
-        )
-        for some in by_product
-    )
-    for some, result in zip(by_product, close_ups, strict=True):
-        for one in some:
-            planned = line.shots[one.key]
-            folders = {view: found(result, view)[1] for view in needed[one.key]}
-            line.ledger.record_references(one.key, planned.fingerprint, {"scene": exact[one.key], **folders})
+            views = views_needed(load(scenes[one.key]))
+            folders = {"scene": scenes[one.key], **{view: found(result, view)[1] for view in views}}
+            line.ledger.record_references(one.key, line.shots[one.key].fingerprint, folders)
             done(one.key)
+
+
+def _scenes_found(line: Line, one: Try, result: RenderResult) -> Path:
+    """The folder of the shot exactly as asked, once all of the wave's candidates have theirs."""
+    planned = line.shots[one.key]
+    for number in numbers(line, one):
+        found(result, _scene_view(line, planned, number).name)
+    return found(result, _scene_view(line, planned, 0).name)[1]
 
 
 def references_of(line: Line, one: Try) -> dict[int, list[Rendered]]:
@@ -116,14 +113,14 @@ def references_of(line: Line, one: Try) -> dict[int, list[Rendered]]:
         As `render`, should any have vanished since.
     """
     planned = line.shots[one.key]
-    exact_name = _scene_view(line, planned, 0).name
-    scene = load(found(render_product(_job(line, [one], ())), exact_name)[1])
+    placed = render_product(_scenes_job(line, [one]))
+    scene = load(found(placed, _scene_view(line, planned, 0).name)[1])
     views = views_needed(scene)
-    result = render_product(_job(line, [one], views))
+    alone = render_product(_views_job(line, one, views))
     roles = choose_roles(scene, views, line.engine.capabilities.most_references)
-    others = [Rendered(role, *found(result, _VIEW_OF.get(role, role))) for role in roles[2:]]
+    others = [Rendered(role, *found(alone, _VIEW_OF.get(role, role))) for role in roles[2:]]
     return {
-        number: [Rendered("product", *found(result, _scene_view(line, planned, number).name)), *others]
+        number: [Rendered("product", *found(placed, _scene_view(line, planned, number).name)), *others]
         for number in numbers(line, one)
     }
 
@@ -154,21 +151,31 @@ def load(folder: Path) -> Reference:
     return Reference.load(folder)
 
 
-def _job(line: Line, tries: Sequence[Try], views: tuple[str, ...], of: Try | None = None) -> RenderJob:
-    """What to render for some shots of one product; `of` names the product where there are no shots."""
-    wanted: list[str | SceneView] = list(views)
-    for one in tries:
-        # number 0 is always there: it says which labels are too small
-        for number in sorted({0, *numbers(line, one)}):
-            wanted.append(_scene_view(line, line.shots[one.key], number))
-    product = line.shots[(of or tries[0]).key].shot.product
+def _scenes_job(line: Line, tries: Sequence[Try]) -> RenderJob:
+    """One product's shots of a wave, each as each candidate is to show it; number 0 is always there."""
+    views = tuple(
+        _scene_view(line, line.shots[one.key], number)
+        for one in tries
+        for number in sorted({0, *numbers(line, one)})
+    )
+    return _job(line, tries[0], views, line.settings.run.size)
+
+
+def _views_job(line: Line, one: Try, *views: Sequence[str]) -> RenderJob:
+    """The product alone; engines are shown these views at half the size, so that is how they are drawn."""
+    wanted = tuple(dict.fromkeys(chain(*views)))
+    return _job(line, one, wanted, max(line.settings.run.size // 2, 256))
+
+
+def _job(line: Line, one: Try, views: tuple[str | SceneView, ...], size: int) -> RenderJob:
+    product = line.shots[one.key].shot.product
     return RenderJob(
         sku=product.sku,
         model=product.model,
-        views=tuple(wanted),
+        views=views,
         cache=line.work / "references",
         declared=dict(product.labels),
-        size=line.settings.run.size,
+        size=size,
     )
 
 

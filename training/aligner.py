@@ -14,6 +14,7 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,11 @@ import numpy as np
 import open_clip  # type: ignore[import-untyped]
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch.nn import functional
+
+from packline.colour import to_linear, to_srgb
+from training.pairs import NAMED
 
 Picture = NDArray[np.uint8]
 SIZE = 112
@@ -153,7 +157,8 @@ def read(files: Sequence[Path], products: list[tuple[str, str]], scenes: list[st
             arrays = {name: data[name] for name in ("base", "out", "guide", "meta")}
         for photo, picture, guide, text in zip(*arrays.values(), strict=True):
             meta = json.loads(str(text))
-            colour, brand = split(meta["words"], meta["kind"])
+            _, brand = split(meta["words"], meta["kind"])
+            colour = seen_colour(guide, meta["scene"])
             mask = np.abs(guide.astype(int) - guide[0, 0].astype(int)).max(-1) > 8
             if mask.sum() < 300:
                 continue
@@ -180,6 +185,33 @@ def read(files: Sequence[Path], products: list[tuple[str, str]], scenes: list[st
         np.array(scene_of),
         tuple(sorted(brands - {""})),
     )
+
+
+def seen_colour(guide: Picture, scene: str, scenes: Path = Path("work/train/scenes")) -> str:
+    """The name of the colour that most of the product shows, with the scene's light divided out.
+
+    Parameters
+    ----------
+    guide
+        The product in place over grey, sRGB uint8 (H, W, 3).
+    """
+    light = _light(scenes / f"{scene}.json")
+    pixels = guide[np.abs(guide.astype(int) - guide[0, 0].astype(int)).max(-1) > 8]
+    albedo = np.clip(to_linear(pixels[None]) / light, 0, 1)
+    lab = cv2.cvtColor(to_srgb(albedo), cv2.COLOR_RGB2LAB)[0].astype(float)
+    table = cv2.cvtColor(np.array([list(NAMED.values())], np.uint8), cv2.COLOR_RGB2LAB)[0].astype(float)
+    # lightness counts half: shading moves it, and the name is mostly hue and strength
+    weight = np.array([0.5, 1.0, 1.0])
+    nearest = np.linalg.norm((lab[:, None] - table[None]) * weight, axis=-1).argmin(1)
+    return list(NAMED)[int(np.bincount(nearest, minlength=len(NAMED)).argmax())]
+
+
+@lru_cache(maxsize=512)
+def _light(scene: Path) -> NDArray[np.float64]:
+    """What a side that half faces the key receives, linear RGB (3,)."""
+    light = json.loads(scene.read_text())["light"]
+    key, sky, ground = (np.asarray(light[name]) for name in ("key_colour", "sky_colour", "ground_colour"))
+    return np.maximum(0.6 * key + 0.5 * (sky + ground), 0.05)
 
 
 def split(title: str, kind: str) -> tuple[str, str]:
@@ -299,7 +331,9 @@ def _tokenizer() -> Any:
     return open_clip.SimpleTokenizer(context_length=CONFIG["text_cfg"]["context_length"])
 
 
-def train(files: Sequence[Path], minutes: float, folder: Path, size: int = 48) -> dict[str, float]:
+def train(
+    files: Sequence[Path], minutes: float, folder: Path, size: int = 48, start_from: Path | None = None
+) -> dict[str, float]:
     """Train for `minutes` of this thread's time, on all shards but the last tenth, and write the model.
 
     Every step compares its pictures with the captions of their own products and scenes and of `RIVALS` more.
@@ -314,6 +348,8 @@ def train(files: Sequence[Path], minutes: float, folder: Path, size: int = 48) -
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
     model = _fresh().to(memory_format=torch.channels_last)
+    if start_from is not None:
+        model.load_state_dict(load_file(start_from / "open_clip_model.safetensors"))
     tokenize = _tokenizer()
     heavy = [p for n, p in model.named_parameters() if p.ndim > 1 and "embedding" not in n]
     light = [p for n, p in model.named_parameters() if p.ndim <= 1 or "embedding" in n]
@@ -410,6 +446,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=Path, default=Path("work/train/pairs"))
     parser.add_argument("--out", type=Path, default=Path("assets/models/aligner"))
     parser.add_argument("--minutes", type=float, default=22.0, help="of one thread's time")
+    parser.add_argument("--start", type=Path, help="a model to go on from; default: nothing")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     files = sorted(asked.pairs.glob("[0-9]*.npz"))
@@ -418,7 +455,7 @@ def main() -> None:
         raise SystemExit(
             f"There are {len(files)} shards in {asked.pairs}; run python -m training.pairs first."
         )
-    print(train(files, asked.minutes, asked.out))
+    print(train(files, asked.minutes, asked.out, start_from=asked.start))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +18,16 @@ from packline.cli.bars import Bars
 from packline.cli.closing_table import closing_tables
 from packline.cli.table import console
 from packline.errors import FixSettings, PacklineError
-from packline.line.closing import COMPLETED, WITH_FLAGS, Closing, asked_shots, close_run, report, report_file
+from packline.line.closing import (
+    CANCELLED,
+    COMPLETED,
+    WITH_FLAGS,
+    Closing,
+    asked_shots,
+    close_run,
+    report,
+    report_file,
+)
 from packline.line.order import Order
 
 
@@ -54,8 +65,14 @@ def run_catalog(order: Order) -> str:
         out.print(f"  {_plural(count, 'shot')}: {why}", markup=False, highlight=False)
 
     log = line.work / "logs" / f"{plan.run}.log"
-    with _logging_to(log), Bars(out) as bars, progress.watched_by(bars):
-        state = _flow(order, line.work / "prefect")
+    with _stopped_in_order(), _logging_to(log), Bars(out) as bars, progress.watched_by(bars):
+        try:
+            state = _flow(order, line.work / "prefect")
+        except BaseException:
+            # stopped before the flow began, which would have noted it
+            if line.ledger.run(plan.run).state == "running":
+                line.ledger.end_run(plan.run, CANCELLED, {})
+            raise
     closing = Closing(plan.run, state, asked_shots(line), report_file(line))
     for table in closing_tables(line.ledger.run(plan.run), closing.shots):
         out.print(table)
@@ -96,6 +113,19 @@ def _flow(order: Order, home: Path) -> str:
 
 def _say_where(out: Console, closing: Closing) -> None:
     out.print(f"Report: {closing.report}", highlight=False, markup=False)
+
+
+@contextmanager
+def _stopped_in_order() -> Iterator[None]:
+    """Let SIGTERM stop a run as Ctrl-C does: Python's own way out also stops Prefect's temporary server."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ All ratios are taken in linear light between pictures of equal resolution and eq
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -125,8 +125,9 @@ def refine(edit: Picture, base: Picture, reference: Reference, mode: Mode) -> Re
 
 @dataclass(frozen=True)
 class _Small:
-    """Everything at the edit's size: the edit, the photo and the render in linear light, and coverage; and the
-    render at its own size without backdrop, sRGB 0 to 1.
+    """Everything at the edit's size: the edit, the photo and the render in linear light, and coverage.
+
+    `detail` is the render at its own size without backdrop, sRGB 0 to 1.
     """
 
     edit: Floats
@@ -315,7 +316,7 @@ def _gamma(linear: Floats) -> Floats:
     return np.asarray(np.power(linear, 1 / 2.2), np.float32)
 
 
-def _linear(gamma: Floats) -> Floats:
+def _linear(gamma: NDArray[np.floating[Any]]) -> Floats:
     return np.asarray(np.power(np.maximum(gamma, 0), 2.2), np.float32)
 
 

@@ -300,7 +300,8 @@ from packline.editing import prompts, references, variation, refine
 from packline.settings import EngineSettings
 presets = load_presets(Path({str(loras_folder / "presets.json")!r}))
 presets.fit("warm", "flux2-klein-embedded")
-engine = open_engine(EngineSettings(architecture="flux2-klein-embedded", model={str(klein_folder)!r}), presets)
+settings = EngineSettings(architecture="flux2-klein-embedded", model={str(klein_folder)!r})
+engine = open_engine(settings, presets)
 engine.describe(), engine.capabilities
 assert not {{"torch", "diffusers", "transformers"}} & set(sys.modules), "heavy imports"
 """

@@ -16,14 +16,37 @@ def pair(name, into, out, rank=8, kohya=False):
 
 
 SINGLE, DOUBLE = "single_transformer_blocks.0.attn", "transformer_blocks.0"
+UNET = "down_blocks.1.attentions.0.transformer_blocks"
 LAYOUTS = [
-    ("sd15 kohya", "sd15", pair("lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k", 768, 320, kohya=True)),
-    ("sd15 diffusers", "sd15", pair("unet.down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k", 768, 320)),
-    ("sdxl kohya", "sdxl", pair("lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_v", 2048, 640, kohya=True)),
-    ("sdxl peft", "sdxl", pair("base_model.model.down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_v", 2048, 640)),
-    ("sdxl without text", "sdxl", pair("unet.down_blocks.2.attentions.0.transformer_blocks.7.attn1.to_q", 1280, 1280)),
-    ("flux1 diffusers", "flux1", {**pair(f"transformer.{SINGLE}.to_q", 3072, 3072), **pair(f"transformer.{DOUBLE}.attn.add_k_proj", 3072, 3072)}),
-    ("flux1 original", "flux1", {**pair("diffusion_model.double_blocks.0.img_mlp.0", 3072, 12288), **pair("diffusion_model.single_blocks.0.linear1", 3072, 21504)}),
+    (
+        "sd15 kohya",
+        "sd15",
+        pair("lora_unet_mid_block_attentions_0_transformer_blocks_0_attn2_to_k", 768, 320, kohya=True),
+    ),
+    ("sd15 diffusers", "sd15", pair(f"unet.{UNET}.0.attn2.to_k", 768, 320)),
+    (
+        "sdxl kohya",
+        "sdxl",
+        pair("lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_v", 2048, 640, kohya=True),
+    ),
+    ("sdxl peft", "sdxl", pair(f"base_model.model.{UNET}.0.attn2.to_v", 2048, 640)),
+    ("sdxl without text", "sdxl", pair(f"unet.{UNET}.7.attn1.to_q", 1280, 1280)),
+    (
+        "flux1 diffusers",
+        "flux1",
+        {
+            **pair(f"transformer.{SINGLE}.to_q", 3072, 3072),
+            **pair(f"transformer.{DOUBLE}.attn.add_k_proj", 3072, 3072),
+        },
+    ),
+    (
+        "flux1 original",
+        "flux1",
+        {
+            **pair("diffusion_model.double_blocks.0.img_mlp.0", 3072, 12288),
+            **pair("diffusion_model.single_blocks.0.linear1", 3072, 21504),
+        },
+    ),
     ("flux1 kohya", "flux1", pair("lora_unet_double_blocks_0_img_mlp_0", 3072, 12288, kohya=True)),
     ("klein 4B diffusers", "flux2-klein-4b", pair(f"transformer.{SINGLE}.to_qkv_mlp_proj", 3072, 27648)),
     ("klein 4B original", "flux2-klein-4b", pair("diffusion_model.double_blocks.0.img_mlp.0", 3072, 18432)),
@@ -35,10 +58,10 @@ LAYOUTS = [
     ("qwen diffusers", "qwen", pair(f"transformer.{DOUBLE}.attn.add_k_proj", 3072, 3072)),
     ("qwen original", "qwen", pair(f"diffusion_model.{DOUBLE}.img_mod.1", 3072, 18432)),
     ("z-image", "zimage", pair("diffusion_model.layers.3.attention.to_q", 3840, 3840)),
-    ("stable diffusion 2", None, pair("unet.down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k", 1024, 320)),
+    ("stable diffusion 2", None, pair(f"unet.{UNET}.0.attn2.to_k", 1024, 320)),
     ("something else", None, pair("encoder.layer.0.query", 768, 768)),
     ("no lora", None, {"weight": (4, 4)}),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(
@@ -100,7 +123,7 @@ def test_the_models_folder_of_the_environment_is_where_paths_start(write, tmp_pa
     elsewhere.mkdir()
     monkeypatch.setenv("MODEL_BASE_PATH", str(elsewhere))
     presets = write(preset("fine"), fine=EMBEDDED)
-    with pytest.raises(GiveUp, match="models/fine.safetensors is missing"):
+    with pytest.raises(GiveUp, match=r"models/fine\.safetensors is missing"):
         presets.fit("fine", "flux2-klein-embedded")
     (tmp_path / "fine.safetensors").rename(elsewhere / "fine.safetensors")
     assert presets.fit("fine", "flux2-klein-embedded")

@@ -19,9 +19,10 @@ def prompt(template=DEFAULT_TEMPLATE, title="red shoe", roles=ROLES, tag="image"
 
 def test_the_default_prompt_is_the_wording_that_the_embedded_model_was_trained_with():
     assert prompt() == (
-        "image 1 is the base photo, an oak table. image 2 is the product in place. image 3 is the side view. "
-        "image 4 is the top view. image 5 is the label close up. put the red shoe into image 1 as image 2 shows "
-        "it, with soft daylight from the left. keep its text and logo as in image 2. do not change anything else."
+        "image 1 is the base photo, an oak table. image 2 is the product in place. "
+        "image 3 is the side view. image 4 is the top view. image 5 is the label close up. "
+        "put the red shoe into image 1 as image 2 shows it, with soft daylight from the left. "
+        "keep its text and logo as in image 2. do not change anything else."
     )
 
 

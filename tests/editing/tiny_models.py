@@ -82,6 +82,14 @@ def qwen_tokenizer() -> Qwen2Tokenizer:
     return tokenizer
 
 
+def louder(transformer: torch.nn.Module) -> None:
+    """Fresh weights say nearly nothing; louder ones let prompt, references and LoRA show in the pixels."""
+    with torch.no_grad():
+        for parameter in transformer.parameters():
+            if parameter.ndim == 2:
+                parameter.mul_(2)
+
+
 def save_klein(folder: Path, seed: int = 0, card: dict | None = CARD) -> Path:
     """A Flux2KleinPipeline of 0.6 million random parameters."""
     torch.manual_seed(seed)
@@ -123,11 +131,7 @@ def save_klein(folder: Path, seed: int = 0, card: dict | None = CARD) -> Path:
         rope_theta=2000,
         guidance_embeds=False,
     )
-    with torch.no_grad():
-        # fresh weights say nearly nothing; louder ones let prompt, references and LoRA show in the pixels
-        for parameter in transformer.parameters():
-            if parameter.ndim == 2:
-                parameter.mul_(2)
+    louder(transformer)
     scheduler = FlowMatchEulerDiscreteScheduler(
         num_train_timesteps=1000, shift=3.0, use_dynamic_shifting=True, base_shift=0.5, max_shift=1.15
     )
@@ -289,6 +293,7 @@ def save_qwen(folder: Path) -> Path:
         guidance_embeds=False,
         axes_dims_rope=(8, 4, 4),
     )
+    louder(transformer)
     pipe = QwenImageEditPlusPipeline(
         scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=True),
         vae=vae.eval(),

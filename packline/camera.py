@@ -1,4 +1,4 @@
-"""A pinhole camera in the glTF convention: right-handed world, Y up, metres; the camera looks along its -Z."""
+"""A pinhole camera in the glTF convention: right-handed world, Y up, metres; it looks along its -Z."""
 
 from __future__ import annotations
 
@@ -106,7 +106,9 @@ class Camera:
     def from_dict(data: dict[str, Any]) -> Camera:
         """Read what `to_dict` wrote."""
 
-        def triple(name: str, default: tuple[float, float, float] | None = None) -> tuple[float, float, float]:
+        def triple(
+            name: str, default: tuple[float, float, float] | None = None
+        ) -> tuple[float, float, float]:
             x, y, z = data.get(name, default) if default else data[name]
             return float(x), float(y), float(z)
 

@@ -79,7 +79,9 @@ class Reference:
         truth = json.loads((folder / "truth.json").read_text())
 
         def rgb(name: str) -> Picture:
-            return np.asarray(cv2.cvtColor(_read(folder / f"{name}.png", cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB))
+            return np.asarray(
+                cv2.cvtColor(_read(folder / f"{name}.png", cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+            )
 
         mask = _read(folder / "mask.png", cv2.IMREAD_GRAYSCALE)
         normals = rgb("normals").astype(np.float32) / 127.5 - 1

@@ -139,7 +139,9 @@ def load_scene(file: Path) -> Scene:
     except FileNotFoundError as error:
         raise GiveUp(f"Scene {name}: {error.filename} is missing; add it or name another scene.") from error
     except KeyError as error:
-        raise GiveUp(f"Scene {name}: field {error} is missing in {file}; add it (see docs/scenes.md).") from error
+        raise GiveUp(
+            f"Scene {name}: field {error} is missing in {file}; add it (see docs/scenes.md)."
+        ) from error
     except (TypeError, ValueError, IndexError) as error:
         raise GiveUp(f"Scene {name}: {file} is malformed ({error}); see docs/scenes.md.") from error
 

@@ -88,13 +88,17 @@ class Scorecard:
     def passed(self) -> bool:
         """True when at least one check ran and none failed, erred or could not tell."""
         fine = (Verdict.PASS, Verdict.NOT_APPLICABLE)
-        return any(r.verdict == Verdict.PASS for r in self.results) and all(r.verdict in fine for r in self.results)
+        return any(r.verdict == Verdict.PASS for r in self.results) and all(
+            r.verdict in fine for r in self.results
+        )
 
     @property
     def failures(self) -> tuple[CheckResult, ...]:
         """What stands against the candidate, worst first."""
         fine = (Verdict.PASS, Verdict.NOT_APPLICABLE)
-        return tuple(sorted((r for r in self.results if r.verdict not in fine), key=lambda r: r.score - r.threshold))
+        return tuple(
+            sorted((r for r in self.results if r.verdict not in fine), key=lambda r: r.score - r.threshold)
+        )
 
     @property
     def score(self) -> float:

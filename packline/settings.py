@@ -19,9 +19,13 @@ class RunSettings(_Table):
     """``[run]``"""
 
     name: str = Field(min_length=1, description="name of the catalog run, part of keys and reports")
-    tenant: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="whose pictures these are; first part of every key")
+    tenant: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9-]*$", description="whose pictures these are; first part of every key"
+    )
     environment: Literal["dev", "staging", "prod"] = "dev"
-    work: Path = Field(description="folder for references, candidates and the report; may be cleaned when idle")
+    work: Path = Field(
+        description="folder for references, candidates and the report; may be cleaned when idle"
+    )
     chunk: int = Field(8, ge=1, le=500, description="shots a task takes at a time")
     size: int = Field(1024, ge=256, le=4096, description="pixels on a side of a delivered picture")
     seed: int = Field(1, ge=0, description="first seed; every candidate's seed is derived from it")
@@ -40,7 +44,9 @@ class EngineSettings(_Table):
 
     name: str = Field("embedded", description="name for reports and the ledger")
     architecture: str = Field(description="flux2-klein-embedded, flux2-klein-4b, ... (packline models list)")
-    model: str = Field(description="folder (relative to the settings file) or hub name of the pipeline's weights")
+    model: str = Field(
+        description="folder (relative to the settings file) or hub name of the pipeline's weights"
+    )
     device: str = "auto"
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     size: int = Field(256, ge=64, multiple_of=16, description="pixels on a side that the engine edits at")

@@ -14,7 +14,10 @@ WORK = Path("work/train")
 
 # (what must exist for the step to be skipped, the step)
 STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("scenes/train-0299.json", ("training.make_scenes", "--train", "300", "--size", "256", "--out", str(WORK / "scenes"))),
+    (
+        "scenes/train-0299.json",
+        ("training.make_scenes", "--train", "300", "--size", "256", "--out", str(WORK / "scenes")),
+    ),
     ("pairs/0099.npz", ("training.pairs", "--last", "100")),
     ("editor/sketches/packline.json", ("training.editor", "sketches", "--cpu-minutes", "20")),
     ("editor/vae/config.json", ("training.editor", "decoder", "--cpu-minutes", "10")),
@@ -32,7 +35,10 @@ STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
             *("--start", str(WORK / "editor/windows"), "--out", str(WORK / "editor/whole")),
         ),
     ),
-    ("loras/presets.json", ("training.loras", "--editor", str(WORK / "editor/whole"), "--out", str(WORK / "loras"))),
+    (
+        "loras/presets.json",
+        ("training.loras", "--editor", str(WORK / "editor/whole"), "--out", str(WORK / "loras")),
+    ),
     ("aligner/open_clip_config.json", ("training.aligner", "--out", str(WORK / "aligner"))),
 )
 

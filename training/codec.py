@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from diffusers import AutoencoderKLFlux2
 from numpy.typing import NDArray
 
@@ -132,7 +132,8 @@ def train_decoder(
         step += 1
         if step % 100 == 0:
             log(
-                f"decoder step {step} cpu {time.process_time() - start:.0f}s psnr {-10 * np.log10(smooth):.2f}"
+                f"decoder step {step} cpu {time.process_time() - start:.0f}s "
+                f"psnr {-10 * np.log10(smooth):.2f}"
             )
     vae.requires_grad_(False).eval()
 
@@ -141,7 +142,7 @@ def train_decoder(
 def projection(vae: AutoencoderKLFlux2) -> tuple[torch.Tensor, torch.Tensor]:
     """The encoder as what it is, a projection of 8x8 patches: matrix (LATENT, 192) and offset (LATENT,).
 
-    Probed with one picture a basis vector; a matrix product is hundreds of times quicker than the convolutions.
+    Probed with one picture a basis vector; a matrix product is far quicker than the convolutions.
     """
     basis = torch.zeros(193, 192)
     basis[1:] = torch.eye(192)
@@ -159,10 +160,16 @@ def encode(vae: AutoencoderKLFlux2, pictures: NDArray[np.uint8]) -> torch.Tensor
     spread = torch.sqrt(vae.bn.running_var.view(1, -1, 1, 1) + vae.config.batch_norm_eps)
     n, height, width, _ = pictures.shape
     h, w = height // 8, width // 8
-    patches = torch.from_numpy(np.ascontiguousarray(pictures)).view(n, h, 8, w, 8, 3).permute(0, 1, 3, 2, 4, 5)
+    patches = (
+        torch.from_numpy(np.ascontiguousarray(pictures)).view(n, h, 8, w, 8, 3).permute(0, 1, 3, 2, 4, 5)
+    )
     z = (patches.reshape(n, h, w, 192).float() / 127.5 - 1) @ matrix.T + offset
     z = z.permute(0, 3, 1, 2)
-    z = z.view(n, LATENT, h // 2, 2, w // 2, 2).permute(0, 1, 3, 5, 2, 4).reshape(n, LATENT * 4, h // 2, w // 2)
+    z = (
+        z.view(n, LATENT, h // 2, 2, w // 2, 2)
+        .permute(0, 1, 3, 5, 2, 4)
+        .reshape(n, LATENT * 4, h // 2, w // 2)
+    )
     return (z - mean) / spread
 
 

@@ -12,7 +12,6 @@ Everything is resumed from ``work/train/editor``; the finished pipeline goes to 
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -298,7 +297,9 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--whole-from", type=float, default=0.6, help="share of the time spent on windows")
     parser.add_argument("--until", type=float, default=0.02, help="rate at the end, as a share of the peak")
-    parser.add_argument("--compile", action="store_true", help="compile the blocks: a quarter faster, two minutes' wait")
+    parser.add_argument(
+        "--compile", action="store_true", help="compile the blocks: a quarter faster, two minutes' wait"
+    )
     parser.add_argument("--pairs", type=Path, default=Path("work/train/pairs"))
     parser.add_argument("--start", type=Path, help="pipeline to go on from; default: the sketches'")
     parser.add_argument("--work", type=Path, default=Path("work/train/editor"))
@@ -345,13 +346,14 @@ def corpus() -> list[str]:
     rng = np.random.default_rng(0)
     products = [f"{c} {n}" for c in COLOURS for n in NOUNS] + product_words()
     places = [*PLACES, *scene_words()]
-    sides = ("the left", "the right", "the front", "behind", "above")
+    lights = ("soft daylight", "soft light", "clear sunlight", "hazy sunlight")
+    sides = ("the left", "the right", "the front left", "the front right", "the front", "behind", "above")
     return [
         prompt_of(
             {
                 "words": str(rng.choice(products)),
                 "scene_words": str(rng.choice(places)),
-                "light_words": f"{rng.choice(['soft daylight', 'soft light', 'warm light', 'hard light'])} from {rng.choice(sides)}",
+                "light_words": f"{rng.choice(lights)} from {rng.choice(sides)}",
             },
             str(rng.choice(["", "in warm evening light", "in cool studio light"])),
         )
@@ -370,7 +372,9 @@ def flipped(pair: Pair) -> Pair:
 class Shelf:
     """Shards of pairs, encoded once each and taken up while training as they are made."""
 
-    def __init__(self, folder: Path, vae: AutoencoderKLFlux2, words: Qwen2Tokenizer, held_out: int = 1) -> None:
+    def __init__(
+        self, folder: Path, vae: AutoencoderKLFlux2, words: Qwen2Tokenizer, held_out: int = 1
+    ) -> None:
         self.folder, self.vae, self.words, self.held_out = folder, vae, words, held_out
         self.seen: set[Path] = set()
         self.parts: list[Lessons] = []
@@ -399,7 +403,9 @@ class Shelf:
 def _decoder(asked: argparse.Namespace) -> None:
     from diffusers import Flux2KleinPipeline
 
-    vae = Flux2KleinPipeline.from_pretrained(asked.start or asked.work / "sketches", torch_dtype=torch.float32).vae
+    vae = Flux2KleinPipeline.from_pretrained(
+        asked.start or asked.work / "sketches", torch_dtype=torch.float32
+    ).vae
     files = sorted(asked.pairs.glob("*.npz"))[1:21]
     pool = np.concatenate([np.stack([pair.base, pair.out]) for file in files for pair in load_pairs(file)])
     rng = np.random.default_rng(0)
@@ -415,7 +421,9 @@ def _decoder(asked: argparse.Namespace) -> None:
 def _pairs(asked: argparse.Namespace) -> None:
     from diffusers import Flux2KleinPipeline
 
-    pipe = Flux2KleinPipeline.from_pretrained(asked.start or asked.work / "sketches", torch_dtype=torch.float32)
+    pipe = Flux2KleinPipeline.from_pretrained(
+        asked.start or asked.work / "sketches", torch_dtype=torch.float32
+    )
     vae, words = pipe.vae.eval(), pipe.tokenizer
     if (asked.work / "vae").exists():
         # the encoder is the same; this one's decoder is trained
@@ -427,7 +435,9 @@ def _pairs(asked: argparse.Namespace) -> None:
     trainer = Trainer(pipe.transformer, pipe.text_encoder, asked.rate)
 
     def write(folder: Path) -> None:
-        small_klein.save(small_klein.pipeline(vae, pipe.text_encoder, words, pipe.transformer), folder, facts())
+        small_klein.save(
+            small_klein.pipeline(vae, pipe.text_encoder, words, pipe.transformer), folder, facts()
+        )
 
     saved = 0.0
 

@@ -19,7 +19,9 @@ from training.editor import STEPS, prompt_of
 from training.pairs import SIZE, Pair, load_pairs
 
 
-def edit(pipe: Flux2KleinPipeline, pair: Pair, seed: int, trigger: str = "", strength: float = 1.0) -> NDArray[np.uint8]:
+def edit(
+    pipe: Flux2KleinPipeline, pair: Pair, seed: int, trigger: str = "", strength: float = 1.0
+) -> NDArray[np.uint8]:
     """One edit of a pair's base photo by the plain diffusers call, sRGB uint8 (SIZE, SIZE, 3)."""
     made = pipe(
         image=[Image.fromarray(getattr(pair, name)) for name in ("base", "guide", "side", "top")],
@@ -66,11 +68,13 @@ def measure(pipe: Flux2KleinPipeline, pairs: list[Pair]) -> tuple[dict[str, floa
 
 
 def agreement(made: NDArray[np.uint8], pair: Pair) -> float:
-    """Correlation of the edit's darkening with the true shadow's, outside the product; nan without a shadow."""
+    """Correlation of the edit's darkening with the true shadow's outside the product; nan without one."""
     outside = cv2.dilate(regions(pair)["product"].astype(np.uint8), np.ones((9, 9))) == 0
 
     def darkening(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-        change = np.log1p(picture.astype(np.float32)).mean(-1) - np.log1p(pair.base.astype(np.float32)).mean(-1)
+        change = np.log1p(picture.astype(np.float32)).mean(-1) - np.log1p(pair.base.astype(np.float32)).mean(
+            -1
+        )
         return np.asarray(cv2.GaussianBlur(change, (0, 0), 3)[outside])
 
     true, seen = darkening(pair.out), darkening(made)

@@ -81,7 +81,7 @@ def colour_name(rgb: tuple[int, int, int]) -> str:
     """The nearest of `NAMED` in CIELAB."""
     import cv2
 
-    table = np.array([list(NAMED.values()) + [rgb]], np.uint8)
+    table = np.array([[*NAMED.values(), rgb]], np.uint8)
     lab = cv2.cvtColor(table, cv2.COLOR_RGB2LAB).astype(float)[0]
     return list(NAMED)[int(np.argmin(np.linalg.norm(lab[:-1] - lab[-1], axis=1)))]
 
@@ -139,7 +139,9 @@ def make_pairs(seed: int, scenes: Sequence[Path], each: int) -> list[Pair]:
         )
         with raster.staged(model.transformed(pose)) as stage:
             buffer = stage.gbuffer(scene.camera)
-            shadow = shadow_ratio(scene.light, *ground_shadow(stage, scene.camera, scene.light, ground=place.position[1]))
+            shadow = shadow_ratio(
+                scene.light, *ground_shadow(stage, scene.camera, scene.light, ground=place.position[1])
+            )
         colour = shade(buffer, scene.camera, scene.light, ground=place.position[1])
         photo = scene.photo()
         meta = {

@@ -14,7 +14,8 @@ _ADJECTIVES = (
     "matte;glossy;printed;striped;ceramic;cotton;canvas;aluminium;cardboard;plastic;leather;glass".split(";")
 )
 _SCENES = (
-    "a warm oak table;a walnut table in a kitchen;a kitchen shelf;a slate stone slab;a marble top;a linen cloth;"
+    "a warm oak table;a walnut table in a kitchen;a kitchen shelf;a slate stone slab;a marble top;"
+    "a linen cloth;"
     "folded fabric;a studio sweep;a seamless paper backdrop;a window sill with daylight;a concrete plinth;"
     "a tiled kitchen counter;a plaster wall;a wooden shelf with books and a plant;a pale grey wall;"
     "a dark wooden table with a blurred background;a terrazzo top;a white table by a window"

@@ -187,7 +187,7 @@ class Supervisor:
             os.close(file)
 
 
-class Stopped(PacklineError):  # noqa: N818
+class Stopped(PacklineError):
     """A person stopped it."""
 
 

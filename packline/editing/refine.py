@@ -40,6 +40,7 @@ _DARK = 0.004
 # the product
 _NEAR = (0.02, 0.06)
 _FAR = (0.08, 0.16)
+_TIMES_NOISE = (1.2, 2.4)
 _STYLE = (0.015, 0.04)
 _SHADE_LIMITS = (0.4, 2.5)
 # sRGB difference (0 to 1) that a codec makes by itself
@@ -65,7 +66,7 @@ class Refined:
     words: str
 
 
-def refine(edit: Picture, base: Picture, reference: Reference, mode: Mode) -> Refined:
+def refine(edit: Picture, base: Picture, reference: Reference, mode: Mode, *, styled: bool = True) -> Refined:
     """Refine an edit.
 
     Parameters
@@ -79,6 +80,9 @@ def refine(edit: Picture, base: Picture, reference: Reference, mode: Mode) -> Re
     mode
         "off" only enlarges the edit; "labels" puts the labels' true detail back; "product" the whole product,
         and the photo's own detail outside of it.
+    styled
+        Whether a change of tone over the whole picture was asked for (a LoRA). False takes it out as the
+        model's own bias.
 
     Raises
     ------
@@ -108,7 +112,8 @@ def refine(edit: Picture, base: Picture, reference: Reference, mode: Mode) -> Re
         )
     style = _style(small)
     shade = _shade(small, style)
-    product = _product(small, shade, style, reference)
+    asked = style if styled else _NO_STYLE
+    product = _product(small, shade, asked, reference)
     cover = reference.mask.astype(np.float32)[..., None] / 255
     if mode == "labels":
         where = cover * _labels(reference)[..., None]
@@ -118,7 +123,7 @@ def refine(edit: Picture, base: Picture, reference: Reference, mode: Mode) -> Re
             agreement,
             "True label detail under the edit's light.",
         )
-    photo = _photo(small, style, shade, base)
+    photo = _photo(small, style, asked, shade, base)
     picture = to_srgb(photo * (1 - cover) + product * cover)
     return Refined(picture, agreement, "True product and photo detail under the edit's light and shadow.")
 
@@ -184,6 +189,9 @@ class _Style:
         return np.asarray(np.maximum((linear + _DARK) * np.exp(change) - _DARK, 0), np.float32)
 
 
+_NO_STYLE = _Style(np.zeros(3, np.float32), np.zeros(3, np.float32), np.zeros((3, 3), np.float32))
+
+
 def _style(small: _Small) -> _Style:
     """Fit the tone curves away from the product, with shadows as outliers."""
     blur = _LIGHT * small.scale
@@ -196,7 +204,7 @@ def _style(small: _Small) -> _Style:
         for values in (small.base, small.edit)
     )
     if len(x) < 64:
-        return _Style(np.zeros(3, np.float32), np.zeros(3, np.float32), np.zeros((3, 3), np.float32))
+        return _NO_STYLE
     low, high = np.percentile(x, (1, 99), axis=0).astype(np.float32)
     curve = np.stack([_fit(np.clip(x[:, c], low[c], high[c]), (y - x)[:, c]) for c in range(3)])
     ends = np.linspace(low, high, 16)
@@ -221,9 +229,9 @@ def _fit(x: NDArray[np.floating], y: NDArray[np.floating]) -> NDArray[np.float64
     return np.array([a - b * middle + c * middle**2, b - 2 * c * middle, c])
 
 
-def _photo(small: _Small, style: _Style, shade: Floats, base: Picture) -> Floats:
+def _photo(small: _Small, style: _Style, asked: _Style, shade: Floats, base: Picture) -> Floats:
     """The base photo under the edit's light: style over all, shadow near the product; linear light."""
-    table = style(to_linear(np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)))
+    table = asked(to_linear(np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)))
     photo = np.stack([table[:, c][base[..., c]] for c in range(3)], -1)
     # along the product's edge, where its shadow is darkest, the edit is half product: take that out
     cover = smooth(small.cover, _CODEC * small.scale)[..., None]
@@ -234,7 +242,13 @@ def _photo(small: _Small, style: _Style, shade: Floats, base: Picture) -> Floats
     # a change is meant when its neighbourhood changes; how much is asked grows away from the product
     strength = smooth(np.abs(smooth(change, 2 * small.scale)).max(-1), 2 * small.scale)
     reach = _reach(small.cover)
-    low, high = (near + (far - near) * reach for near, far in zip(_NEAR, _FAR, strict=True))
+    # a weak model spoils the photo everywhere: what it does far from the product is the measure of that
+    far = strength[reach > 0.5]
+    noise = float(np.percentile(far, 75)) if far.size > 64 else 0.0
+    low, high = (
+        np.maximum(near + (far - near) * reach, times * noise)
+        for near, far, times in zip(_NEAR, _FAR, _TIMES_NOISE, strict=True)
+    )
     change *= _ramp(strength, low, high)[..., None]
     size = (base.shape[1], base.shape[0])
     return _relight(np.asarray(photo, np.float32), _enlarge(change, size))

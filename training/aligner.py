@@ -31,6 +31,7 @@ from training.pairs import NAMED
 
 Picture = NDArray[np.uint8]
 SIZE = 112
+SCENES = Path("work/train/scenes")
 MARGIN = 0.25  # around the product, as the check crops
 RIVALS = 24  # captions a step of what none of its pictures shows
 
@@ -146,8 +147,13 @@ class Lessons:
         return np.asarray(np.where(self.masks[i][..., None], self.pictures[i], self.bases[over]), np.uint8)
 
 
-def read(files: Sequence[Path], products: list[tuple[str, str]], scenes: list[str]) -> Lessons:
-    """Read shards of pairs; `products` and `scenes` grow by what is new."""
+def read(
+    files: Sequence[Path],
+    products: list[tuple[str, str]],
+    scenes: list[str],
+    more: Sequence[Path] = (),
+) -> Lessons:
+    """Read shards of pairs, and `more` scene files; `products` and `scenes` grow by what is new."""
     pictures, masks, boxes, base, scene, product = [], [], [], [], [], []
     known: dict[str, int] = {}
     bases: list[Picture] = []
@@ -174,6 +180,14 @@ def read(files: Sequence[Path], products: list[tuple[str, str]], scenes: list[st
             scene.append(place)
             product.append(_index(products, (meta["kind"], colour)))
             brands.add(brand)
+    for file in more:
+        if file.stem not in known:
+            data = json.loads(file.read_text())
+            photo = cv2.imread(str(file.parent / data["image"]))
+            if photo is not None and photo.shape == bases[0].shape:
+                known[file.stem] = len(bases)
+                bases.append(cv2.cvtColor(photo, cv2.COLOR_BGR2RGB).astype(np.uint8))
+                scene_of.append(_index(scenes, str(data["words"])))
     return Lessons(
         np.stack(pictures),
         np.stack(masks),
@@ -187,7 +201,7 @@ def read(files: Sequence[Path], products: list[tuple[str, str]], scenes: list[st
     )
 
 
-def seen_colour(guide: Picture, scene: str, scenes: Path = Path("work/train/scenes")) -> str:
+def seen_colour(guide: Picture, scene: str, scenes: Path = SCENES) -> str:
     """The name of the colour that most of the product shows, with the scene's light divided out.
 
     Parameters
@@ -341,7 +355,7 @@ def train(
     products: list[tuple[str, str]] = []
     scenes: list[str] = []
     kept = max(1, len(files) // 10)
-    lessons = read(files[:-kept], products, scenes)
+    lessons = read(files[:-kept], products, scenes, sorted(SCENES.glob("*.json")))
     held = read(files[-kept:], products, scenes)
     count = len(lessons.pictures)
     print(f"{count} pictures, {len(held.pictures)} held out, {len(products)} products, {len(scenes)} scenes")

@@ -277,6 +277,7 @@ def facts() -> dict[str, object]:
         "size": SIZE,
         "steps": STEPS,
         "reference_sizes": [SIZE, SIZE, SIDE, SIDE],
+        "most_references": len(ROLES),
         "max_sequence_length": small_klein.PROMPT_TOKENS,
         "text_encoder_out_layers": list(small_klein.OUT_LAYERS),
     }

@@ -138,7 +138,9 @@ def _write(line: Line, asked: Asked, picture: Picture, seconds: float, used: dic
     """
     settings, recipe = line.settings, asked.recipe
     base = line.photo(asked.planned.shot.scene)
-    final = refine(picture, base, Reference.load(asked.truth), settings.engine.refine).picture
+    # a change of the whole picture's light is kept where a LoRA asked for it, and is a fault where none did
+    styled = asked.lora is not None
+    final = refine(picture, base, Reference.load(asked.truth), settings.engine.refine, styled=styled).picture
     folder = line.work / "candidates" / asked.id[:2]
     folder.mkdir(parents=True, exist_ok=True)
     edit_file, picture_file = folder / f"{asked.id}-edit.png", folder / f"{asked.id}.png"

@@ -120,6 +120,28 @@ def test_a_style_over_the_whole_picture_is_kept_in_full(case):
     assert decibels(refined, truth, inside) > 32
 
 
+def test_a_tint_that_nobody_asked_for_is_taken_out_and_the_shadow_stays(case):
+    truth = case.truth()
+    tinted = to_srgb(to_linear(truth) * np.array([1.15, 0.95, 0.85]))
+    edit = codec(tinted)
+    kept = refine(edit, case.base, case.reference, "product").picture
+    cleaned = refine(edit, case.base, case.reference, "product", styled=False).picture
+    inside, shadow, floor = regions(case)
+    assert decibels(kept, truth, floor) < 32 < 42 < decibels(cleaned, truth, floor)
+    assert decibels(cleaned, truth, inside) > 34
+    assert decibels(cleaned, truth, shadow) > 33
+
+
+def test_a_model_that_spoils_the_whole_photo_does_not_spoil_it_far_from_the_product(case):
+    edit = codec(case.truth()).astype(np.float32)
+    blotches = np.random.default_rng(5).normal(0, 1, edit.shape).astype(np.float32)
+    blotches = cv2.GaussianBlur(blotches, (0, 0), 4)
+    spoiled = np.clip(edit + 14 * blotches / blotches.std(), 0, 255).astype(np.uint8)
+    refined = refine(spoiled, case.base, case.reference, "product", styled=False).picture
+    far = np.s_[:60]
+    assert decibels(refined[far], case.base[far], ...) > decibels(spoiled[:30], edit[:30], ...) + 6
+
+
 def test_noise_of_the_codec_leaves_the_photo_far_from_the_product_alone(case):
     refined = refine(codec(case.truth()), case.base, case.reference, "product").picture
     corner = np.s_[:60, :60]

@@ -13,17 +13,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
 from packline.errors import FixSettings
+from packline.fingerprint import file_digest
 from packline.reference import Picture
 from packline.scorecard import CheckResult, Evidence, Verdict
 from scoring.check import Check, CheckInput, CheckSettings, Floats
+
+if TYPE_CHECKING:
+    import torch
 
 EMBEDDED = "assets/models/aligner"
 # how many captions are encoded at a time
@@ -54,6 +58,35 @@ class AlignmentSettings(CheckSettings):
     crop: float = Field(0.25, ge=0)
     device: str = "cpu"
 
+    def facts(self) -> dict[str, Any]:
+        """The settings, and the hash of a local model's weights: other weights, other scores."""
+        folder = next((f for f in (Path(self.model), _ROOT / self.model) if f.is_dir()), None)
+        files = sorted(folder.glob("*.safetensors")) if folder else []
+        return {**super().facts(), "weights": [file_digest(file) for file in files]}
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What a small model was taught, from its folder's ``training.json``; a large one knows everything.
+
+    Parameters
+    ----------
+    products
+        Nouns, one of which a title must hold.
+    scenes
+        Whole descriptions.
+    """
+
+    products: frozenset[str]
+    scenes: frozenset[str]
+
+    def __contains__(self, asked: tuple[str, str]) -> bool:
+        what, words = asked
+        if what == "scene":
+            return words in self.scenes
+        plain = f" {words.lower()} "
+        return any(f" {noun} " in plain for noun in self.products)
+
 
 @dataclass(frozen=True)
 class Aligner:
@@ -67,9 +100,13 @@ class Aligner:
     std: Floats
     scale: float
     device: str
+    knows: Vocabulary | None = None
 
     def pictures(self, pictures: Sequence[Picture]) -> Floats:
         """Encode RGB pictures, uint8 (H, W, 3), to unit vectors, float32 (N, D), in one batch."""
+        # torch takes seconds to import, and a run with nothing to do must not wait for it
+        import torch
+
         batch = np.stack([self._prepared(picture) for picture in pictures])
         with torch.inference_mode():
             encoded = self.model.encode_image(torch.from_numpy(batch).to(self.device))  # type: ignore[operator]
@@ -89,6 +126,8 @@ class Aligner:
     def _caption(self, caption: str) -> Floats:
         key = (self.name, caption)
         if key not in _CAPTIONS:
+            import torch
+
             with torch.inference_mode():
                 tokens = self.tokenize([caption]).to(self.device)  # type: ignore[operator]
                 _CAPTIONS[key] = _unit(self.model.encode_text(tokens))[0]  # type: ignore[operator]
@@ -100,6 +139,8 @@ _CAPTIONS: dict[tuple[str, str], Floats] = {}
 
 
 def _unit(vectors: torch.Tensor) -> Floats:
+    import torch
+
     return np.asarray(torch.nn.functional.normalize(vectors.float(), dim=-1).cpu().numpy(), np.float32)
 
 
@@ -140,7 +181,16 @@ def load(model: str, device: str = "cpu") -> Aligner:
         std=np.asarray(normalise.std, np.float32),
         scale=float(made.logit_scale.detach().exp().clamp(max=100)),
         device=device,
+        knows=_vocabulary(name),
     )
+
+
+def _vocabulary(name: str) -> Vocabulary | None:
+    file = Path(name.removeprefix("local-dir:")) / "training.json"
+    if not name.startswith("local-dir:") or not file.is_file():
+        return None
+    knows = json.loads(file.read_text()).get("knows")
+    return Vocabulary(frozenset(knows["products"]), frozenset(knows["scenes"])) if knows else None
 
 
 def _open_clip_name(model: str) -> str:
@@ -205,6 +255,16 @@ def _unasked(settings: AlignmentSettings) -> CheckResult:
     )
 
 
+def _untaught(unknown: Sequence[str], settings: AlignmentSettings) -> CheckResult:
+    words = " and ".join(f"'{one}'" for one in unknown)
+    return CHECK.result(
+        0.5,
+        settings.threshold,
+        f"The small alignment model was not taught {words}; name a larger one in [checks.alignment] model.",
+        verdict=Verdict.UNVERIFIABLE,
+    )
+
+
 def _close(one: CheckInput, margin: float) -> Picture:
     """A square around the product."""
     left, top, right, bottom = one.box
@@ -227,13 +287,25 @@ def _judge(
         ("scene", words.scene, words.other_scenes, settings.scene_prompt, whole),
     )
     found = []
+    unknown = []
     for what, right, others, prompt, vector in asked:
-        distractors = tuple(dict.fromkeys(other for other in others if other and other != right))
+        if right and aligner.knows is not None and (what, right) not in aligner.knows:
+            unknown.append(right)
+            continue
+        distractors = tuple(
+            dict.fromkeys(
+                other
+                for other in others
+                if other and other != right and (aligner.knows is None or (what, other) in aligner.knows)
+            )
+        )
         if right and distractors:
             share, rival = choice(
                 vector, aligner, prompt.format(right), [prompt.format(o) for o in distractors]
             )
             found.append((share, what, right, distractors[rival]))
+    if not found and unknown:
+        return _untaught(unknown, settings)
     if not found:
         return _unasked(settings)
     score, what, right, rival_words = min(found)

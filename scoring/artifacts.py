@@ -13,6 +13,10 @@ from pydantic import Field
 from packline.scorecard import CheckResult, Evidence, Verdict
 from scoring.check import Bools, Check, CheckInput, CheckSettings, Floats, box_evidence, ramp
 from scoring.registration import SIZE, agreement, gradients, shrunk
+from scoring.scene_kept import relit, small, surroundings
+
+# the largest change of a mid-grey that still counts as a style
+STYLE_STRENGTH = 0.6
 
 # the FFT's window: small enough to be quick, large enough for a lattice of 16 px to peak
 WINDOW = 512
@@ -73,10 +77,18 @@ def flat(one: CheckInput) -> Finding:
 
 
 def burnt(one: CheckInput) -> Finding:
-    """Clipped or over-saturated against the base photo (and the render, inside the product)."""
+    """Clipped or over-saturated against the base photo (and the render, inside the product).
+
+    A style's light over the whole picture (a LoRA's, say) is taken off first, as far as a style goes: a warm
+    evening is no fault of the picture, and how far a style may go is `scene_kept`'s to say.
+    """
     clipped, saturated = _burn(one.candidate)
-    expected = np.where(one.inside[..., None], one.scene.colour, one.base)
-    base_clipped, base_saturated = _burn(np.asarray(expected, np.uint8))
+    expected = np.asarray(np.where(one.inside[..., None], one.scene.colour, one.base), np.uint8)
+    base_clipped, base_saturated = _burn(expected)
+    if saturated - base_saturated > 15:
+        styled, strength = relit(small(expected), small(one.candidate), surroundings(one))
+        if strength < STYLE_STRENGTH:
+            base_saturated = max(base_saturated, _burn(np.asarray(styled, np.uint8))[1])
     more_clipped, more_saturated = clipped - base_clipped, saturated - base_saturated
     score = min(ramp(more_clipped, 0.12, 0.02), ramp(more_saturated, 45.0, 15.0))
     what = "clipped to black or white" if more_clipped > 0.05 else "over-saturated"

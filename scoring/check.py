@@ -173,6 +173,10 @@ class CheckSettings(BaseModel):
     enabled: bool = True
     unverifiable: Literal["flag", "pass"] = "flag"
 
+    def facts(self) -> dict[str, Any]:
+        """All that the check's results depend on besides its pictures, as plain data for fingerprints."""
+        return self.model_dump()
+
 
 Judge = Callable[[Sequence[CheckInput], Any], list[CheckResult]]
 

@@ -47,8 +47,8 @@ def _judge(one: CheckInput, settings: SceneSettings) -> CheckResult:
         return CHECK.result(
             1.0, settings.threshold, "The product fills the picture; there is no scene to compare."
         )
-    candidate = _small(one.candidate)
-    base = _small(one.base)
+    candidate = small(one.candidate)
+    base = small(one.base)
     expected, strength = relit(base, candidate, outside)
     change = np.abs(candidate - expected).max(-1)
     # thin outlines move by less than a pixel when a picture is encoded again; a change has some body
@@ -131,7 +131,8 @@ def _tukey(residual: NDArray[Any]) -> NDArray[np.float32]:
     return np.asarray(share * share, np.float32)
 
 
-def _small(picture: NDArray[np.uint8]) -> Floats:
+def small(picture: NDArray[np.uint8]) -> Floats:
+    """At the size that pictures are compared at, float32 (256, 256, 3)."""
     return cv2.resize(picture, (SMALL, SMALL), interpolation=cv2.INTER_AREA).astype(np.float32)
 
 

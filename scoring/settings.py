@@ -21,7 +21,7 @@ class ScoringSettings:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data with versions, for fingerprints and the ledger."""
-        return {check.name: {"version": check.version, **own.model_dump()} for check, own in self.checks}
+        return {check.name: {"version": check.version, **own.facts()} for check, own in self.checks}
 
 
 def read_settings(tables: Mapping[str, Any]) -> ScoringSettings:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from synthetic_run import Desk, run_record
 
 from packline.records import RowError, RunRecord
+from tests.report.synthetic_run import Desk, run_record
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
-from synthetic_run import Desk, run_record
 
 from packline.records import RowError, ShotState
 from packline.report import write_report
+from tests.report.synthetic_run import Desk, run_record
 
 FLAGS = [
     "--no-sandbox",

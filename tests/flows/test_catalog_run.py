@@ -65,13 +65,21 @@ def test_a_run_publishes_every_shot_with_a_passing_scorecard(catalog: Path, engi
 
 def test_the_ui_shows_the_outcome_and_readable_task_names(catalog: Path, engine: TruthEngine) -> None:
     from prefect.client.orchestration import get_client
-    from prefect.client.schemas.filters import TaskRunFilter, TaskRunFilterFlowRunId
+    from prefect.client.schemas.filters import (
+        ArtifactFilter,
+        ArtifactFilterFlowRunId,
+        TaskRunFilter,
+        TaskRunFilterFlowRunId,
+    )
 
     engine.wrong = {"beige ceramic mug"}
     state = run(catalog)
+    flow_run = state.state_details.flow_run_id
     with get_client(sync_client=True) as client:
-        artifacts = {one.key: one for one in client.read_artifacts()}
-        ours = TaskRunFilter(flow_run_id=TaskRunFilterFlowRunId(any_=[state.state_details.flow_run_id]))
+        # the runs of the other tests left artifacts of the same names
+        mine = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[flow_run]))
+        artifacts = {one.key: one for one in client.read_artifacts(artifact_filter=mine)}
+        ours = TaskRunFilter(flow_run_id=TaskRunFilterFlowRunId(any_=[flow_run]))
         names = {one.name for one in client.read_task_runs(task_run_filter=ours)}
 
     assert "render small wave 1 chunk 1/2 (2 shots)" in names

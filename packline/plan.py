@@ -93,9 +93,8 @@ _WORDING = describe_references(("base", "product", "side", "top", "label:x"), "s
 
 def _run_digest(settings: Settings) -> str:
     # what else the engine's table holds is among the engine's facts, or changes no pixel
-    return digest(
-        settings.run.size, settings.run.seed, settings.candidates.model_dump(), settings.engine.refine
-    )
+    # (how many waves a shot may have and how many passes are enough change no picture that exists)
+    return digest(settings.run.size, settings.run.seed, settings.candidates.wave, settings.engine.refine)
 
 
 # a model's files: itself, its sidecar, and what it names (textures, buffers, materials)

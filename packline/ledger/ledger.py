@@ -113,6 +113,16 @@ class Ledger:
             ).one_or_none()
             return None if row is None else read_run(connection, row)
 
+    def run_before(self, run: RunRecord) -> RunRecord | None:
+        """The finished run of the same catalog that started last before `run`."""
+        with self._reader.connect() as connection:
+            this = connection.execute(select(t.runs).where(t.runs.c.id == run.id)).one()
+            query = select(t.runs).where(
+                t.runs.c.catalog == run.catalog, t.runs.c.started < this.started, t.runs.c.ended.is_not(None)
+            )
+            row = connection.execute(query.order_by(t.runs.c.started.desc()).limit(1)).one_or_none()
+            return None if row is None else read_run(connection, row)
+
     def record_station(self, run: str, station: str, items: int, seconds: float) -> None:
         """Note what a chunk at a station took; `run` adds up the chunks."""
         row = {"run": run, "station": station, "items": items, "seconds": seconds}

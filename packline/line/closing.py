@@ -99,4 +99,8 @@ def report(line: Line, run: str) -> Path:
         except GiveUp:
             # the shot's own row says what is wrong with its scene
             continue
-    return write_report(ledger.run(run), shots, photos, report_file(line), errors=line.catalog.errors)
+    this = ledger.run(run)
+    before = ledger.run_before(this)
+    return write_report(
+        this, shots, photos, report_file(line), errors=line.catalog.errors, previous=before
+    )

@@ -580,3 +580,15 @@ def test_a_file_that_is_no_database_gets_a_sentence(tmp_path: Path) -> None:
 def test_a_url_that_is_none_names_its_settings_key(url: str) -> None:
     with pytest.raises(FixSettings, match=r"^Settings: ledger\.url '.*' cannot be used \("):
         Ledger(url)
+
+
+def test_a_run_finds_the_finished_run_before_it(ledger: Ledger) -> None:
+    first = ledger.begin_run("demo", {})
+    ledger.end_run(first, "completed", {})
+    ledger.begin_run("demo", {})  # was killed: never ended
+    other = ledger.begin_run("another", {})
+    ledger.end_run(other, "completed", {})
+    last = ledger.run(ledger.begin_run("demo", {}))
+    before = ledger.run_before(last)
+    assert before is not None and before.id == first
+    assert ledger.run_before(before) is None

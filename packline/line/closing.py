@@ -101,6 +101,4 @@ def report(line: Line, run: str) -> Path:
             continue
     this = ledger.run(run)
     before = ledger.run_before(this)
-    return write_report(
-        this, shots, photos, report_file(line), errors=line.catalog.errors, previous=before
-    )
+    return write_report(this, shots, photos, report_file(line), errors=line.catalog.errors, previous=before)

@@ -19,9 +19,7 @@ from training.editor import STEPS, prompt_of
 from training.pairs import SIZE, Pair, load_pairs
 
 
-def edit(
-    pipe: Flux2KleinPipeline, pair: Pair, seed: int, trigger: str = "", strength: float = 1.0
-) -> NDArray[np.uint8]:
+def edit(pipe: Flux2KleinPipeline, pair: Pair, seed: int, trigger: str = "") -> NDArray[np.uint8]:
     """One edit of a pair's base photo by the plain diffusers call, sRGB uint8 (SIZE, SIZE, 3)."""
     made = pipe(
         image=[Image.fromarray(getattr(pair, name)) for name in ("base", "guide", "side", "top")],

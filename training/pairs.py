@@ -175,7 +175,7 @@ def rasteriser() -> Any:
 
 def to_linear_grey() -> float:
     """`GUIDE_GREY` in linear light."""
-    from packline.stage.lighting import to_linear
+    from packline.colour import to_linear
 
     return float(to_linear(np.full((1, 1, 3), GUIDE_GREY, np.uint8))[0, 0, 0])
 

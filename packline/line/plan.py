@@ -6,9 +6,6 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from packline.errors import FixSettings
-from packline.ledger.database import open_database
-from packline.ledger.planning import remember
-from packline.ledger.work import decide
 from packline.line.line import Line
 from packline.records import PlannedShot, ShotRecord, ShotState, Work
 
@@ -124,15 +121,11 @@ def foresee(line: Line) -> list[PlannedShot]:
     """
     _check_skus(line)
     shots = list(line.shots.values())
-    reader, _ = open_database(line.settings.ledger.url)
-    with reader.connect() as connection:
-        remembered = remember(connection, line.catalog.name, shots)
     records = {record.key: record for record in line.ledger.shots(line.catalog.name)}
-    found = []
-    for shot, known in zip(shots, remembered, strict=True):
-        work, why = decide(shot, known)
-        planned = replace(shot, work=work, why=why)
-        found.append(_asked_again(line, planned, records.get(shot.shot.key)))
+    found = [
+        _asked_again(line, planned, records.get(planned.shot.key))
+        for planned in line.ledger.foresee(line.catalog.name, shots)
+    ]
     return [one for one in found if not line.order.only or one.shot.product.sku in line.order.only]
 
 

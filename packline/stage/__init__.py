@@ -9,7 +9,7 @@ Draw
     `stage.gbuffer(camera) -> GBuffer`, from as many cameras as wanted.
 Light
     `lighting.shade(gbuffer, camera, light, ground) -> linear RGB`; `lighting.studio_light(camera) -> Light`;
-    `lighting.develop(linear) -> uint8`, the one tone curve; `lighting.to_srgb`, `lighting.to_linear`.
+    `lighting.develop(linear) -> uint8`, the one tone curve; sRGB itself is in `packline.colour`.
 Ground
     `shadow.ground_shadow(stage, camera, light) -> (key, ambient)`;
     `shadow.shadow_ratio(light, key, ambient)`; `shadow.composite(photo, colour, mask, ratio) -> uint8`.

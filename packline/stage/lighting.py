@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from packline.camera import Camera
+from packline.colour import to_srgb
 from packline.scenes import Light, Triple
 from packline.stage.model import Floats, GBuffer
 
@@ -120,32 +121,6 @@ def untone(toned: NDArray[Any]) -> Floats:
 def develop(linear: NDArray[Any]) -> NDArray[np.uint8]:
     """Linear light to a picture: tone curve, then sRGB, uint8."""
     return to_srgb(tone(linear))
-
-
-def to_srgb(linear: NDArray[Any]) -> NDArray[np.uint8]:
-    """Encode linear values from 0 to 1 as sRGB (IEC 61966-2-1), uint8, rounded to nearest."""
-    index = np.clip(np.asarray(linear, np.float32) * np.float32(65535) + np.float32(0.5), 0, 65535)
-    return np.asarray(np.take(_ENCODED, index.astype(np.uint16)), np.uint8)
-
-
-def to_linear(srgb: NDArray[Any]) -> Floats:
-    """Decode sRGB (IEC 61966-2-1): uint8, or floats from 0 to 1, to linear float32."""
-    if srgb.dtype == np.uint8:
-        return np.asarray(np.take(_DECODED, srgb), np.float32)
-    return _decode(np.asarray(srgb, np.float64)).astype(np.float32)
-
-
-def _decode(c: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(np.where(c <= 0.04045, c / 12.92, ((np.maximum(c, 0) + 0.055) / 1.055) ** 2.4))
-
-
-def _encode(c: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(np.where(c <= 0.0031308, 12.92 * c, 1.055 * np.maximum(c, 0) ** (1 / 2.4) - 0.055))
-
-
-_DECODED = _decode(np.arange(256) / 255).astype(np.float32)
-# 16 bits resolve a twentieth of an 8-bit step even in the deepest shadow
-_ENCODED = np.round(_encode(np.arange(65536) / 65535) * 255).astype(np.uint8)
 
 
 def _facing(cosine: Floats, size: np.float32) -> Floats:

@@ -315,7 +315,7 @@ def _read_obj(path: Path) -> tuple[Part, ...]:
             material = _obj_material(visual.material, path.name, textures)
         elif visual.kind == "vertex":
             # OBJ has no colour space for vertex colours; tools write what they show, that is sRGB
-            from packline.stage.lighting import to_linear
+            from packline.colour import to_linear
 
             shown = np.asarray(visual.vertex_colors, np.uint8)
             colours = np.column_stack([to_linear(shown[:, :3]), shown[:, 3] / 255])
@@ -331,7 +331,7 @@ def _read_obj(path: Path) -> tuple[Part, ...]:
 
 
 def _obj_material(data: Any, model: str, textures: dict[int, NDArray[np.uint8]]) -> Material:
-    from packline.stage.lighting import to_linear
+    from packline.colour import to_linear
 
     red, green, blue, alpha = np.asarray(data.diffuse, np.uint8)
     image = data.image

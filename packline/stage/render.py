@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from packline.camera import Camera
+from packline.colour import to_srgb
 from packline.reference import Reference
 from packline.scenes import Scene
-from packline.stage.lighting import develop, shade, studio_light, to_srgb
+from packline.stage.lighting import develop, shade, studio_light
 from packline.stage.model import Floats
 from packline.stage.raster import Stage
 from packline.stage.shadow import ground_shadow, shadow_ratio

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from packline.camera import Camera
-from packline.stage.lighting import to_linear
+from packline.colour import to_linear
 from packline.stage.model import Floats, GBuffer
 
 

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from packline.camera import Camera
+from packline.colour import to_linear
 from packline.scenes import Light
-from packline.stage.lighting import develop, to_linear, untone
+from packline.stage.lighting import develop, untone
 from packline.stage.model import Floats
 from packline.stage.raster import Stage
 

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from packline.camera import Camera
+from packline.colour import to_srgb
 from packline.errors import GiveUp
-from packline.stage.lighting import to_srgb
 from packline.stage.model import GBuffer, Part, ProductModel
 from packline.stage.views import framed
 from packline.truth import Label, Point, Quad, TextTruth, direction_words
@@ -393,7 +393,9 @@ def _contrast(xy: Floats, gbuffer: GBuffer) -> float:
     colour = np.clip(gbuffer.albedo + gbuffer.emissive, 0, 1)
     at = xy.astype(np.float32)[None] - np.float32(0.5)
     samples = cv2.remap(colour, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    lab = cv2.cvtColor(to_srgb(samples).astype(np.float32) / np.float32(255), cv2.COLOR_RGB2LAB)
+    lab = cv2.cvtColor(
+        to_srgb(np.asarray(samples, np.float32)).astype(np.float32) / np.float32(255), cv2.COLOR_RGB2LAB
+    )
     light = np.sort(lab[..., 0].ravel())
     tenth = max(len(light) // 10, 1)
     return round(float(light[-tenth:].mean() - light[:tenth].mean()), 2)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from packline.camera import Camera
+from packline.colour import to_linear, to_srgb
 from packline.scenes import Light
-from packline.stage.lighting import develop, shade, studio_light, to_linear, to_srgb, tone, untone
+from packline.stage.lighting import develop, shade, studio_light, tone, untone
 from packline.stage.model import GBuffer
 
 CAMERA = Camera((0, 0, 1), (0, 0, 0), 30, 8, 8)

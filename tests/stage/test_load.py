@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from packline.colour import to_srgb
 from packline.errors import GiveUp
 from packline.stage import gltf as gltf_module
 from packline.stage.glb import join_glb, split_glb
-from packline.stage.lighting import to_srgb
 from packline.stage.load import load_model
 from packline.stage.raster import Rasteriser
 from packline.stage.views import canonical_camera

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from packline.camera import Camera
-from packline.stage.lighting import to_srgb
+from packline.colour import to_srgb
 from packline.stage.load import load_model
 from packline.stage.model import GBuffer, ProductModel
 from packline.stage.raster import Rasteriser

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from packline.colour import to_srgb
 from packline.errors import GiveUp
-from packline.stage.lighting import to_srgb
 from packline.stage.load import load_model
 from packline.stage.model import ProductModel
 from packline.stage.raster import Rasteriser

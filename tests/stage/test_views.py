@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from packline.camera import Camera
+from packline.colour import to_srgb
 from packline.errors import GiveUp
 from packline.scenes import Light, Place, Scene
-from packline.stage.lighting import to_srgb
 from packline.stage.load import load_model
 from packline.stage.model import ProductModel
 from packline.stage.raster import Rasteriser

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from packline.camera import Camera
-from packline.truth import TextTruth
+from packline.truth import PartColours, TextTruth
 
 Picture = NDArray[np.uint8]
 
@@ -40,8 +41,17 @@ class Reference:
     shadow
         The share of the ground's light that the product leaves, uint8 (H, W), 255 is unshadowed; all 255 in
         views without a ground.
+    uv
+        Where each pixel lies on the base colour texture, float32 (H, W, 2), u right, v down, wrapped to 0 to
+        1; 0 where the part has none or nothing is. On disk in 65,536 steps.
+    parts
+        Which part each pixel mostly shows: `PartColours.index`, uint16 (H, W); 0 outside.
+    label_map
+        1 + index into `labels` where the pixel lies in that label's quad, uint8 (H, W); else 0.
     labels
         Text truth of every label that the view shows at least a little of.
+    colours
+        Colour truth of every part of the product, also of those that the view does not show.
     """
 
     view: str
@@ -52,7 +62,11 @@ class Reference:
     normals: NDArray[np.float32]
     mask: Picture
     shadow: Picture
+    uv: NDArray[np.float32]
+    parts: NDArray[np.uint16]
+    label_map: Picture
     labels: tuple[TextTruth, ...] = ()
+    colours: tuple[PartColours, ...] = ()
     notes: tuple[str, ...] = field(default=())
 
     def save(self, folder: Path) -> None:
@@ -63,11 +77,17 @@ class Reference:
             cv2.imwrite(str(folder / f"{name}.png"), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), _FAST)
         cv2.imwrite(str(folder / "mask.png"), self.mask, _FAST)
         cv2.imwrite(str(folder / "shadow.png"), self.shadow, _FAST)
+        cv2.imwrite(str(folder / "parts.png"), self.parts, _FAST)
+        cv2.imwrite(str(folder / "labels.png"), self.label_map, _FAST)
+        steps = np.zeros((*self.uv.shape[:2], 3), np.uint16)
+        steps[..., 2], steps[..., 1] = np.moveaxis(np.round(self.uv * 65535), -1, 0)  # red u, green v
+        cv2.imwrite(str(folder / "uv.png"), steps, _FAST)
         np.save(folder / "depth.npy", self.depth.astype(np.float32))
         truth = {
             "view": self.view,
             "camera": self.camera.to_dict(),
             "labels": [label.to_dict() for label in self.labels],
+            "colours": [part.to_dict() for part in self.colours],
             "notes": list(self.notes),
         }
         # last, so that a folder with a truth.json is whole
@@ -85,6 +105,7 @@ class Reference:
 
         mask = _read(folder / "mask.png", cv2.IMREAD_GRAYSCALE)
         normals = rgb("normals").astype(np.float32) / 127.5 - 1
+        steps = _read(folder / "uv.png", cv2.IMREAD_UNCHANGED)
         return Reference(
             view=truth["view"],
             camera=Camera.from_dict(truth["camera"]),
@@ -94,7 +115,11 @@ class Reference:
             normals=np.where(mask[..., None] > 0, normals, 0).astype(np.float32),
             mask=mask,
             shadow=_read(folder / "shadow.png", cv2.IMREAD_GRAYSCALE),
+            uv=steps[..., 2:0:-1].astype(np.float32) / np.float32(65535),
+            parts=np.asarray(_read(folder / "parts.png", cv2.IMREAD_UNCHANGED), np.uint16),
+            label_map=_read(folder / "labels.png", cv2.IMREAD_GRAYSCALE),
             labels=tuple(TextTruth.from_dict(label) for label in truth["labels"]),
+            colours=tuple(PartColours.from_dict(part) for part in truth["colours"]),
             notes=tuple(truth["notes"]),
         )
 
@@ -102,8 +127,8 @@ class Reference:
 _FAST = [cv2.IMWRITE_PNG_COMPRESSION, 1]
 
 
-def _read(file: Path, mode: int) -> Picture:
+def _read(file: Path, mode: int) -> NDArray[Any]:
     picture = cv2.imread(str(file), mode)
     if picture is None:
         raise FileNotFoundError(2, "not a readable picture", str(file))
-    return np.asarray(picture, np.uint8)
+    return np.asarray(picture)

@@ -1,4 +1,4 @@
-"""Text truth: what each label says, where it lies in a view, and which way it runs there."""
+"""Truth about a product: what each label says, where it lies and runs in a view; what colour each part is."""
 
 from __future__ import annotations
 
@@ -88,6 +88,57 @@ class TextTruth:
         """Read what `to_dict` wrote (lists become tuples)."""
         plain = {name: _tuples(value) for name, value in data.items()}
         return TextTruth(**plain)
+
+
+@dataclass(frozen=True)
+class Swatch:
+    """One of a part's dominant colours.
+
+    Parameters
+    ----------
+    lab
+        CIELAB of the unlit base colour, D65 white, lightness 0 to 100.
+    share
+        Of the part's area, 0 to 1.
+    """
+
+    lab: tuple[float, float, float]
+    share: float
+
+
+@dataclass(frozen=True)
+class PartColours:
+    """Colour truth of one part.
+
+    Parameters
+    ----------
+    part
+        Its name, see `packline.stage.model.Part`.
+    index
+        Its value in `Reference.parts`.
+    area
+        Its share of the product's surface, 0 to 1.
+    swatches
+        By area, largest first; together they cover nearly all of the part. The same in every view.
+    visible
+        Its share of the product's pixels in the view; 0 where it cannot be seen.
+    """
+
+    part: str
+    index: int
+    area: float
+    swatches: tuple[Swatch, ...]
+    visible: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data."""
+        return asdict(self)
+
+    @staticmethod
+    def from_dict(data: dict[str, Any]) -> PartColours:
+        """Read what `to_dict` wrote."""
+        swatches = tuple(Swatch(_tuples(one["lab"]), one["share"]) for one in data["swatches"])
+        return PartColours(**{**data, "swatches": swatches})
 
 
 def direction_words(angle: float) -> str:

@@ -127,3 +127,12 @@ def scorecard(passes: bool = True, score: float = 0.9) -> Scorecard:
             CheckResult("text", "2", verdict, found, 0.6, "reads bottom to top; should read top to bottom"),
         )
     )
+
+
+def no_maps(height: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """UV, part and label map of a reference in which nobody asks for them."""
+    return (
+        np.zeros((height, width, 2), np.float32),
+        np.zeros((height, width), np.uint16),
+        np.zeros((height, width), np.uint8),
+    )

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from packline.errors import GiveUp
 from packline.stage.glb import MAX_BYTES, join_glb, parse_json, split_glb
-from packline.stage.model import Material
+from packline.stage.model import Material, Texture
 from packline.stage.textures import MAX_TEXTURE_PIXELS, decode_image
 
 MAX_TRIANGLES = 5_000_000
@@ -257,12 +257,12 @@ class _Reader:
         extensions = data.get("extensions") or {}
         transforms: list[tuple[str, tuple[float, ...]]] = []
 
-        def texture(owner: dict[str, Any], key: str) -> NDArray[np.uint8] | None:
+        def texture(owner: dict[str, Any], key: str) -> Texture | None:
             info = owner.get(key)
             if info is None:
                 return None
             transforms.append((key, self._placement(info)))
-            return self._texture(info, name)
+            return Texture(self._texture(info, name))
 
         def share(owner: dict[str, Any], key: str) -> float:
             value = float(owner.get(key, 1))

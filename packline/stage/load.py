@@ -17,7 +17,7 @@ from packline.errors import GiveUp
 from packline.stage.fbx import fbx_to_glb
 from packline.stage.files import model_digest, sidecar_of
 from packline.stage.gltf import MAX_TRIANGLES, Asset, read_gltf
-from packline.stage.model import Floats, Material, Part, ProductModel
+from packline.stage.model import Floats, Material, Part, ProductModel, Texture
 from packline.stage.textures import decode_image
 from packline.truth import Label, Quad
 
@@ -348,7 +348,7 @@ def _obj_material(data: Any, model: str, textures: dict[int, NDArray[np.uint8]])
     return Material(
         name=str(data.name or ""),
         base_colour=(colour[0], colour[1], colour[2], float(alpha) / 255),
-        texture=None if image is None else textures[id(image)],
+        texture=None if image is None else Texture(textures[id(image)]),
         alpha_mode="BLEND" if alpha < 255 else "OPAQUE",
         double_sided=True,
     )

@@ -78,6 +78,9 @@ def render_reference(stage: Stage, view: str, camera: Camera, scene: Scene | Non
         normals=gbuffer.normals,
         mask=np.round(gbuffer.mask * 255).astype(np.uint8),
         shadow=shadow,
+        uv=gbuffer.uv,
+        parts=gbuffer.parts,
+        label_map=np.zeros(shadow.shape, np.uint8),
         labels=labels,
         notes=(
             *stage.model.notes,

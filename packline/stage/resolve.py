@@ -32,6 +32,10 @@ def resolve(
         roughness=np.zeros((height, width), np.float32),
         metallic=np.zeros((height, width), np.float32),
         emissive=np.zeros((height, width, 3), np.float32),
+        occlusion=np.ones((height, width), np.float32),
+        unlit=np.zeros((height, width), np.float32),
+        uv=np.zeros((height, width, 2), np.float32),
+        parts=np.zeros((height, width), np.uint16),
     )
     if rows.stop == rows.start:
         return maps

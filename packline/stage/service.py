@@ -43,14 +43,24 @@ class SceneView:
         The scene's JSON file.
     side
         A name of `views.SIDES`.
+    shift, turn, scale
+        How the product strays from the scene's place: metres along the world's X and Z, degrees about Y,
+        factor on the size; see `views.scene_pose`.
     """
 
     scene: Path
     side: str = "front"
+    shift: tuple[float, float] = (0.0, 0.0)
+    turn: float = 0.0
+    scale: float = 1.0
 
     @property
     def name(self) -> str:
-        return f"scene:{self.scene.stem}:{self.side}"
+        """Unique within a job."""
+        name = f"scene:{self.scene.stem}:{self.side}"
+        if (self.shift, self.turn, self.scale) == ((0.0, 0.0), 0.0, 1.0):
+            return name
+        return f"{name}:{self.shift[0]:+g}{self.shift[1]:+g}@{self.turn:+g}x{self.scale:g}"
 
 
 @dataclass(frozen=True)
@@ -69,6 +79,8 @@ class RenderJob:
         Label directions from the catalog, see `text_truth.apply_declared`.
     size
         Longer side of the pictures in pixels.
+    variant
+        The material variant to draw (KHR_materials_variants); empty: the file's default.
     """
 
     sku: str
@@ -77,6 +89,7 @@ class RenderJob:
     cache: Path
     declared: dict[str, str] = field(default_factory=dict)
     size: int = 1024
+    variant: str = ""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from packline.stage import gl
-from packline.stage.model import Material, Part, ProductModel
+from packline.stage.model import Material, Part, ProductModel, Texture
 
 #: Larger textures are reduced before upload: four texels a pixel of a 1024 px view are enough.
 MAX_TEXTURE = 4096
@@ -21,16 +21,17 @@ def upload_part(scene: Any, part: Part, textures: dict[tuple[int, bool], Any]) -
     """Add a part to the pyrender scene; textures that parts share are uploaded once."""
     pyrender = gl.import_pyrender()
     material: Material = part.material
-    kinds: dict[str, NDArray[np.uint8] | None] = {
+    kinds: dict[str, Texture | None] = {
         "baseColorTexture": material.texture,
         "emissiveTexture": material.emissive_texture if max(material.emissive) > 0 else None,
         "metallicRoughnessTexture": material.surface_texture,
         "normalTexture": material.normal_texture,
     }
     maps: dict[str, Any] = {}
-    for name, pixels in kinds.items():
-        if pixels is None or part.uv is None:
+    for name, texture in kinds.items():
+        if texture is None or part.uv is None:
             continue
+        pixels = texture.pixels
         srgb = name in ("baseColorTexture", "emissiveTexture")
         key = (id(pixels), srgb)
         if key not in textures:

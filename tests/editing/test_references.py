@@ -10,6 +10,7 @@ from packline.editing.references import choose_roles, gather, make_request, view
 from packline.errors import GiveUp
 from packline.reference import Reference
 from packline.truth import TextTruth
+from tests.parts import no_maps
 
 CORNERS = ((0.0, 0.0), (8.0, 0.0), (8.0, 4.0), (0.0, 4.0))
 
@@ -24,7 +25,16 @@ def view(name, level, labels=()):
     zero = np.zeros((8, 8), np.float32)
     camera = Camera((0.0, 0.0, 1.0), (0.0, 0.0, 0.0), 40.0, 8, 8)
     return Reference(
-        name, camera, flat, flat, zero, np.zeros((8, 8, 3), np.float32), mask, mask, tuple(labels)
+        name,
+        camera,
+        flat,
+        flat,
+        zero,
+        np.zeros((8, 8, 3), np.float32),
+        mask,
+        mask,
+        *no_maps(8, 8),
+        tuple(labels),
     )
 
 

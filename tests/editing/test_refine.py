@@ -15,6 +15,7 @@ from packline.editing.refine import refine
 from packline.errors import GiveUp
 from packline.reference import Reference
 from packline.truth import TextTruth
+from tests.parts import no_maps
 
 SIZE = 512
 EDIT = 256
@@ -54,7 +55,9 @@ def case():
     # a shadow pass that would be seen at once if it were used
     shadow = np.zeros((SIZE, SIZE), np.uint8)
     normals = np.zeros((SIZE, SIZE, 3), np.float32)
-    reference = Reference("scene", camera, colour, colour, nothing, normals, mask, shadow, (label,))
+    reference = Reference(
+        "scene", camera, colour, colour, nothing, normals, mask, shadow, *no_maps(*mask.shape), (label,)
+    )
     return Case(base, product, shade.astype(np.float32), reference)
 
 

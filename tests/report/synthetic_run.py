@@ -22,6 +22,7 @@ from packline.records import (
 from packline.reference import Reference
 from packline.scorecard import CheckResult, Evidence, Scorecard, Verdict
 from packline.truth import TextTruth
+from tests.parts import no_maps
 
 Picture = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -93,7 +94,9 @@ def save_reference(
     flat = np.zeros((size, size), np.float32)
     normals = np.zeros((size, size, 3), np.float32)
     camera = Camera((0, 0.3, 2), (0, 0.1, 0), 30, size, size)
-    Reference(view, camera, colour, colour, flat, normals, mask, np.full_like(mask, 255), labels).save(folder)
+    nothing = no_maps(*mask.shape)
+    shadow = np.full_like(mask, 255)
+    Reference(view, camera, colour, colour, flat, normals, mask, shadow, *nothing, labels).save(folder)
     return folder
 
 

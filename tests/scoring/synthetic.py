@@ -230,6 +230,9 @@ def make(case: Case) -> CheckInput:
         normals=np.zeros((SIZE, SIZE, 3), np.float32),
         mask=mask,
         shadow=np.asarray(shadow, np.uint8),
+        uv=np.zeros((SIZE, SIZE, 2), np.float32),
+        parts=(mask > 0).astype(np.uint16),
+        label_map=np.zeros((SIZE, SIZE), np.uint8),
         labels=(truth,),
     )
     return CheckInput(np.clip(seen, 0, 255).astype(np.uint8), base, scene, (scene,), PromptWords())

@@ -26,7 +26,20 @@ def flat(
 
     rgb = np.full((8, 8, 3), albedo, np.float32)
     normals = np.tile(np.asarray(normal, np.float32), (8, 8, 1))
-    return GBuffer(rgb, normals, full(1), full(1), full(rough), full(metal), np.zeros_like(rgb))
+    uv, parts = np.zeros((8, 8, 2), np.float32), np.ones((8, 8), np.uint16)
+    return GBuffer(
+        rgb,
+        normals,
+        full(1),
+        full(1),
+        full(rough),
+        full(metal),
+        np.zeros_like(rgb),
+        full(1),
+        full(0),
+        uv,
+        parts,
+    )
 
 
 def test_white_facing_the_key_is_key_plus_ambient() -> None:

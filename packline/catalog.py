@@ -21,7 +21,7 @@ from packline.settings import Settings
 from packline.shots import Product, Shot
 from packline.stage.files import sidecar_of
 
-COLUMNS = ("sku", "title", "model", "scenes", "labels", "lora", "lora_strength")
+COLUMNS = ("sku", "title", "model", "scenes", "labels", "lora", "lora_strength", "variant", "truth")
 NEEDED = COLUMNS[:4]
 VIEWS = ("hero", "front", "left", "right", "back", "three-quarter")
 DIRECTIONS = ("left to right", "top to bottom", "right to left", "bottom to top")
@@ -244,13 +244,15 @@ class _RowReader:
         if placements:
             attempt(self._check_scenes, placements)
         labels = attempt(_labels, row.get("labels", ""))
-        if model and labels:
-            attempt(_check_labels, model, labels)
+        known = len(faults)
+        truth = attempt(self._truth, row.get("truth", ""))
+        if model and labels and len(faults) == known:
+            attempt(_check_labels, model, truth or sidecar_of(model), labels)
         strength = attempt(_strength, row.get("lora", ""), row.get("lora_strength", ""))
         attempt(self._check_lora, row.get("lora", ""))
         if not faults:
-            lora = row.get("lora", "")
-            return Product(sku, title, model, placements, labels, lora, strength, number), []
+            lora, variant = row.get("lora", ""), row.get("variant", "")
+            return Product(sku, title, model, placements, labels, lora, strength, number, variant, truth), []
         where = f"Row {number}, SKU {sku}" if sku else f"Row {number}"
         shots = tuple(f"{sku}/{scene}/{view}" for scene, view in placements or ()) if sku else ()
         return None, [RowError(number, sku, f.field, f"{where}: {f}", shots, title) for f in faults]
@@ -267,6 +269,19 @@ class _RowReader:
             near = _near(text, [p.name for p in file.parent.glob("*") if p.suffix.lower() in MODEL_SUFFIXES])
             raise _FieldError(
                 "model", f"model {text} is missing in {self._settings.paths.models}; add it{near}."
+            )
+        return file
+
+    def _truth(self, text: str) -> Path | None:
+        if not text:
+            return None
+        file = (self._settings.paths.models / text).resolve()
+        if file.suffix.lower() != ".json":
+            raise _FieldError("truth", f"truth {text} is no .json; name a file like shoe.truth.json.")
+        if not file.is_file():
+            near = _near(text, [p.name for p in file.parent.glob("*.json")])
+            raise _FieldError(
+                "truth", f"truth {text} is missing in {self._settings.paths.models}; add it{near}."
             )
         return file
 
@@ -350,8 +365,7 @@ def _labels(text: str) -> dict[str, str]:
     return found
 
 
-def _check_labels(model: Path, labels: Mapping[str, str]) -> None:
-    sidecar = sidecar_of(model)
+def _check_labels(model: Path, sidecar: Path, labels: Mapping[str, str]) -> None:
     try:
         entries = json.loads(sidecar.read_text()).get("labels", [])
         known = [str(entry[name]) for entry in entries for name in ("id", "text")]

@@ -73,8 +73,10 @@ def _product_parts(product: Product, presets: Presets | None) -> dict[str, str]:
     parts = {
         "the title": digest(product.title),
         "the declared label directions": digest(dict(product.labels)),
-        "the 3D model": model_digest(product.model),
+        "the 3D model": model_digest(product.model, product.truth),
     }
+    if product.variant:
+        parts["the material variant"] = digest(product.variant)
     if product.lora and presets is not None:
         preset = presets.get(product.lora)
         strength = preset.settings.strength if product.lora_strength is None else product.lora_strength
@@ -103,16 +105,22 @@ _ENDING = re.compile(rb"\.(?:png|jpe?g|tga|bmp|tiff?|webp|gif|ktx2?|dds|bin|mtl)
 _NOT_IN_A_NAME = re.compile(r'[\x00-\x1f"<>|*?:\ufffd]')
 
 
-def model_digest(model: Path) -> str:
-    """Hash a model with every file that its look depends on: sidecar, materials, buffers, textures."""
-    files = model_files(model)
+def model_digest(model: Path, truth: Path | None = None) -> str:
+    """Hash a model with every file that its look depends on: sidecar, materials, buffers, textures.
+
+    Parameters
+    ----------
+    truth
+        A sidecar in place of the one beside the model.
+    """
+    files = model_files(model, truth)
     return digest([(file.name, _digest_of(file)) for file in files], length=64)
 
 
-def model_files(model: Path) -> list[Path]:
-    """A model's file, its sidecar and the files beside it that it names, sorted."""
+def model_files(model: Path, truth: Path | None = None) -> list[Path]:
+    """A model's file, its sidecar (or `truth` in its place) and the files beside it that it names, sorted."""
     found = {model}
-    sidecar = sidecar_of(model)
+    sidecar = truth or sidecar_of(model)
     if sidecar.is_file():
         found.add(sidecar)
     queue = [model]

@@ -106,7 +106,8 @@ def lineage(shot: ShotRecord, candidate: CandidateRecord) -> dict[str, Any]:
     dict
         ``row``, ``model``, ``scene``, ``view``, ``fingerprint``, ``parts`` (digests by name), ``engine``,
         ``loras``, ``prompt``, ``seed``, ``variation``, ``references``, ``refine``, ``checks``, ``passed``,
-        ``scores`` (score, threshold, verdict and version by check), ``decided``, ``cost``, ``seconds``.
+        ``scores`` (score, threshold, verdict and version by check), ``decided``, ``cost``, ``seconds``,
+        ``notes`` (what was drawn nearly right).
     """
     recipe, card = candidate.candidate.recipe, candidate.scorecard
     return {
@@ -137,6 +138,7 @@ def lineage(shot: ShotRecord, candidate: CandidateRecord) -> dict[str, Any]:
         "decided": shot.decided,
         "cost": candidate.candidate.cost,
         "seconds": candidate.candidate.seconds,
+        "notes": list(shot.notes),
     }
 
 

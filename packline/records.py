@@ -127,6 +127,8 @@ class ShotRecord:
     ----------
     references
         Folder of each reference by view name ("scene", "left", "top", "label:side", ...).
+    notes
+        Sentences on those references: what was approximated, which text is too small to read.
     select
         Id of the chosen candidate, empty where there is none.
     reason, sentence
@@ -153,6 +155,7 @@ class ShotRecord:
     fingerprint: str
     state: ShotState
     references: dict[str, Path] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
     candidates: tuple[CandidateRecord, ...] = ()
     select: str = ""
     reason: str = ""

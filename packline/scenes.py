@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,13 @@ class Light:
 
 @dataclass(frozen=True)
 class Scene:
-    """A base photo and what is known about it."""
+    """A base photo and what is known about it.
+
+    Parameters
+    ----------
+    light_estimated
+        Whether `light` is a guess from the photo, because the scene's file has none.
+    """
 
     name: str
     image: Path
@@ -79,22 +86,11 @@ class Scene:
     place: Place
     light: Light
     sha256: str = ""
+    light_estimated: bool = False
 
     def photo(self) -> NDArray[np.uint8]:
         """The base photo, sRGB, shape (height, width, 3)."""
-        try:
-            with Image.open(self.image) as picture:
-                pixels = np.asarray(picture.convert("RGB"))
-        except OSError as error:
-            raise GiveUp(
-                f"Scene {self.name}: its base photo {self.image} cannot be read ({error}); replace the file."
-            ) from error
-        if pixels.shape[:2] != (self.camera.height, self.camera.width):
-            raise GiveUp(
-                f"Scene {self.name}: the photo is {pixels.shape[1]}x{pixels.shape[0]} px but its file says "
-                f"{self.camera.width}x{self.camera.height}; correct one of them."
-            )
-        return pixels
+        return _photo(self.name, self.image, self.camera)
 
 
 def load_scene(file: Path) -> Scene:
@@ -110,12 +106,14 @@ def load_scene(file: Path) -> Scene:
         data: dict[str, Any] = json.loads(file.read_text())
         image = file.parent / data["image"]
         digest = hashlib.sha256(file.read_bytes() + image.read_bytes()).hexdigest()
-        place, light, ground = data["place"], data["light"], data["ground"]
+        place, ground = data["place"], data["ground"]
+        camera = Camera.from_dict(data["camera"])
+        known = data.get("light") is not None
         return Scene(
             name=name,
             image=image,
             words=str(data["words"]),
-            camera=Camera.from_dict(data["camera"]),
+            camera=camera,
             ground_point=_triple(ground["point"]),
             ground_normal=_triple(ground["normal"]),
             place=Place(
@@ -126,15 +124,9 @@ def load_scene(file: Path) -> Scene:
                 turn=float(place.get("turn", 8.0)),
                 scale=float(place.get("scale", 0.05)),
             ),
-            light=Light(
-                key_direction=_triple(light["key_direction"]),
-                key_colour=_triple(light["key_colour"]),
-                sky_colour=_triple(light["sky_colour"]),
-                ground_colour=_triple(light["ground_colour"]),
-                key_size=float(light.get("key_size", 8.0)),
-                words=str(light.get("words", "soft light")),
-            ),
+            light=_light(data["light"]) if known else _estimated(name, image, camera, digest),
             sha256=digest,
+            light_estimated=not known,
         )
     except FileNotFoundError as error:
         raise GiveUp(f"Scene {name}: {error.filename} is missing; add it or name another scene.") from error
@@ -144,6 +136,41 @@ def load_scene(file: Path) -> Scene:
         ) from error
     except (TypeError, ValueError, IndexError) as error:
         raise GiveUp(f"Scene {name}: {file} is malformed ({error}); see docs/scenes.md.") from error
+
+
+def _light(data: dict[str, Any]) -> Light:
+    return Light(
+        key_direction=_triple(data["key_direction"]),
+        key_colour=_triple(data["key_colour"]),
+        sky_colour=_triple(data["sky_colour"]),
+        ground_colour=_triple(data["ground_colour"]),
+        key_size=float(data.get("key_size", 8.0)),
+        words=str(data.get("words", "soft light")),
+    )
+
+
+@lru_cache(maxsize=64)
+def _estimated(name: str, image: Path, camera: Camera, digest: str) -> Light:
+    """The light of a photo; `digest` changes with its bytes."""
+    from packline.stage.light_estimate import estimate_light
+
+    return estimate_light(_photo(name, image, camera), camera)
+
+
+def _photo(name: str, image: Path, camera: Camera) -> NDArray[np.uint8]:
+    try:
+        with Image.open(image) as picture:
+            pixels = np.asarray(picture.convert("RGB"))
+    except OSError as error:
+        raise GiveUp(
+            f"Scene {name}: its base photo {image} cannot be read ({error}); replace the file."
+        ) from error
+    if pixels.shape[:2] != (camera.height, camera.width):
+        raise GiveUp(
+            f"Scene {name}: the photo is {pixels.shape[1]}x{pixels.shape[0]} px but its file says "
+            f"{camera.width}x{camera.height}; correct one of them."
+        )
+    return pixels
 
 
 def _triple(values: Any) -> Triple:

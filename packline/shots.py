@@ -27,6 +27,10 @@ class Product:
         Preset label and strength; an empty label means none, strength None the preset's own.
     row
         Line in the catalog, 1 is the first product.
+    variant
+        The model's material variant; empty: its default.
+    truth
+        The sidecar with the model's front and labels; None: the one beside the model.
     """
 
     sku: str
@@ -37,6 +41,8 @@ class Product:
     lora: str = ""
     lora_strength: float | None = None
     row: int = 0
+    variant: str = ""
+    truth: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -59,10 +59,12 @@ class TextTruth:
     height
         Median height of the text line in pixels.
     contrast
-        Difference in CIELAB lightness between the label's dark and light tenth, 0 to 100.
+        Difference in CIELAB lightness between the label's ink and its ground, 0 to 100.
     grid
         Pixel positions of a regular grid over the label, rows of (x, y); row 0 is the text's top. Maps the
         label's reading frame to the picture, so that a check can unroll it.
+    visible_text
+        The characters that show, such as "E LO" of "E LOVE"; "…" stands for those hidden between others.
     """
 
     label: str
@@ -78,6 +80,7 @@ class TextTruth:
     height: float
     contrast: float
     grid: tuple[tuple[Point, ...], ...] = field(default=(), repr=False)
+    visible_text: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data."""

@@ -103,6 +103,44 @@ def test_optional_columns_may_be_left_out_and_unknown_ones_are_ignored(tmp_path:
     assert [(p.sku, p.title, p.lora, p.labels) for p in catalog.products] == [("A1", "red shoe", "", {})]
 
 
+def wide(folder: Path, row: str) -> Catalog:
+    """A catalog with one row that has the columns which few catalogs have."""
+    settings = make_folder(folder)
+    label = {"id": "x", "text": "E HATE"}
+    (folder / "3d" / "other.json").write_text(json.dumps({"labels": [label]}))
+    (folder / "demo.csv").write_text(f"{HEADER},variant,truth\n{row}\n")
+    return read_catalog(folder / "demo.csv", settings)
+
+
+def test_a_row_may_choose_a_material_variant_and_another_truth_file(tmp_path: Path) -> None:
+    (product,) = wide(tmp_path, "A1,shoe,shoe.glb,table,,,, Beach ,other.json").products
+    assert (product.variant, product.truth) == ("Beach", tmp_path / "3d" / "other.json")
+
+
+def test_declared_labels_are_those_of_the_truth_file_where_one_is_given(tmp_path: Path) -> None:
+    catalog = wide(tmp_path / "a", "A1,shoe,shoe.glb,table,E HATE = top to bottom,,,,other.json")
+    assert catalog.errors == ()
+    (error,) = wide(tmp_path / "b", "A1,shoe,shoe.glb,table,E LOVE = top to bottom,,,,other.json").errors
+    assert error.sentence == (
+        "Row 1, SKU A1: label E LOVE is not annotated on model shoe.glb; its labels are E HATE."
+    )
+
+
+@pytest.mark.parametrize(
+    ("truth", "sentence"),
+    [
+        ("othr.json", "truth othr.json is missing in {folder}/3d; add it, or did you mean other.json."),
+        ("shoe.glb", "truth shoe.glb is no .json; name a file like shoe.truth.json."),
+    ],
+)
+def test_a_truth_file_that_cannot_be_used_is_the_rows_one_error(
+    tmp_path: Path, truth: str, sentence: str
+) -> None:
+    catalog = wide(tmp_path, f"A1,shoe,shoe.glb,table,E HATE = top to bottom,,,,{truth}")
+    (error,) = catalog.errors
+    assert (error.field, error.sentence) == ("truth", f"Row 1, SKU A1: {sentence.format(folder=tmp_path)}")
+
+
 def test_a_label_that_holds_an_equals_sign_is_cut_at_the_last_one(tmp_path: Path) -> None:
     settings = make_folder(tmp_path, "A1,sign,shoe.glb,table,A=B = right to left,,\n")
     label = {"id": "x", "text": "A=B"}

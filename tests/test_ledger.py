@@ -549,15 +549,57 @@ def test_many_threads_write_at_once_and_nothing_is_lost(ledger: Ledger, tmp_path
 
 def test_a_ledger_of_another_schema_is_refused_with_a_sentence(ledger: Ledger) -> None:
     connection = sqlite3.connect(ledger.url.removeprefix("sqlite:///"))
-    connection.execute("update schema_version set version = 2")
+    connection.execute("update schema_version set version = 3")
     connection.commit()
     connection.close()
     with pytest.raises(FixSettings) as caught:
         Ledger(ledger.url)
     assert str(caught.value) == (
-        f"Ledger {ledger.url} was written by another Packline (its schema is 2, this one knows 1); update "
+        f"Ledger {ledger.url} was written by another Packline (its schema is 3, this one knows 2); update "
         f"Packline, or name another file in ledger.url."
     )
+
+
+def test_a_ledger_of_the_first_schema_is_brought_up_to_date(ledger: Ledger, tmp_path: Path) -> None:
+    run, shot = plan_one(ledger, planned())
+    connection = sqlite3.connect(ledger.url.removeprefix("sqlite:///"))
+    connection.execute("drop table notes")
+    connection.execute("alter table products drop column variant")
+    connection.execute("alter table products drop column truth")
+    connection.execute("update schema_version set version = 1")
+    connection.commit()
+    connection.close()
+    after = Ledger(ledger.url)
+    after.record_references(shot.shot.key, shot.fingerprint, {"scene": tmp_path}, ["it is small"])
+    (record,) = Ledger(ledger.url).shots("demo")
+    assert record.notes == ("it is small",)
+    assert after.run(run) is not None
+    product = Product("A1", "red shoe", tmp_path / "a.glb", (), variant="Beach", truth=tmp_path / "t.json")
+    after.record_catalog(after.begin_run("demo", {}), catalog_of(product))
+    found = rows(after, "select variant, truth from products")
+    assert found == [("Beach", str(tmp_path / "t.json"))]
+
+
+def test_a_row_from_before_variants_is_not_taken_for_a_new_one(ledger: Ledger) -> None:
+    plain = Product("A1", "red shoe", Path("/a.glb"), ())
+    for product in (plain, plain, replace(plain, variant="Beach")):
+        ledger.record_catalog(ledger.begin_run("demo", {}), catalog_of(product))
+    found = rows(ledger, "select digest, variant from products order by variant")
+    # as the first schema's Packline hashed it
+    old = {
+        "sku": "A1", "title": "red shoe", "model": "/a.glb", "placements": [], "labels": {}, "lora": "",
+        "lora_strength": None, "row": 0,
+    }  # fmt: skip
+    assert [variant for _, variant in found] == ["", "Beach"]
+    assert found[0][0] == digest("demo", old)
+
+
+def test_notes_on_references_are_those_of_the_last_time(ledger: Ledger, tmp_path: Path) -> None:
+    _, shot = plan_one(ledger, planned())
+    for notes in (["first", "second", "third"], ["second", "first"]):
+        ledger.record_references(shot.shot.key, shot.fingerprint, {"scene": tmp_path}, notes)
+    (record,) = ledger.shots("demo")
+    assert record.notes == ("second", "first")
 
 
 @pytest.mark.parametrize("place", ["{folder}/file/ledger.db", "/proc/ledger.db", "{folder}"])

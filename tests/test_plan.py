@@ -112,6 +112,40 @@ def test_a_change_reaches_the_shots_that_it_determines_and_no_other(
     assert changed(before, plan(tmp_path)) == {key: [part] for key in shots}
 
 
+def wide(folder: Path, variant: str = "", truth: str = "") -> dict[str, PlannedShot]:
+    """The plan of the same rows with the columns that few catalogs have."""
+    first, second = ROWS.splitlines()
+    (folder / "demo.csv").write_text(f"{HEADER},variant,truth\n{first},{variant},{truth}\n{second},,\n")
+    return plan(folder)
+
+
+def test_columns_that_are_empty_change_no_fingerprint(tmp_path: Path) -> None:
+    make_folder(tmp_path, ROWS)
+    before = plan(tmp_path)
+    assert changed(before, wide(tmp_path)) == {}
+
+
+def test_another_material_variant_makes_its_products_shots_anew(tmp_path: Path) -> None:
+    make_folder(tmp_path, ROWS)
+    before = plan(tmp_path)
+    beach, street = wide(tmp_path, "Beach"), wide(tmp_path, "Street")
+    expected = {key: ["the material variant"] for key in SHOE}
+    assert changed(before, beach) == changed(beach, street) == changed(street, before) == expected
+
+
+def test_a_truth_file_stands_in_for_the_sidecar_and_its_bytes_count(tmp_path: Path) -> None:
+    make_folder(tmp_path, ROWS)
+    before = plan(tmp_path)
+    (tmp_path / "3d" / "other.json").write_text((tmp_path / "3d" / "shoe.truth.json").read_text())
+    first = wide(tmp_path, truth="other.json")
+    expected = {key: ["the 3D model"] for key in SHOE}
+    assert changed(before, first) == expected
+    append_to("3d/shoe.truth.json")(tmp_path)
+    assert changed(first, wide(tmp_path, truth="other.json")) == {}
+    append_to("3d/other.json")(tmp_path)
+    assert changed(first, wide(tmp_path, truth="other.json")) == expected
+
+
 def test_a_lora_that_is_taken_away_is_a_change_too(tmp_path: Path) -> None:
     make_folder(tmp_path, ROWS)
     before = plan(tmp_path)

@@ -40,6 +40,8 @@ class Line:
         self.run = self.ledger.begin_run("demo", {})
         self.ledger.record_catalog(self.run, catalog)
         (self.planned,) = self.ledger.plan(self.run, plan_shots(catalog, self.settings, {"steps": 4}, CHECKS))
+        place = self.planned.shot.key, self.planned.fingerprint
+        self.ledger.record_references(*place, {"scene": folder / "scene"}, ["glass is plain"])
         self.select(0, 90)
 
     def select(self, number: int, colour: int) -> None:
@@ -145,6 +147,7 @@ def test_a_release_answers_everything_about_every_picture(line: Line) -> None:
     assert (facts["prompt"], facts["seed"]) == ("put the red shoe into image 1", 1000)
     assert facts["scores"]["text"] == {"score": 0.9, "threshold": 0.6, "verdict": "pass", "version": "2"}
     assert (facts["checks"], facts["decided"], facts["cost"]) == (CHECKS, "checks", 0.02)
+    assert facts["notes"] == ["glass is plain"]
     pointer = json.loads(line.bucket.get("acme/demo/environments/dev.json"))
     assert (pointer["manifest"], pointer["sha256"], pointer["run"]) == (release.key, release.sha256, line.run)
     assert hashlib.sha256(line.bucket.get(release.key)).hexdigest() == release.sha256

@@ -84,6 +84,29 @@ def test_fields_that_may_be_left_out_take_their_defaults(tmp_path: Path) -> None
     assert (scene.light.key_size, scene.light.words) == (8.0, "soft light")
 
 
+def test_a_scene_without_light_has_one_estimated_from_its_photo(tmp_path: Path) -> None:
+    file, data = a_scene(tmp_path)
+    assert not load_scene(file).light_estimated
+    del data["light"]
+    file.write_text(json.dumps(data))
+    scene = load_scene(file)
+    assert scene.light_estimated
+    assert scene.light == load_scene(file).light
+    assert np.linalg.norm(scene.light.key_direction) == pytest.approx(1, abs=1e-3)
+    # another photo, another light
+    Image.new("RGB", (64, 64), (60, 60, 160)).save(tmp_path / "desk.png")
+    assert load_scene(file).light.ground_colour != scene.light.ground_colour
+
+
+def test_a_scene_without_light_needs_a_photo_of_its_camera_s_size(tmp_path: Path) -> None:
+    file, data = a_scene(tmp_path)
+    del data["light"]
+    file.write_text(json.dumps(data))
+    Image.new("RGB", (80, 60)).save(tmp_path / "desk.png")
+    with pytest.raises(GiveUp, match="the photo is 80x60 px but its file says 64x64; correct one of them"):
+        load_scene(file)
+
+
 def test_a_missing_photo_is_named_with_what_to_do(tmp_path: Path) -> None:
     file, _ = a_scene(tmp_path)
     (tmp_path / "desk.png").unlink()

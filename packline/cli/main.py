@@ -21,6 +21,8 @@ loras = typer.Typer(help="The LoRA presets.", no_args_is_help=True)
 models = typer.Typer(help="The editing models.", no_args_is_help=True)
 app.add_typer(loras, name="loras")
 app.add_typer(models, name="models")
+truth = typer.Typer(help="Labels on 3D models: propose, accept, show.", no_args_is_help=True)
+app.add_typer(truth, name="truth")
 
 ALL_PUBLISHED, WITH_FLAGS, FIX_SETTINGS, CRASHED = 0, 1, 2, 3
 
@@ -97,12 +99,26 @@ def render(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A 3D model: .glb, .gltf, .fbx or .obj.")],
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("work/render"),
     size: Annotated[int, typer.Option(min=64, max=4096, help="Pixels on a side.")] = 512,
+    view: Annotated[
+        list[str] | None,
+        typer.Option(help="A view to draw (front, label:<id>, ...); may be repeated. Six sides otherwise."),
+    ] = None,
+    variant: Annotated[str, typer.Option(help="The material variant to draw.")] = "",
+    scene: Annotated[
+        str, typer.Option(metavar="FILE[:SIDE]", help="A scene's .json: draw it standing there as well.")
+    ] = "",
+    truth: Annotated[
+        Path | None, typer.Option(help="Labels and front; the .truth.json beside the model otherwise.")
+    ] = None,
 ) -> None:
-    """Draw a 3D model from every side, to see what the line sees."""
+    """Draw every pass of a 3D model and a contact sheet, to see what the line sees.
+
+    Exit code 2: the model or a view that was asked for cannot be drawn; the sentence says how to mend it.
+    """
     with _sentences():
         from packline.cli.render import render_model
 
-        render_model(model, out, size)
+        render_model(model, out, size, view or (), variant, scene, truth)
 
 
 @app.command()
@@ -149,6 +165,58 @@ def list_models() -> None:
         from packline.cli.show import show_models
 
         show_models()
+
+
+ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="A 3D model: .glb, .gltf, .fbx or .obj.")]
+LabelFolder = Annotated[
+    Path | None, typer.Option("--out", help="Folder for proposals and sidecar; the model's own otherwise.")
+]
+TruthFile = Annotated[
+    Path | None, typer.Option("--truth", help="Labels and front; the .truth.json beside the model otherwise.")
+]
+
+
+@truth.command("propose")
+def propose_labels(model: ModelFile, out: LabelFolder = None, annotated: TruthFile = None) -> None:
+    """Look for text all over a model and propose labels; they count once they are accepted."""
+    with _sentences():
+        from packline.cli.truth import propose_labels as look
+
+        look(model, out, annotated)
+
+
+@truth.command("accept")
+def accept_labels(
+    model: ModelFile,
+    label: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="A proposed label; may be repeated.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every new one.")] = False,
+    text: Annotated[
+        list[str] | None, typer.Option(metavar="ID=TEXT", help="What it says, where it was misread.")
+    ] = None,
+    out: LabelFolder = None,
+) -> None:
+    """Move proposed labels into the model's sidecar, which keeps all else that it says."""
+    with _sentences():
+        from packline.cli.truth import accept_labels as accept
+
+        accept(model, label or (), every, text or (), out)
+
+
+@truth.command("show")
+def show_labels(
+    model: ModelFile,
+    view: Annotated[list[str] | None, typer.Option(help="A view to draw; may be repeated.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("work/render"),
+    size: Annotated[int, typer.Option(min=64, max=4096, help="Pixels on a side.")] = 512,
+    annotated: TruthFile = None,
+) -> None:
+    """Draw the text truth of a model's annotated labels in each view, and print it."""
+    with _sentences():
+        from packline.cli.truth import show_truth
+
+        show_truth(model, view or (), out, size, annotated)
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 Image 1 is the base photo and image 2 the product rendered in the scene's own camera: measured, that one
 matters most. Then every angle that helps, and last close-ups of labels that are too small to read in image 2:
-what a person cannot read there, the model cannot either.
+what a person cannot read there, the model cannot either. Where an engine takes few references, a close-up is
+worth more than another angle.
 """
 
 from __future__ import annotations
@@ -49,7 +50,30 @@ def choose_roles(scene: Reference, available: Container[str], most: int) -> tupl
     """
     angles = [role for role, views in _VIEWS.items() if any(view in available for view in views)]
     labels = [f"label:{name}" for name in small_labels(scene) if f"label:{name}" in available]
+    labels = labels[: max(most - 2, 0)]
+    angles = angles[: max(most - 2 - len(labels), 0)]
     return ("base", "product", *angles, *labels)[:most]
+
+
+def notes_on(scene: Reference, roles: Sequence[str]) -> tuple[str, ...]:
+    """Sentences on the labels that the scene's view shows too small to read, and what was done about each.
+
+    Parameters
+    ----------
+    roles
+        What each reference shows, from `choose_roles`.
+    """
+    notes = []
+    height = {label.label: label.height for label in scene.labels}
+    for name in small_labels(scene):
+        role = f"label:{name}"
+        what = (
+            f"its close-up went along as image {roles.index(role) + 1}"
+            if role in roles
+            else f"the engine takes {len(roles)} images, so its close-up did not go along"
+        )
+        notes.append(f"label {name!r} is {height[name]:.0f} px high in this picture: {what}")
+    return tuple(notes)
 
 
 def gather(

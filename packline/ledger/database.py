@@ -6,13 +6,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, insert, select
+from sqlalchemy import Connection, Engine, Table, create_engine, event, insert, inspect, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
 
 from packline.errors import FixSettings, TryAgain
-from packline.ledger.schema import HISTORY, SCHEMA_VERSION, metadata, schema_version
+from packline.ledger.schema import HISTORY, SCHEMA_VERSION, metadata, notes, products, schema_version
 
 _PATIENCE = 30  # seconds that a writer waits for another
 
@@ -115,10 +115,26 @@ def _to_wal(cursor: Any) -> None:
             return
 
 
+def _from_version_1(connection: Connection) -> None:
+    """Version 2 added a table, and two columns to one."""
+    notes.create(connection, checkfirst=True)
+    present = {column["name"] for column in inspect(connection).get_columns(products.name)}
+    for column in (products.c.variant, products.c.truth):
+        if column.name not in present:
+            kind = column.type.compile(connection.dialect)
+            connection.exec_driver_sql(
+                f"ALTER TABLE {products.name} ADD COLUMN {column.name} {kind} NOT NULL DEFAULT ''"
+            )
+    connection.execute(update(schema_version).values(version=SCHEMA_VERSION))
+
+
 def _lay(writer: Engine, url: str) -> None:
     with writer.begin() as connection:
         if connection.dialect.has_table(connection, schema_version.name):
             found = connection.scalar(select(schema_version.c.version))
+            if found == 1:
+                _from_version_1(connection)
+                return
             if found != SCHEMA_VERSION:
                 raise FixSettings(
                     f"Ledger {url} was written by another Packline (its schema is {found}, this one knows "

@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import OperationalError
 
 from packline.candidate import Candidate
@@ -173,12 +173,18 @@ class Ledger:
 
     # the stations' results
 
-    def record_references(self, shot_key: str, fingerprint: str, references: Mapping[str, Path]) -> None:
-        """Note the folder of each rendered reference of a shot by view name."""
+    def record_references(
+        self, shot_key: str, fingerprint: str, references: Mapping[str, Path], notes: Sequence[str] = ()
+    ) -> None:
+        """Note the folder of each rendered reference of a shot by view name, and what to know of them."""
         place = {"shot": shot_key, "fingerprint": fingerprint}
         rows = [{**place, "view": view, "folder": str(folder)} for view, folder in references.items()]
         with self._write() as connection:
             upsert(connection, t.references, rows, ("folder",))
+            c = t.notes.c
+            connection.execute(delete(t.notes).where(c.shot == shot_key, c.fingerprint == fingerprint))
+            said = [{**place, "position": i, "sentence": words} for i, words in enumerate(notes)]
+            insert_once(connection, t.notes, said)
 
     def record_candidate(self, run: str, candidate: Candidate) -> None:
         """Note a candidate; the same candidate again changes nothing but where its files lie."""

@@ -24,13 +24,19 @@ _SHOT_COLUMNS = tuple(c.name for c in t.shots.columns if not c.primary_key)
 
 def product_row(catalog: str, run: str, product: Product) -> dict[str, Any]:
     """A catalog row for `products`, keyed by its content."""
-    plain = {**asdict(product), "model": str(product.model), "labels": dict(product.labels)}
+    plain = {
+        **asdict(product),
+        "model": str(product.model),
+        "labels": dict(product.labels),
+        "truth": str(product.truth or ""),
+    }
     return {**plain, "digest": _product_digest(catalog, plain), "catalog": catalog, "run": run}
 
 
 def _product_digest(catalog: str, plain: dict[str, Any]) -> str:
-    # a row that only moved within the file is the same row
-    return digest(catalog, {**plain, "row": 0})
+    # a row that only moved within the file is the same row, and so is one from before a column was known
+    later = {name for name in ("variant", "truth") if not plain[name]}
+    return digest(catalog, {**{name: plain[name] for name in plain if name not in later}, "row": 0})
 
 
 def flag_rows(connection: Connection, run: str, catalog: Catalog) -> None:

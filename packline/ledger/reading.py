@@ -85,6 +85,13 @@ def read_shots(connection: Connection, catalog: str, state: ShotState | None = N
         select(t.references).where(t.references.c.shot == wanted[0], t.references.c.fingerprint == wanted[1])
     ):
         references[row.shot, row.fingerprint][row.view] = Path(row.folder)
+    notes: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for row in connection.execute(
+        select(t.notes)
+        .where(t.notes.c.shot == wanted[0], t.notes.c.fingerprint == wanted[1])
+        .order_by(t.notes.c.position)
+    ):
+        notes[row.shot, row.fingerprint].append(row.sentence)
     published: dict[tuple[str, str], dict[str, Published]] = defaultdict(dict)
     for row in connection.execute(
         select(t.publications)
@@ -93,7 +100,7 @@ def read_shots(connection: Connection, catalog: str, state: ShotState | None = N
     ):
         published[row.shot, row.candidate][row.use] = Published(row.use, row.key, row.sha256, row.size, True)
     return [
-        _shot(row, candidates, references, published[row.key, row.candidate or ""])
+        _shot(row, candidates, references, notes, published[row.key, row.candidate or ""])
         for row in connection.execute(query)
     ]
 
@@ -102,6 +109,7 @@ def _shot(
     row: Row[Any],
     candidates: Mapping[tuple[str, str], list[CandidateRecord]],
     references: Mapping[tuple[str, str], dict[str, Path]],
+    notes: Mapping[tuple[str, str], list[str]],
     published: Mapping[str, Published],
 ) -> ShotRecord:
     place = row.key, row.fingerprint
@@ -114,6 +122,7 @@ def _shot(
         fingerprint=row.fingerprint,
         state=ShotState(row.state or ShotState.TODO),
         references=references.get(place, {}),
+        notes=tuple(notes.get(place, ())),
         candidates=tuple(candidates.get(place, ())),
         select=row.candidate or "",
         reason=row.reason or "",

@@ -24,7 +24,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 metadata = MetaData()
 
@@ -76,6 +76,8 @@ products = Table(
     Column("labels", JSON, nullable=False),
     Column("lora", String(200), nullable=False),
     Column("lora_strength", Float),
+    Column("variant", String(200), nullable=False, server_default=""),
+    Column("truth", Text, nullable=False, server_default=""),
     Column("run", ForeignKey("runs.id"), nullable=False),
     _when(),
     Index("ix_products_sku", "catalog", "sku"),
@@ -122,6 +124,17 @@ references = Table(
     Column("fingerprint", String(64), primary_key=True),
     Column("view", String(100), primary_key=True),
     Column("folder", Text, nullable=False),
+    _when(),
+)
+
+# what a person should know of a shot's references: approximations, text too small to read
+notes = Table(
+    "notes",
+    metadata,
+    Column("shot", String(400), primary_key=True),
+    Column("fingerprint", String(64), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("sentence", Text, nullable=False),
     _when(),
 )
 

@@ -12,12 +12,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-from packline.editing.references import choose_roles, views_needed
+from packline.editing.references import choose_roles, notes_on, views_needed
 from packline.editing.variation import vary
 from packline.errors import GiveUp
 from packline.funnel import candidate_seed
 from packline.line.line import Line
-from packline.line.places import moved_scene
 from packline.line.plan import Try
 from packline.records import PlannedShot
 from packline.reference import Picture, Reference
@@ -88,9 +87,12 @@ def render(line: Line, tries: Sequence[Try], done: Callable[[str], None]) -> Non
             jobs.append((some, _views_job(line, some[0], *needed)))
             continue
         for one in some:
-            views = views_needed(load(scenes[one.key]))
+            scene = load(scenes[one.key])
+            views = views_needed(scene)
             folders = {"scene": scenes[one.key], **{view: found(result, view)[1] for view in views}}
-            line.ledger.record_references(one.key, line.shots[one.key].fingerprint, folders)
+            roles = choose_roles(scene, views, line.engine.capabilities.most_references)
+            notes = (*scene.notes, *notes_on(scene, roles))
+            line.ledger.record_references(one.key, line.shots[one.key].fingerprint, folders, notes)
             done(one.key)
 
 
@@ -176,12 +178,20 @@ def _job(line: Line, one: Try, views: tuple[str | SceneView, ...], size: int) ->
         cache=line.work / "references",
         declared=dict(product.labels),
         size=size,
+        variant=product.variant,
+        truth=product.truth,
     )
 
 
 def _scene_view(line: Line, planned: PlannedShot, number: int) -> SceneView:
-    variation = variation_of(line, planned, number)
-    return SceneView(moved_scene(line, planned.shot.scene, variation), planned.shot.view)
+    strays = variation_of(line, planned, number)
+    return SceneView(
+        line.settings.paths.scenes / f"{planned.shot.scene}.json",
+        planned.shot.view,
+        shift=(strays["shift"][0], strays["shift"][1]),
+        turn=strays["turn"],
+        scale=strays["scale"],
+    )
 
 
 # each product's side and top view serve all its shots

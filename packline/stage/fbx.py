@@ -1,23 +1,25 @@
-"""FBX through the program `assimp`, with what it gets wrong mended."""
+"""FBX through the program `assimp`, which reads the geometry; the rest is read here and mended."""
 
 from __future__ import annotations
 
 import os
 import resource
 import shutil
+import struct
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from packline.errors import FixSettings, GiveUp
+from packline.stage import sandbox
+from packline.stage.fbx_document import read_fbx_document
+from packline.stage.fbx_mend import mend
 from packline.stage.glb import MAX_BYTES, join_glb, split_glb
 
 SECONDS = 60
 _MEMORY = 4 << 30
-_GLOSSINESS = "KHR_materials_pbrSpecularGlossiness"
 
 
 @contextmanager
@@ -27,12 +29,13 @@ def fbx_to_glb(path: Path) -> Iterator[tuple[Path, tuple[str, ...]]]:
     Yields
     ------
     file, notes
-        The GLB, and what could not be carried over.
+        The GLB, in metres with Y up, its materials mended and its textures embedded; and what could not be
+        carried over.
 
     Raises
     ------
     GiveUp
-        Where the file cannot be converted.
+        Where the file cannot be converted, or would be drawn wrong.
     FixSettings
         Where `assimp` is not installed.
     """
@@ -41,30 +44,11 @@ def fbx_to_glb(path: Path) -> Iterator[tuple[Path, tuple[str, ...]]]:
         raise FixSettings(
             "FBX models need the program assimp; install it with: apt-get install assimp-utils."
         )
+    source = read_fbx_document(path)
     with tempfile.TemporaryDirectory(prefix="packline-fbx-") as folder:
-        target = Path(folder) / "model.glb"
-        source = Path(folder) / "model.fbx"
-        # alone in its folder, it can reach no other file by a relative path
-        shutil.copyfile(path, source)
-        # -gs: global scale, which brings the file's unit to metres
-        command = [program, "export", str(source), str(target), "-gs"]
-        try:
-            done = subprocess.run(
-                command, cwd=folder, capture_output=True, text=True, timeout=SECONDS, preexec_fn=_limit,
-                env={"PATH": os.environ.get("PATH", ""), "HOME": folder, "LC_ALL": "C"},
-            )  # fmt: skip
-        except subprocess.TimeoutExpired as error:
-            raise GiveUp(
-                f"Model {path.name}: assimp did not finish in {SECONDS} s; export it as GLB."
-            ) from error
-        if done.returncode != 0 or not target.is_file():
-            said = [line for line in (done.stdout + done.stderr).splitlines() if "error" in line.lower()]
-            reason = said[-1].strip()[:200] if said else f"exit code {done.returncode}"
-            raise GiveUp(f"Model {path.name}: assimp cannot read this FBX ({reason}); export it as GLB.")
-        if target.stat().st_size > MAX_BYTES:
-            raise GiveUp(f"Model {path.name}: converted, it is larger than {MAX_BYTES >> 20} MB; reduce it.")
-        document, binary = split_glb(target.read_bytes(), path.name)
-        notes, data = _mend(document, binary or b"", path)
+        converted = _convert(program, path, Path(folder))
+        document, binary = split_glb(_readable(converted.read_bytes()), path.name)
+        notes, data = mend(document, binary or b"", source, path)
         # named after the source, so that every sentence names the file that a person knows
         mended = Path(folder) / "mended" / path.name
         mended.parent.mkdir()
@@ -72,54 +56,51 @@ def fbx_to_glb(path: Path) -> Iterator[tuple[Path, tuple[str, ...]]]:
         yield mended, notes
 
 
+def _convert(program: str, path: Path, folder: Path) -> Path:
+    """Let assimp read a copy that is alone in its folder: it can reach no other file by a relative path."""
+    source, target = folder / "model.fbx", folder / "model.glb"
+    shutil.copyfile(path, source)
+    try:
+        done = subprocess.run(
+            [program, "export", str(source), str(target)],
+            cwd=folder, capture_output=True, timeout=SECONDS, preexec_fn=_limit, stdin=subprocess.DEVNULL,
+            env={"PATH": os.environ.get("PATH", ""), "HOME": str(folder), "LC_ALL": "C"},
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        raise GiveUp(
+            f"Model {path.name}: assimp did not finish in {SECONDS} s; simplify it or export it as GLB."
+        ) from error
+    if done.returncode != 0 or not target.is_file():
+        said = (done.stdout + done.stderr).decode(errors="replace").splitlines()
+        said = [line for line in said if "error" in line.lower() or "exception" in line.lower()]
+        reason = said[-1].strip()[:200].replace(str(folder) + "/", "") if said else _ending(done.returncode)
+        mend = "as FBX 2013 or newer, or " if "old format version" in reason else ""
+        raise GiveUp(f"Model {path.name}: assimp cannot read this FBX ({reason}); export it {mend}as GLB.")
+    if target.stat().st_size > MAX_BYTES:
+        raise GiveUp(f"Model {path.name}: converted, it is larger than {MAX_BYTES >> 20} MB; reduce it.")
+    return target
+
+
+def _readable(data: bytes) -> bytes:
+    """A GLB whose names are UTF-8: assimp passes those of old code pages on as they are."""
+    if len(data) < 20:
+        return data
+    length = struct.unpack_from("<I", data, 12)[0]
+    text = data[20 : 20 + length].decode("utf-8", "replace").encode()
+    text += b" " * (-len(text) % 4)
+    rest = data[20 + length :]
+    head = struct.pack("<4sII", data[:4], struct.unpack_from("<I", data, 4)[0], 20 + len(text) + len(rest))
+    return head + struct.pack("<I4s", len(text), data[16:20]) + text + rest
+
+
+def _ending(code: int) -> str:
+    return f"exit code {code}" if code >= 0 else f"it was ended by signal {-code}"
+
+
 def _limit() -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2 * MAX_BYTES, 2 * MAX_BYTES))
-
-
-def _mend(document: dict[str, Any], binary: bytes, path: Path) -> tuple[tuple[str, ...], bytes]:
-    """Correct assimp's materials in place and embed the textures that it only names."""
-    notes: list[str] = []
-    for material in document.get("materials", []):
-        extensions = material.get("extensions", {})
-        # assimp adds it to every FBX material, and it would turn them grey
-        extensions.pop(_GLOSSINESS, None)
-        if not extensions:
-            material.pop("extensions", None)
-        pbr = material.setdefault("pbrMetallicRoughness", {})
-        if "baseColorTexture" in pbr:
-            # FBX's diffuse factor of 0.8 is not meant to darken the texture
-            alpha = pbr.get("baseColorFactor", [1, 1, 1, 1])[3]
-            pbr["baseColorFactor"] = [1, 1, 1, alpha]
-        if "metallicRoughnessTexture" not in pbr:
-            pbr["metallicFactor"] = 0.0
-            pbr.setdefault("roughnessFactor", 0.6)
-            notes.append("FBX carries no metal or roughness; its materials are drawn as matte plastic")
-        # Phong materials have no such notion: FBX meshes are often open and meant to be seen from both sides
-        material["doubleSided"] = True
-    for image in document.get("images", []):
-        uri = image.get("uri", "")
-        if not uri or uri.startswith("data:"):
-            continue
-        data = _find(path, uri.replace("\\", "/").rsplit("/", 1)[-1]).read_bytes()
-        binary += b"\0" * (-len(binary) % 4)
-        views = document.setdefault("bufferViews", [])
-        views.append({"buffer": 0, "byteOffset": len(binary), "byteLength": len(data)})
-        binary += data
-        image.pop("uri")
-        image["bufferView"] = len(views) - 1
-    if binary:
-        document["buffers"] = [{"byteLength": len(binary)}]
-    for name in ("extensionsUsed", "extensionsRequired"):
-        document[name] = [extension for extension in document.get(name, []) if extension != _GLOSSINESS]
-    return tuple(dict.fromkeys(notes)), binary
-
-
-def _find(path: Path, name: str) -> Path:
-    """A texture by its name, beside the FBX or in its usual folders."""
-    for folder in (path.parent, path.parent / "textures", path.with_suffix(".fbm")):
-        file = folder / name
-        if name and file.is_file():
-            return file
-    raise GiveUp(f"Model {path.name}: its texture {name!r} is missing; put it beside the model or embed it.")
+    # the worker has limited and locked in this process already; a program of this module's own user has not
+    sandbox.die_with_parent()
+    sandbox.lower(resource.RLIMIT_AS, _MEMORY)
+    sandbox.lower(resource.RLIMIT_CPU, SECONDS)
+    sandbox.lower(resource.RLIMIT_FSIZE, 2 * MAX_BYTES)
+    sandbox.lower(resource.RLIMIT_CORE, 0)

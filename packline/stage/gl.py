@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from packline.errors import FixSettings
+from packline.stage import device
 
 _HOW = "install it with: apt-get install libegl1 libgl1-mesa-dri"
 _state: dict[str, Any] = {}
@@ -52,19 +53,41 @@ def make_current() -> None:
     Raises
     ------
     FixSettings
-        Where no EGL device gives an OpenGL context.
+        Where no EGL device gives an OpenGL context, or not the one that `device.SETTING` names.
     RuntimeError
         From any thread but the first one.
     """
     thread = threading.get_ident()
     if "renderer" not in _state:
-        pyrender = import_pyrender()
-        try:
-            # the size does not matter: we draw into our own framebuffers
-            _state["renderer"] = pyrender.OffscreenRenderer(8, 8)
-        except Exception as error:
-            raise FixSettings(f"No EGL device gives an OpenGL context ({error!r}); {_HOW}.") from error
+        _state["renderer"] = _first_context(import_pyrender())
         _state["thread"] = thread
     if thread != _state["thread"]:
         raise RuntimeError("The stage draws from one thread only; use one process for each worker.")
     _state["renderer"]._platform.make_current()
+
+
+def renderer_name() -> str:
+    """What draws, in its driver's words ("llvmpipe (LLVM 15.0.6, 256 bits)")."""
+    make_current()
+    from OpenGL import GL
+
+    name = GL.glGetString(GL.GL_RENDERER)
+    return name.decode(errors="replace") if isinstance(name, bytes) else str(name)
+
+
+def _first_context(pyrender: ModuleType) -> Any:
+    """pyrender's renderer on the first device, in `device.candidates`' order, that gives a context."""
+    wanted = os.environ.get(device.SETTING, "")
+    chosen = device.candidates(device.read_devices(), wanted)
+    refused = []
+    tries: list[device.Device | None] = [*chosen]
+    for one in tries or [None]:
+        if one is not None:
+            os.environ["EGL_DEVICE_ID"] = str(one.index)  # pyrender's own way to be told
+        try:
+            # the size does not matter: we draw into our own framebuffers
+            return pyrender.OffscreenRenderer(8, 8)
+        except Exception as error:
+            refused.append(f"{one or 'the default'}: {error!r}")
+    mend = f"correct {device.SETTING}={wanted}, or " if wanted else ""
+    raise FixSettings(f"No EGL device gives an OpenGL context ({'; '.join(refused)}); {mend}{_HOW}.")

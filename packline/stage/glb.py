@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import struct
 from pathlib import Path
@@ -51,33 +52,43 @@ def parse_json(data: bytes, name: str) -> dict[str, Any]:
     """Parse a glTF document within limits."""
     if len(data) > MAX_JSON:
         raise GiveUp(
-            f"Model {name}: its JSON has {len(data)} bytes, more than {MAX_JSON}; simplify the scene."
+            f"Model {name}: its JSON has {len(data)} bytes, more than {MAX_JSON}; export it as .glb."
         )
     try:
-        document = json.loads(data)
+        document = json.loads(data, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise GiveUp(
             f"Model {name}: not a model: its JSON cannot be read ({error}); export it again."
         ) from error
-    if not isinstance(document, dict) or not str(
-        dict(document.get("asset") or {}).get("version", "")
-    ).startswith("2"):
+    asset = document.get("asset") if isinstance(document, dict) else None
+    version = str(asset.get("minVersion", asset.get("version"))) if isinstance(asset, dict) else ""
+    if version != "2.0" and not (version.startswith("2.") and "minVersion" not in (asset or {})):
         raise GiveUp(f"Model {name}: not a glTF 2.0 file; export it as glTF 2.0.")
-    return document
+    return dict(document)
+
+
+def _no_number(word: str) -> float:
+    raise ValueError(f"{word} is no number in JSON")
 
 
 def referred_files(path: Path) -> list[Path]:
-    """Files in the model's folder that a glTF refers to; none where it cannot be read."""
+    """Files in the model's folder that a glTF refers to, as far as they are there."""
     data = path.read_bytes()
     try:
         document = split_glb(data, path.name)[0] if data[:4] == b"glTF" else parse_json(data, path.name)
-        entries = [*document.get("buffers", []), *document.get("images", [])]
-        uris = [str(entry["uri"]) for entry in entries if "uri" in entry]
-        targets = [
-            (path.parent / unquote(uri).replace("\\", "/")).resolve()
-            for uri in uris
-            if not uri.startswith("data:") and "\0" not in unquote(uri)
-        ]
-    except (GiveUp, AttributeError, KeyError, TypeError, struct.error, OSError):
+    except (GiveUp, struct.error):
         return []
-    return [target for target in targets if target.is_relative_to(path.parent.resolve())]
+    lists = [document.get(key) for key in ("buffers", "images")]
+    entries = [entry for one in lists if isinstance(one, list) for entry in one if isinstance(entry, dict)]
+    uris = [uri for entry in entries if isinstance(uri := entry.get("uri"), str)]
+    folder = path.parent.resolve()
+    found = []
+    for uri in uris:
+        if uri[:5].lower() == "data:" or "\0" in unquote(uri):
+            continue
+        # a name too long, links in a circle: whoever reads the model says so
+        with contextlib.suppress(OSError, RuntimeError, ValueError):
+            target = (folder / unquote(uri).replace("\\", "/")).resolve()
+            if target.is_relative_to(folder) and target.is_file():
+                found.append(target)
+    return found

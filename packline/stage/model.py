@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,6 +98,9 @@ class Part:
         (glTF), or None. The space that labels are annotated in.
     uv1
         A second UV set that other textures may use, float32 (N, 2), or None.
+    tangents
+        Which way the normal texture's red points and, in the fourth column, on which side of it its green:
+        float32 (N, 4), as in glTF; None: as the UVs run.
     colours
         Linear RGBA of each vertex, float32 (N, 4), or None.
     """
@@ -109,6 +113,12 @@ class Part:
     uv: Floats | None = None
     colours: Floats | None = None
     uv1: Floats | None = None
+    tangents: Floats | None = None
+
+
+def turned(tangents: NDArray[Any], turn: NDArray[np.float64]) -> Floats:
+    """Tangents, (N, 4), after `turn`, (3, 3); their handedness stays."""
+    return np.asarray(np.hstack([tangents[:, :3] @ turn.T, tangents[:, 3:]]), np.float32)
 
 
 @dataclass(frozen=True)
@@ -144,6 +154,7 @@ class ProductModel:
                 part,
                 vertices=(part.vertices @ linear.T + matrix[:3, 3]).astype(np.float32),
                 normals=(part.normals @ turn.T).astype(np.float32),
+                tangents=None if part.tangents is None else turned(part.tangents, turn),
             )
             for part in self.parts
         )
@@ -177,6 +188,10 @@ class GBuffer:
     over
         The nearest see-through surface (alpha mode BLEND) before this one, or None; its mask is coverage
         times alpha. What lies behind several of them is in `over.over`.
+    alpha
+        Mean alpha of the covered samples, float32 (H, W), so that coverage is mask / alpha; None: 1.
+    share
+        How much of the pixel this surface shows after all that is nearer, float32 (H, W); None: `mask`.
     """
 
     albedo: Floats
@@ -191,3 +206,5 @@ class GBuffer:
     uv: Floats
     parts: NDArray[np.uint16]
     over: GBuffer | None = None
+    alpha: Floats | None = None
+    share: Floats | None = None

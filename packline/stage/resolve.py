@@ -1,89 +1,113 @@
-"""From the large maps that were drawn to the G-buffer: the box filter."""
+"""From the pixels that the resolve pass gives back to the G-buffer, and how see-through layers stack up."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from packline.camera import Camera
-from packline.colour import to_linear
 from packline.stage.model import Floats, GBuffer
 
 
-def resolve(
-    albedo: NDArray[np.uint8],
-    geometry: NDArray[np.float32],
-    surface: NDArray[np.uint8],
-    emissive: NDArray[np.uint8] | None,
-    scale: int,
-    camera: Camera,
-) -> GBuffer:
-    """Box-filter the large maps down; colours are averaged in linear light over covered samples only."""
-    height, width = camera.height, camera.width
-    rows, columns = _touched(albedo[..., 3], scale)
+@dataclass(frozen=True)
+class Window:
+    """A rectangle of pixels, rows from the top."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Its rows and columns in a map."""
+        return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
+
+    def scaled(self, factor: int) -> Window:
+        """The same rectangle where each pixel has so many samples a side."""
+        return Window(self.left * factor, self.top * factor, self.width * factor, self.height * factor)
+
+
+def assemble(camera: Camera, window: Window | None, pixels: Mapping[str, Floats]) -> GBuffer:
+    """The G-buffer of one layer from what resolve.frag wrote.
+
+    Parameters
+    ----------
+    camera
+        The view that was drawn.
+    window
+        Where in the picture `pixels` lie; None: nothing was drawn.
+    pixels
+        float32 (window.height, window.width, 4) by the names of `framebuffer.PIXEL_TARGETS`.
+    """
+
+    def whole(channels: int, outside: float = 0.0) -> Floats:
+        shape = (camera.height, camera.width, channels) if channels > 1 else (camera.height, camera.width)
+        return np.full(shape, outside, np.float32) if outside else np.zeros(shape, np.float32)
+
+    alpha = whole(1, 1.0)
     maps = GBuffer(
-        albedo=np.zeros((height, width, 3), np.float32),
-        normals=np.zeros((height, width, 3), np.float32),
-        depth=np.zeros((height, width), np.float32),
-        mask=np.zeros((height, width), np.float32),
-        roughness=np.zeros((height, width), np.float32),
-        metallic=np.zeros((height, width), np.float32),
-        emissive=np.zeros((height, width, 3), np.float32),
-        occlusion=np.ones((height, width), np.float32),
-        unlit=np.zeros((height, width), np.float32),
-        uv=np.zeros((height, width, 2), np.float32),
-        parts=np.zeros((height, width), np.uint16),
+        albedo=whole(3),
+        normals=whole(3),
+        depth=whole(1),
+        mask=whole(1),
+        roughness=whole(1),
+        metallic=whole(1),
+        emissive=whole(3),
+        occlusion=whole(1, 1.0),
+        unlit=whole(1),
+        uv=whole(2),
+        parts=np.zeros((camera.height, camera.width), np.uint16),
+        alpha=alpha,
     )
-    if rows.stop == rows.start:
+    if window is None:
         return maps
-    window = (rows, columns)
-    large = (slice(rows.start * scale, rows.stop * scale), slice(columns.start * scale, columns.stop * scale))
-
-    def shrink(values: NDArray[Any]) -> Floats:
-        values = np.ascontiguousarray(values, np.float32)
-        size = (values.shape[1] // scale, values.shape[0] // scale)
-        return values if scale == 1 else np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA))
-
-    mask = shrink(albedo[large][..., 3]) / np.float32(255)
-    covered = np.maximum(mask, np.float32(1e-6))[..., None]
-    maps.mask[window] = mask
-    maps.albedo[window] = shrink(to_linear(albedo[large][..., :3])) / covered
-    normals = shrink(geometry[large][..., :3])
-    maps.normals[window] = normals / np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-9)
-    rough_metal = shrink(surface[large][..., :2]) / np.float32(255) / covered
-    maps.roughness[window], maps.metallic[window] = rough_metal[..., 0], rough_metal[..., 1]
-    if emissive is not None:
-        maps.emissive[window] = shrink(to_linear(emissive[large][..., :3])) / covered
-    maps.depth[window] = _depth(geometry[large][..., 3], scale, camera.focal)
+    at = window.slices
+    albedo, geometry, surface, place = (pixels[name] for name in ("albedo", "geometry", "surface", "place"))
+    maps.albedo[at], maps.mask[at] = albedo[..., :3], albedo[..., 3]
+    maps.normals[at], maps.depth[at] = geometry[..., :3], geometry[..., 3]
+    maps.roughness[at], maps.metallic[at] = surface[..., 0], surface[..., 1]
+    maps.occlusion[at], alpha[at] = surface[..., 2], surface[..., 3]
+    maps.uv[at], maps.parts[at], maps.unlit[at] = place[..., :2], place[..., 2], place[..., 3]
+    if "emissive" in pixels:
+        maps.emissive[at] = pixels["emissive"][..., :3]
     return maps
 
 
-def _depth(metres: NDArray[np.float32], scale: int, focal: float) -> NDArray[np.float32]:
-    """The mean depth of a pixel's samples; the nearest one where they lie on different surfaces."""
-    height, width = metres.shape[0] // scale, metres.shape[1] // scale
-    samples = metres.reshape(height, scale, width, scale)
-    total, count = np.zeros((2, height, width), np.float32)
-    near = np.full((height, width), np.inf, np.float32)
-    far = np.zeros((height, width), np.float32)
-    for row in range(scale):
-        for column in range(scale):
-            sample = samples[:, row, :, column]
-            total += sample
-            count += sample > 0
-            near = np.minimum(near, np.where(sample > 0, sample, np.inf))
-            far = np.maximum(far, sample)
-    # eight pixels deep for one across is steeper than any surface that is still a surface
-    mean = np.where(far - near < 8 * near / focal, total / np.maximum(count, 1), near)
-    return np.where(count > 0, mean, 0).astype(np.float32)
+def stacked(
+    layers: Sequence[GBuffer], opacities: Sequence[NDArray[np.uint8]], window: Window, scale: int
+) -> GBuffer:
+    """Chain layers up and work out which share of each pixel shows which.
+
+    Parameters
+    ----------
+    layers
+        Nearest first, the opaque surfaces last.
+    opacities
+        Alpha of each layer's samples, uint8 (window.height * scale, window.width * scale); 0 where it has
+        none. Known for each sample, so that a pane and the frame that it ends in leave no gap between them.
+    """
+    open_to = np.ones((window.height * scale, window.width * scale), np.float32)
+    over: GBuffer | None = None
+    chain = []
+    for layer, opacity in zip(layers, opacities, strict=True):
+        alpha = opacity.astype(np.float32) / np.float32(255)
+        share = np.zeros(layer.mask.shape, np.float32)
+        share[window.slices] = _shrunk(open_to * alpha, scale)
+        open_to *= 1 - alpha
+        chain.append(replace(layer, share=share))
+    # each holds the next: from the last peeled to the opaque one, which holds the nearest
+    for layer in reversed(chain[:-1]):
+        over = replace(layer, over=over)
+    return replace(chain[-1], over=over)
 
 
-def _touched(coverage: NDArray[np.uint8], scale: int) -> tuple[slice, slice]:
-    """The window, in pixels of the small picture, outside of which nothing was drawn."""
-    spans = []
-    for axis in (1, 0):
-        hit = np.flatnonzero(coverage.max(axis))
-        spans.append(slice(int(hit[0]) // scale, int(hit[-1]) // scale + 1) if len(hit) else slice(0, 0))
-    return spans[0], spans[1]
+def _shrunk(samples: Floats, scale: int) -> Floats:
+    if scale == 1:
+        return samples
+    size = (samples.shape[1] // scale, samples.shape[0] // scale)
+    return np.asarray(cv2.resize(samples, size, interpolation=cv2.INTER_AREA))

@@ -1,16 +1,18 @@
-"""References for many products: cached ones at once, the others by a worker process that may die.
+"""References for many products: cached ones at once, the others by processes that may die.
 
-A model file is a stranger's data and a renderer is native code. So drawing happens in a process with
-limits on memory and time; what kills it flags one product, and the next one gets a new process.
+A model file is a stranger's data and a renderer is native code. So each product is drawn by a process of its
+own, in a sandbox and with limits on memory and time (see `worker`); what kills it flags one product. What it
+drew, it leaves in a folder of drafts; only this process puts it into the cache.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import select
-import signal
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,15 +24,33 @@ from typing import Any
 
 from packline.errors import FixSettings, GiveUp
 from packline.scenes import Scene, load_scene
-from packline.stage.cache import fingerprint, is_stored, reference_folder
+from packline.stage import device
+from packline.stage.cache import (
+    fingerprint,
+    is_stored,
+    keep,
+    product_fingerprint,
+    reference_folder,
+    refuse,
+    refused,
+    stage_version,
+)
 from packline.stage.files import model_digest
 
-#: Wall seconds that one product may take before its worker is stopped.
+logger = logging.getLogger(__name__)
+
+#: Wall seconds that one product may take before its process is stopped.
 SECONDS = 180.0
-#: Address space of a worker in bytes. llvmpipe maps much more than it touches.
+#: Address space of a product's process in bytes. llvmpipe maps much more than it touches.
 MEMORY = 8 << 30
-#: Starts a worker; its limits are added.
+#: Starts a worker; its limits and a folder are added.
 COMMAND = (sys.executable, "-m", "packline.stage.worker")
+
+# so long may a worker take to start, or to clear up, on a busy machine
+_GRACE = 120.0
+# drafts that old were left by a process that was killed
+_STALE = 24 * 3600.0
+_said: set[str] = set()
 
 
 @dataclass(frozen=True)
@@ -81,6 +101,8 @@ class RenderJob:
         Longer side of the pictures in pixels.
     variant
         The material variant to draw (KHR_materials_variants); empty: the file's default.
+    truth
+        A truth file that takes the place of the sidecar beside the model.
     """
 
     sku: str
@@ -90,6 +112,7 @@ class RenderJob:
     declared: dict[str, str] = field(default_factory=dict)
     size: int = 1024
     variant: str = ""
+    truth: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -124,11 +147,13 @@ class RenderResult:
 
 @dataclass(frozen=True)
 class _Wanted:
+    """A view that is not there yet."""
+
+    name: str
     view: str
     key: str
     folder: Path
-    scene: Path | None
-    name: str
+    placed: SceneView | None = None
 
 
 def render_product(job: RenderJob, seconds: float = SECONDS) -> RenderResult:
@@ -141,15 +166,15 @@ def render_products(
 ) -> Iterator[RenderResult]:
     """Make the references of many products, one result a job, in order, as each is done.
 
-    What lies in the cache costs no rendering and starts no process. The others share one worker process,
-    which is started again after a crash.
+    What lies in the cache costs no rendering and starts no process, and neither does what was refused before.
+    Each other product is drawn by a process of its own.
 
     Parameters
     ----------
     seconds
-        Wall and processor time that one product may take.
+        Wall time, and processor time for each processor, that one product may take.
     memory
-        Address space of the worker in bytes.
+        Address space in bytes that one product may take.
 
     Raises
     ------
@@ -169,60 +194,106 @@ def _one(job: RenderJob, worker: _Worker) -> RenderResult:
     references: dict[str, tuple[str, Path]] = {}
     failed: dict[str, str] = {}
     notes: list[str] = []
-    missing: list[_Wanted] = []
 
     def result(error: str = "") -> RenderResult:
-        cached = len(references) - drawn
         return RenderResult(
             job.sku,
             references,
-            failed,
-            error,
+            {name: f"{job.sku}: {sentence}" for name, sentence in failed.items()},
+            f"{job.sku}: {error}" if error else "",
             tuple(dict.fromkeys(notes)),
             cached,
             time.monotonic() - started,
         )
 
-    drawn = 0
+    cached = 0
     try:
-        digest = model_digest(job.model)
+        digest = model_digest(job.model, job.truth)
     except GiveUp as error:
-        return result(f"{job.sku}: {error}")
+        return result(str(error))
+    missing: list[_Wanted] = []
     scenes: dict[Path, Scene] = {}
-    for view in job.views:
-        name = view.name if isinstance(view, SceneView) else view
-        scene = None
-        if isinstance(view, SceneView):
-            try:
-                scene = scenes.setdefault(view.scene, load_scene(view.scene))
-            except GiveUp as error:
-                failed[name] = f"{job.sku}: {error}"
-                continue
-        side = view.side if isinstance(view, SceneView) else view
-        key = fingerprint(digest, job.declared, side, job.size, scene)
-        folder = reference_folder(job.cache, key)
-        if is_stored(folder):
-            references[name] = (key, folder)
-            notes += json.loads((folder / "truth.json").read_text())["notes"]
-        else:
-            missing.append(
-                _Wanted(side, key, folder, view.scene if isinstance(view, SceneView) else None, name)
-            )
-    if not missing:
-        return result()
-    reply = worker.ask(job, missing)
-    if reply.get("kind") == "FixSettings":
-        raise FixSettings(reply["error"])
-    notes += reply.get("notes", [])
-    for wanted in missing:
+    for wanted in _wanted(job, digest, scenes, failed):
         if is_stored(wanted.folder):
             references[wanted.name] = (wanted.key, wanted.folder)
-            drawn += 1
-        elif not reply.get("error"):
-            failed[wanted.name] = (
-                f"{job.sku}: {reply['failed'].get(wanted.name, 'its reference was not written')}"
-            )
-    return result(f"{job.sku}: {reply['error']}" if reply.get("error") else "")
+            notes += json.loads((wanted.folder / "truth.json").read_text())["notes"]
+        elif sentence := refused(job.cache, wanted.key):
+            failed[wanted.name] = sentence
+        else:
+            missing.append(wanted)
+    cached = len(references)
+    product = product_fingerprint(digest, job.declared, job.variant)
+    if not missing:
+        return result()
+    if sentence := refused(job.cache, product):
+        return result(sentence)
+
+    with _drafts(job.cache) as drafts:
+        reply = worker.ask(job, missing, scenes, drafts)
+        for wanted in missing:
+            if is_stored(drafts / wanted.key):
+                keep(drafts / wanted.key, wanted.folder)
+                references[wanted.name] = (wanted.key, wanted.folder)
+    _report(reply.get("gaps", []))
+    if reply.get("kind") == "FixSettings":
+        raise FixSettings(reply["error"])
+    if reply.get("error"):
+        if reply.get("lasting"):
+            refuse(job.cache, product, reply["error"])
+        return result(reply["error"])
+    notes += reply.get("notes", [])
+    for wanted in missing:
+        if wanted.name not in references:
+            unwritten = ("its reference was not written; run again.", False)
+            failed[wanted.name], lasting = reply["failed"].get(wanted.name, unwritten)
+            if lasting:
+                refuse(job.cache, wanted.key, failed[wanted.name])
+    return result()
+
+
+def _wanted(
+    job: RenderJob, digest: str, scenes: dict[Path, Scene], failed: dict[str, str]
+) -> Iterator[_Wanted]:
+    """Each view with its fingerprint; `scenes` and `failed` are added to."""
+    for view in job.views:
+        if isinstance(view, str):
+            key = fingerprint(digest, job.declared, view, job.size, variant=job.variant)
+            yield _Wanted(view, view, key, reference_folder(job.cache, key))
+            continue
+        try:
+            scene = scenes.get(view.scene) or load_scene(view.scene)
+            scenes[view.scene] = scene
+        except GiveUp as error:
+            failed[view.name] = str(error)
+            continue
+        key = fingerprint(
+            digest, job.declared, view.side, job.size, scene,
+            variant=job.variant, shift=view.shift, turn=view.turn, scale=view.scale,
+        )  # fmt: skip
+        yield _Wanted(view.name, view.side, key, reference_folder(job.cache, key), view)
+
+
+@contextlib.contextmanager
+def _drafts(cache: Path) -> Iterator[Path]:
+    """A folder beside the references that a product's process may write to."""
+    cache.mkdir(parents=True, exist_ok=True)
+    for old in cache.glob(".drafts-*"):
+        with contextlib.suppress(OSError):
+            if time.time() - old.stat().st_mtime > _STALE:
+                shutil.rmtree(old, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=".drafts-", dir=cache)).absolute()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _report(gaps: Iterable[str]) -> None:
+    """Say once what this machine's sandbox lacks."""
+    for sentence in gaps:
+        if sentence not in _said:
+            _said.add(sentence)
+            logger.warning(sentence)
 
 
 class _Worker:
@@ -231,74 +302,85 @@ class _Worker:
     def __init__(self, seconds: float, memory: int) -> None:
         self.seconds, self.memory = seconds, memory
         self._process: subprocess.Popen[bytes] | None = None
+        self._open = contextlib.ExitStack()
         self._errors: Any = None
 
-    def ask(self, job: RenderJob, wanted: list[_Wanted]) -> dict[str, Any]:
-        """Draw one product; a dead or late worker comes back as an error sentence."""
+    def ask(
+        self, job: RenderJob, wanted: list[_Wanted], scenes: dict[Path, Scene], drafts: Path
+    ) -> dict[str, Any]:
+        """Draw one product into `drafts`; a dead or late worker comes back as an error sentence."""
         process = self._process or self._start()
+        model = job.model.absolute()
+        placed = {view.placed.scene for view in wanted if view.placed}
+        # the model's folder, and the model itself where it is a link out of it; its truth, scenes and photos
+        reads = {model.parent, model.resolve(), *placed, *(scenes[file].image for file in placed)}
+        reads |= {job.truth} if job.truth else set()
         request = {
-            "model": str(job.model),
+            "model": str(model),
             "declared": job.declared,
+            "variant": job.variant,
+            "truth": str(job.truth.absolute()) if job.truth else None,
             "size": job.size,
+            "drafts": str(drafts),
+            "shaders": str(_shaders()),
+            "reads": sorted(str(path.absolute()) for path in reads),
             "views": [
                 {
-                    "name": w.name,
-                    "view": w.view,
-                    "folder": str(w.folder),
-                    "scene": str(w.scene) if w.scene else None,
+                    "name": view.name,
+                    "view": view.view,
+                    "key": view.key,
+                    "scene": str(view.placed.scene.absolute()) if view.placed else None,
+                    "shift": view.placed.shift if view.placed else (0.0, 0.0),
+                    "turn": view.placed.turn if view.placed else 0.0,
+                    "scale": view.placed.scale if view.placed else 1.0,
                 }
-                for w in wanted
+                for view in wanted
             ],
         }
         assert process.stdin is not None and process.stdout is not None
-        try:
+        with contextlib.suppress(BrokenPipeError):
             process.stdin.write(json.dumps(request).encode() + b"\n")
             process.stdin.flush()
-        except BrokenPipeError:
-            return {"error": self._obituary(job)}
         line = self._read_line(process.stdout.fileno())
-        if line is None:
-            self.stop()
-            return {
-                "error": f"drawing {job.model.name} took longer than {self.seconds:g} s and was stopped; "
-                "simplify the model."
-            }
-        try:
-            reply: dict[str, Any] = json.loads(line)
-        except ValueError:
-            return {"error": self._obituary(job)}
+        if line is None or not line.endswith(b"\n"):
+            return {"error": self._obituary(late=line is None)}
+        reply: dict[str, Any] = json.loads(line)
         return reply
 
     def stop(self) -> None:
         """End the process, if there is one."""
         if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            for pipe in (self._process.stdin, self._process.stdout):
-                if pipe is not None:
-                    with contextlib.suppress(BrokenPipeError):
-                        pipe.close()
-            self._errors.close()
+            assert self._process.stdin is not None and self._process.stdout is not None
+            # it ends its children before itself
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.close()
+            try:
+                self._process.wait(5)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            self._process.stdout.close()
+            self._open.close()
             self._process = None
 
     def _start(self) -> subprocess.Popen[bytes]:
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  # closed in stop()
-        # the renderer gets what it needs to run and none of this process's secrets
-        kept = ("PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "PYTHONPATH")
-        prefixes = ("LC_", "EGL_", "LP_", "OMP_", "MESA_", "PYTHON", "__EGL")
-        environment = {k: v for k, v in os.environ.items() if k in kept or k.startswith(prefixes)}
+        self._errors = self._open.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
+        folder = self._open.enter_context(
+            tempfile.TemporaryDirectory(prefix="packline-stage-", ignore_cleanup_errors=True)
+        )
         self._process = subprocess.Popen(
-            [*COMMAND, str(self.memory), str(max(int(self.seconds), 1))],
+            [*COMMAND, str(self.memory), str(self.seconds), folder],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            env=environment,
+            env=_environment(),
+            start_new_session=True,  # who interrupts the line at its terminal stops it in order
         )
         return self._process
 
     def _read_line(self, descriptor: int) -> bytes | None:
         """A line; an empty or partial one where the process ended; None where time ran out."""
-        deadline = time.monotonic() + self.seconds
+        deadline = time.monotonic() + self.seconds + _GRACE
         data = b""
         while not data.endswith(b"\n"):
             left = deadline - time.monotonic()
@@ -310,18 +392,38 @@ class _Worker:
             data += piece
         return data
 
-    def _obituary(self, job: RenderJob) -> str:
-        """Why the worker died, in a sentence."""
+    def _obituary(self, late: bool) -> str:
+        """Why the worker itself, not a product's process, gave no answer."""
         assert self._process is not None
+        if late:
+            self._process.kill()
         code = self._process.wait()
         self._errors.seek(0)
         said = self._errors.read().decode(errors="replace").strip().splitlines()
         self.stop()
-        if code == -signal.SIGXCPU:
-            limit = f"{self.seconds:g} s of processor time"
-            return f"drawing {job.model.name} took more than {limit}; simplify the model."
-        reason = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         last = f": {said[-1][:160]}" if said else ""
-        return (
-            f"the renderer crashed on {job.model.name} ({reason}{last}); check the model and export it again."
-        )
+        if late:
+            return f"the renderer did not answer in time{last}; the machine is too busy, run again."
+        return f"the renderer stopped (exit code {code}{last}); run again, and see that memory suffices."
+
+
+def _shaders() -> Path:
+    """Where this machine's compiled shaders lie: they depend on its driver and processor."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "packline" / "shaders" / stage_version()
+
+
+def _environment() -> dict[str, str]:
+    """What the renderer needs to run, and none of this process's secrets."""
+    kept = ("PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "PYTHONPATH", device.SETTING)
+    prefixes = ("LC_", "EGL_", "LP_", "MESA_", "PYTHON", "__EGL")
+    own = {name: value for name, value in os.environ.items() if name in kept or name.startswith(prefixes)}
+    return {
+        # on a large machine, llvmpipe would start a thread for each processor and product
+        "LP_NUM_THREADS": str(min(os.cpu_count() or 1, 4)),
+        **own,
+        # it forks, and a fork takes no thread along
+        **{f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")},
+        # a GPU's CUDA ordinal then counts by PCI address, as `device` does
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+    }

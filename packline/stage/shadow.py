@@ -1,14 +1,11 @@
 """Shadows on the ground, and the composite that a physically sensible picture would be.
 
-The product is flattened onto the ground along directions towards the light and drawn from the scene's
-camera: the share of directions that miss it is what the ground receives. Planar projected shadows are
-exact for a flat ground; softness comes from the key's angular size, contact darkening from the hidden part
-of the sky.
+Each point of the ground asks the product's depth as points on the light and all around see it
+(`self_shadow`): the share of them that see the point is what it receives. Softness comes from the key's
+angular size, contact darkening from the hidden part of the sky.
 """
 
 from __future__ import annotations
-
-from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -20,9 +17,10 @@ from packline.scenes import Light
 from packline.stage.lighting import develop, untone
 from packline.stage.model import Floats
 from packline.stage.raster import Stage
+from packline.stage.self_shadow import FILL_DIRECTIONS, KEY_DIRECTIONS, blocked
 
-KEY_DIRECTIONS = 20
-SKY_DIRECTIONS = 44
+#: How far from the product the ground is asked, in lengths of its diagonal.
+_REACH = 5.0
 _BOUNCE = np.float32(0.06)
 
 
@@ -34,9 +32,9 @@ def ground_shadow(
     Parameters
     ----------
     stage
-        The staged product, standing where it stands in the scene.
+        The staged product, standing where it stands in the scene, or at the origin.
     camera
-        The scene's camera.
+        The view's camera.
     light
         Its direction and angular size are used.
     size
@@ -51,21 +49,21 @@ def ground_shadow(
         float32 (camera.height, camera.width), 0 hidden to 1 open. Pixels that do not see the ground are 1.
     """
     small = _scaled(camera, size or max(camera.height // 2, 1))
-    keys = _key_directions(light.key_direction, light.key_size)
-    directions = np.concatenate([keys, _sky_directions()])
-    hits = stage.shadow_hits(small, directions, len(keys), ground)
-    # without a blur, the outlines of single directions show; the sky's lie further apart than the key's
-    blur = max(small.height / 320, 0.6)
-    open_shares = []
-    for counts, total, width in zip(hits, (len(keys), SKY_DIRECTIONS), (1.5 * blur, 2.5 * blur), strict=True):
-        share = 1 - counts.astype(np.float32) / np.float32(total)
-        share = np.asarray(cv2.GaussianBlur(share, (0, 0), width))
+    normals, depth = _ground_seen(stage, small, ground)
+    hidden = blocked(stage, small, normals, depth, light)
+    # each direction's outline would show: blur by what the outlines of neighbours lie apart, half way up
+    extent = stage.model.bounds[1] - stage.model.bounds[0]
+    tall = float(np.linalg.norm(extent)) * small.focal / max(_distance(stage, small), 1e-9)
+    steps = np.tan(np.radians((light.key_size / KEY_DIRECTIONS**0.5, 180 / FILL_DIRECTIONS**0.5)))
+    shares = []
+    for share, step in zip((hidden.key, hidden.fill), steps, strict=True):
+        share = np.asarray(cv2.GaussianBlur(share, (0, 0), max(0.12 * tall * float(step), 0.6)))
         if small.height != camera.height:
             share = np.asarray(
                 cv2.resize(share, (camera.width, camera.height), interpolation=cv2.INTER_LINEAR)
             )
-        open_shares.append(np.clip(share, 0, 1).astype(np.float32))
-    return open_shares[0], open_shares[1]
+        shares.append(np.clip(share, 0, 1).astype(np.float32))
+    return shares[0], shares[1]
 
 
 def shadow_ratio(light: Light, key_visibility: Floats, ambient_visibility: Floats) -> Floats:
@@ -77,7 +75,8 @@ def shadow_ratio(light: Light, key_visibility: Floats, ambient_visibility: Float
         Light that arrives beside the product over light that would arrive without it, for each channel, on a
         ground that faces up.
     """
-    key = np.asarray(light.key_colour, np.float32) * np.float32(max(_unit(light.key_direction)[1], 0.0))
+    up = light.key_direction[1] / float(np.linalg.norm(light.key_direction))
+    key = np.asarray(light.key_colour, np.float32) * np.float32(max(up, 0.0))
     sky = np.asarray(light.sky_colour, np.float32)
     # light that bounces between product and ground reaches even what sees no sky
     ambient = _BOUNCE + (1 - _BOUNCE) * ambient_visibility[..., None]
@@ -112,41 +111,20 @@ def composite(photo: NDArray[np.uint8], colour: Floats, mask: Floats, shadow: Fl
     return np.where(touched, develop(mixed), photo)
 
 
-def _unit(vector: tuple[float, float, float]) -> NDArray[np.float64]:
-    values = np.asarray(vector, float)
-    return np.asarray(values / np.linalg.norm(values))
+def _ground_seen(stage: Stage, camera: Camera, ground: float) -> tuple[Floats, Floats]:
+    """World normals and metres of the ground where the product can still darken it, as for a G-buffer."""
+    rays = camera.rays()
+    down = (ground - camera.eye[1]) / np.where(np.abs(rays[..., 1]) < 1e-9, 1e-9, rays[..., 1])
+    low, high = stage.model.bounds
+    away = np.hypot(*(camera.eye[i] + down * rays[..., i] - (low[i] + high[i]) / 2 for i in (0, 2)))
+    seen = (down > 0) & (away < _REACH * float(np.linalg.norm(high - low)))
+    normals = np.zeros((camera.height, camera.width, 3), np.float32)
+    normals[..., 1] = 1
+    return normals, np.where(seen, down, 0).astype(np.float32)
 
 
-@lru_cache(maxsize=64)
-def _key_directions(direction: tuple[float, float, float], size: float) -> NDArray[np.float64]:
-    """Directions to points spread evenly over the key's disk (Vogel's spiral), shape (N, 3)."""
-    axis = _unit(direction)
-    side = np.cross(axis, (0.0, 0.0, 1.0) if abs(axis[2]) < 0.9 else (1.0, 0.0, 0.0))
-    side /= np.linalg.norm(side)
-    other = np.cross(axis, side)
-    index = np.arange(KEY_DIRECTIONS)
-    radius = np.tan(np.radians(min(size, 60.0))) * np.sqrt((index + 0.5) / KEY_DIRECTIONS)
-    angle = index * np.pi * (3 - np.sqrt(5))
-    spread = radius[:, None] * (np.cos(angle)[:, None] * side + np.sin(angle)[:, None] * other)
-    return _above_ground(axis + spread)
-
-
-@lru_cache(maxsize=1)
-def _sky_directions() -> NDArray[np.float64]:
-    """Cosine-weighted directions over the upper hemisphere, shape (N, 3)."""
-    index = np.arange(SKY_DIRECTIONS)
-    radius = np.sqrt((index + 0.5) / SKY_DIRECTIONS)
-    angle = index * np.pi * (3 - np.sqrt(5))
-    return _above_ground(
-        np.stack([radius * np.cos(angle), np.sqrt(1 - radius**2), radius * np.sin(angle)], -1)
-    )
-
-
-def _above_ground(directions: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A light at or below the horizon would throw a shadow of infinite length: lift it a little."""
-    unit = directions / np.linalg.norm(directions, axis=1, keepdims=True)
-    unit[:, 1] = np.maximum(unit[:, 1], 0.06)
-    return np.asarray(unit / np.linalg.norm(unit, axis=1, keepdims=True))
+def _distance(stage: Stage, camera: Camera) -> float:
+    return float(np.linalg.norm(stage.model.bounds.mean(0) - np.asarray(camera.eye)))
 
 
 def _scaled(camera: Camera, height: int) -> Camera:

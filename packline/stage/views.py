@@ -82,7 +82,7 @@ def scene_pose(
 
 
 def canonical_camera(model: ProductModel, view: str, size: int) -> Camera:
-    """The camera of a view of the product alone, framed on its bounding box with a margin.
+    """The camera of a view of the product alone: its outline touches the margin on the tighter axis.
 
     Parameters
     ----------
@@ -107,15 +107,12 @@ def canonical_camera(model: ProductModel, view: str, size: int) -> Camera:
     outward = np.array(
         [np.sin(azimuth) * np.cos(elevation), np.sin(elevation), np.cos(azimuth) * np.cos(elevation)]
     )
-    low, high = model.bounds
-    corners = np.array(
-        [[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])]
-    )
-    return framed(corners, outward, size)
+    points = np.concatenate([part.vertices for part in model.parts])
+    return framed(points.astype(np.float64), outward, size)
 
 
 def framed(points: NDArray[np.float64], outward: NDArray[np.float64], size: int) -> Camera:
-    """A camera that looks at `points` from the direction `outward` and just holds them all with the margin.
+    """The nearest camera in the direction `outward` that holds all `points` within the margin, in the middle.
 
     Parameters
     ----------
@@ -123,21 +120,38 @@ def framed(points: NDArray[np.float64], outward: NDArray[np.float64], size: int)
         World coordinates, shape (N, 3).
     outward
         Unit vector from the points towards the camera, shape (3,).
+    size
+        Side of the square picture in pixels.
     """
-    target = (points.min(0) + points.max(0)) / 2
-    tangent = np.tan(np.radians(FOV_Y) / 2) * (1 - 2 * MARGIN)
-    for _ in range(3):
-        probe = _camera(target + outward, target, size)
-        local = (points - target) @ probe.pose[:3, :3]
-        # each point must lie inside the narrowed frustum
-        distance = float((np.abs(local[:, :2]).max(1) / tangent + local[:, 2]).max())
-        camera = _camera(target + outward * distance, target, size)
-        xy = camera.project(points)[0]
-        # perspective pulls the picture off centre: look at its middle instead
-        offset = (xy.min(0) + xy.max(0)) / 2 - size / 2
-        metres = offset * distance / camera.focal
-        target = target + metres[0] * probe.pose[:3, 0] - metres[1] * probe.pose[:3, 1]
-    return camera
+    middle = (points.min(0) + points.max(0)) / 2
+    axes = _camera(middle + outward, middle, size).pose[:3, :3]
+    local = (points - middle) @ axes
+    back = local[:, 2]
+    # a point is inside while |x - eye_x| <= slope * (eye_back - back): four planes through the eye, each held
+    # by one extreme point
+    slope = np.tan(np.radians(FOV_Y) / 2) * (1 - 2 * MARGIN)
+    ahead = [(local[:, i] + slope * back).max() for i in (0, 1)]
+    behind = [(slope * back - local[:, i]).max() for i in (0, 1)]
+    # at least a little, or a single point would be looked at from within
+    spans = [max(float(a + b), 1e-6) for a, b in zip(ahead, behind, strict=True)]
+    eye_back = max(spans) / (2 * slope)
+    distance = np.maximum(eye_back - back, 1e-9)
+    eye = [_between(local[:, i], distance) for i in (0, 1)]
+    place = middle + axes @ np.array([*eye, eye_back])
+    return _camera(place, place - outward * eye_back, size)
+
+
+def _between(along: NDArray[np.float64], distance: NDArray[np.float64]) -> float:
+    """Where an eye must stand along an axis to see as far to the one side as to the other."""
+    low, high = float(along.min()), float(along.max())
+    for _ in range(40):
+        eye = (low + high) / 2
+        seen = (along - eye) / distance
+        if seen.max() + seen.min() > 0:
+            low = eye
+        else:
+            high = eye
+    return (low + high) / 2
 
 
 def _camera(eye: NDArray[np.float64], target: NDArray[np.float64], size: int) -> Camera:

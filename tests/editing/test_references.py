@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from packline.camera import Camera
-from packline.editing.references import choose_roles, gather, make_request, views_needed
+from packline.editing.references import choose_roles, gather, make_request, notes_on, views_needed
 from packline.errors import GiveUp
 from packline.reference import Reference
 from packline.truth import TextTruth
@@ -51,8 +51,38 @@ def test_angles_follow_the_product_and_only_unreadable_visible_labels_get_a_clos
 
 
 def test_an_engine_that_takes_few_references_gets_the_first_ones():
-    assert choose_roles(SCENE, VIEWS, 4) == ("base", "product", "side", "top")
+    few = replace(SCENE, labels=())
+    assert choose_roles(few, VIEWS, 3) == ("base", "product", "side")
+    assert choose_roles(SCENE, VIEWS, 2) == ("base", "product")
     assert choose_roles(SCENE, VIEWS, 1) == ("base",)
+
+
+def test_a_close_up_that_is_needed_is_worth_more_than_another_angle():
+    assert choose_roles(SCENE, VIEWS, 5) == ("base", "product", "side", "label:neck", "label:foot")
+    assert choose_roles(SCENE, VIEWS, 4) == ("base", "product", "label:neck", "label:foot")
+    assert choose_roles(SCENE, VIEWS, 3) == ("base", "product", "label:neck")
+    one = replace(SCENE, labels=(label("brand", 40), label("neck", 12)))
+    assert choose_roles(one, VIEWS, 4) == ("base", "product", "side", "label:neck")
+    readable = replace(SCENE, labels=(label("brand", 40), label("back", 8, visible=0.05)))
+    assert choose_roles(readable, VIEWS, 4) == ("base", "product", "side", "top")
+
+
+def test_a_shot_says_which_label_is_too_small_and_where_its_close_up_is():
+    assert notes_on(SCENE, choose_roles(SCENE, VIEWS, 8)) == (
+        "label 'neck' is 12 px high in this picture: its close-up went along as image 5",
+        "label 'foot' is 6 px high in this picture: its close-up went along as image 6",
+    )
+    assert notes_on(SCENE, choose_roles(SCENE, VIEWS, 3)) == (
+        "label 'neck' is 12 px high in this picture: its close-up went along as image 3",
+        "label 'foot' is 6 px high in this picture: "
+        "the engine takes 3 images, so its close-up did not go along",
+    )
+
+
+def test_a_label_that_cannot_be_seen_is_no_label_too_small_to_read():
+    unseen = replace(SCENE, labels=(label("brand", 40), label("back", 4, visible=0.05)))
+    assert notes_on(unseen, choose_roles(unseen, VIEWS, 4)) == ()
+    assert views_needed(unseen) == ("left", "top")
 
 
 def test_pictures_come_in_the_order_of_their_roles():

@@ -14,8 +14,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from packline.stage.glb import join_glb
 
-_KINDS = {"float32": 5126, "uint32": 5125, "uint16": 5123, "uint8": 5121, "int16": 5122}
-_TYPES = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4"}
+_KINDS = {"float32": 5126, "uint32": 5125, "uint16": 5123, "uint8": 5121, "int16": 5122, "int8": 5120}
+_TYPES = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4", 16: "MAT4"}
 
 
 @dataclass
@@ -63,8 +63,17 @@ class Gltf:
         """A texture's index."""
         buffer = io.BytesIO()
         Image.fromarray(pixels).save(buffer, "PNG")
-        self.document["images"].append({"bufferView": self.view(buffer.getvalue()), "mimeType": "image/png"})
-        self.document["textures"].append({"source": len(self.document["images"]) - 1})
+        return self.texture(buffer.getvalue())
+
+    def texture(self, data: bytes, sampler: dict[str, int] | None = None, extension: str = "") -> int:
+        """A texture's index; its image is `data` as it is."""
+        self.document["images"].append({"bufferView": self.view(data), "mimeType": "image/png"})
+        source = {"source": len(self.document["images"]) - 1}
+        entry: dict[str, Any] = {"extensions": {extension: source}} if extension else source
+        if sampler is not None:
+            self.document.setdefault("samplers", []).append(sampler)
+            entry["sampler"] = len(self.document["samplers"]) - 1
+        self.document["textures"].append(entry)
         return len(self.document["textures"]) - 1
 
     def material(self, **fields: Any) -> int:
@@ -163,6 +172,41 @@ def sphere(radius: float, rings: int = 96) -> dict[str, Any]:
     return {
         "vertices": radius * normals.reshape(-1, 3),
         "faces": faces,
+        "uv": uv.reshape(-1, 2),
+        "normals": normals.reshape(-1, 3),
+    }
+
+
+def ball(radius: float = 0.1, rings: int = 16) -> dict[str, Any]:
+    """A sphere without the slivers at its poles."""
+    shape = sphere(radius, rings)
+    places = shape["vertices"][shape["faces"]]
+    area = np.linalg.norm(np.cross(places[:, 1] - places[:, 0], places[:, 2] - places[:, 0]), axis=1)
+    return {**shape, "faces": shape["faces"][area > 1e-6 * radius * radius]}
+
+
+def revolved(profile: list[tuple[float, float]], segments: int = 96, turn: float = 0.0) -> dict[str, Any]:
+    """A hull around the Y axis: `profile` gives (radius, height) from its foot up, evenly spaced along v.
+
+    u runs once around from azimuth `turn` (degrees from +Z towards +X); v is 1 at the foot, 0 at the top.
+    """
+    rings = np.array(profile, float)
+    phi = np.linspace(0, 2 * np.pi, segments + 1)
+    around = np.stack(
+        [np.sin(phi + np.radians(turn)), np.zeros_like(phi), np.cos(phi + np.radians(turn))], -1
+    )
+    vertices = rings[:, None, :1] * around + rings[:, None, 1:] * [0.0, 1.0, 0.0]
+    slope = np.gradient(rings, axis=0)
+    normals = slope[:, None, 1:] * around - slope[:, None, :1] * [0.0, 1.0, 0.0]
+    normals /= np.linalg.norm(normals, axis=-1, keepdims=True)
+    i, j = np.meshgrid(np.arange(len(rings) - 1), np.arange(segments), indexing="ij")
+    a = (i * (segments + 1) + j).reshape(-1)
+    b = a + segments + 1
+    v = np.linspace(1, 0, len(rings))
+    uv = np.stack(np.broadcast_arrays(phi[None] / (2 * np.pi), v[:, None]), -1)
+    return {
+        "vertices": vertices.reshape(-1, 3),
+        "faces": np.concatenate([np.stack([a, a + 1, b], -1), np.stack([a + 1, b + 1, b], -1)]),
         "uv": uv.reshape(-1, 2),
         "normals": normals.reshape(-1, 3),
     }

@@ -95,6 +95,25 @@ def test_the_composite_leaves_the_untouched_photo_alone(cube: ProductModel, rast
     assert picture[shadowed].mean() < 0.85 * photo[shadowed].mean()
 
 
+def test_a_camera_without_ground_in_its_picture_sees_no_shadow(
+    cube: ProductModel, rasteriser: Rasteriser
+) -> None:
+    upward = Camera((0, 0.05, 1), (0, 0.6, 0), 20, 64, 64)
+    with rasteriser.staged(cube) as stage:
+        shares = ground_shadow(stage, upward, lit_from(-1, 1, 0))
+    assert all((share == 1).all() for share in shares)
+
+
+def test_far_from_the_product_the_ground_is_open(cube: ProductModel, rasteriser: Rasteriser) -> None:
+    wide = Camera((0, 3, 3), (0, 0, 0), 60, 256, 256)
+    with rasteriser.staged(cube) as stage:
+        key, ambient = ground_shadow(stage, wide, lit_from(-1, 1, 0, 10), size=256)
+    away = np.ones((256, 256), bool)
+    away[100:156, 100:160] = False
+    assert (key[away] == 1).all()
+    assert ambient[away].min() > 0.98
+
+
 def test_shadows_are_the_same_to_the_bit(cube: ProductModel, rasteriser: Rasteriser) -> None:
     with rasteriser.staged(cube) as stage:
         first = ground_shadow(stage, CAMERA, lit_from(-1, 1, 0, 10))

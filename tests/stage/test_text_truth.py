@@ -19,7 +19,7 @@ from packline.stage.text_truth import apply_declared, text_truth
 from packline.stage.views import canonical_camera
 from packline.truth import TextTruth
 from packline.unroll import unroll
-from tests.stage.build import MIDDLE, Gltf, box, print_of, quad, sphere
+from tests.stage.build import MIDDLE, Gltf, box, print_of, quad, revolved, sphere
 
 DEMO = Path("assets/3d")
 
@@ -190,3 +190,195 @@ def test_demo_labels_read_along_their_truth(
     truth = max(truths, key=lambda label: label.visible * label.height)
     assert (truth.angle - direction + 180) % 360 - 180 == pytest.approx(0, abs=15)
     assert read(unroll(picture, truth)) == truth.text.replace(" ", "")
+
+
+def can(
+    path: Path, text: str, label: list[list[float]], shape: dict[str, Any], **print_: Any
+) -> ProductModel:
+    gltf = Gltf()
+    texture = {"index": gltf.image(print_of(text, **print_))}
+    gltf.mesh(**shape, material=gltf.material(baseColorTexture=texture))
+    return load_model(gltf.save(path, labels=[{"id": "belt", "text": text, "quad": label}]))
+
+
+CAN = [(0.05, 0.15 * i / 8) for i in range(9)]
+
+
+def rolled(picture: np.ndarray) -> np.ndarray:
+    """The texture moved by half its width, so that its print lies across the edge."""
+    return np.roll(picture, picture.shape[1] // 2, axis=1)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.8, 1.2), (-0.2, 0.2)])
+def test_a_label_across_the_seam_of_the_texture_is_one_label(
+    low: float, high: float, tmp_path: Path, rasteriser: Rasteriser, read: Any
+) -> None:
+    gltf = Gltf()
+    texture = {"index": gltf.image(rolled(print_of("SEAM", size=90)))}
+    gltf.mesh(**revolved(CAN), material=gltf.material(baseColorTexture=texture))
+    corners = [[low, 0.38], [high, 0.38], [high, 0.62], [low, 0.62]]
+    label = {"id": "belt", "text": "SEAM", "quad": corners}
+    model = load_model(gltf.save(tmp_path / "m.glb", labels=[label]))
+    picture, (truth,) = look(model, "front", rasteriser)
+    assert (truth.visible, truth.span, truth.visible_text) == (1.0, (0.0, 1.0), "SEAM")
+    around = np.radians([-72.0, 72.0, 72.0, -72.0])
+    corners = np.stack([0.05 * np.sin(around), [0.093, 0.093, 0.057, 0.057], 0.05 * np.cos(around)], -1)
+    expected = canonical_camera(model, "front", 384).project(corners)[0]
+    # the can has 96 flat sides, which lie up to 0.03 mm inside the circle
+    assert np.abs(np.array(truth.quad) - expected).max() < 0.15
+    assert read(unroll(picture, truth)) == "SEAM"
+
+
+def test_letters_that_turn_out_of_sight_are_named(tmp_path: Path, rasteriser: Rasteriser) -> None:
+    label = [[0.1, 0.38], [0.9, 0.38], [0.9, 0.62], [0.1, 0.62]]
+    model = can(tmp_path / "m.glb", "E LOVE", label, revolved(CAN, turn=90), size=110)
+    # u = 0.5 is at azimuth 270, the left; the front shows the last letters, the back the first
+    seen = {view: look(model, view, rasteriser)[1][0] for view in ("left", "front", "back")}
+    assert seen["left"].visible_text == "LOV"
+    assert seen["back"].visible_text == "E L"
+    assert seen["front"].visible_text == "VE"
+    assert seen["back"].span[0] == 0.0
+    assert seen["front"].span[1] == 1.0
+    assert seen["front"].angle == pytest.approx(0, abs=5) or seen["front"].angle == pytest.approx(360, abs=5)
+
+
+def test_a_label_on_a_cone_turns_from_start_to_end(tmp_path: Path, rasteriser: Rasteriser, read: Any) -> None:
+    cone = revolved([(0.09 - 0.07 * i / 12, 0.12 * i / 12) for i in range(13)], turn=180)
+    label = [[0.34, 0.38], [0.66, 0.38], [0.66, 0.62], [0.34, 0.62]]
+    model = can(tmp_path / "m.glb", "CONE", label, cone, size=60)
+    picture, (truth,) = look(model, "front", rasteriser)
+    assert truth.visible == 1.0
+    # seen a little from above, a ring around the cone hangs: it falls at its start and rises at its end
+    azimuth = np.radians(180 + 360 * np.array([0.34, 0.34 + 0.32 / 3]))
+    height = 0.12 * (1 - np.linspace(0.38, 0.62, 16))[:, None]
+    ring = [(0.09 - 0.07 * height / 0.12) * np.sin(azimuth), (0.09 - 0.07 * height / 0.12) * np.cos(azimuth)]
+    points = np.stack([ring[0], np.broadcast_to(height, ring[0].shape), ring[1]], -1)
+    xy = canonical_camera(model, "front", 384).project(points)[0]
+    x, y = (xy[:, 1] - xy[:, 0]).sum(0)
+    fall = float(np.degrees(np.arctan2(y, x)))
+    assert fall > 2
+    assert truth.angle_start == pytest.approx(fall, abs=0.3)
+    assert truth.angle_end == pytest.approx(360 - fall, abs=0.3)
+    assert min(truth.angle, 360 - truth.angle) < 0.5
+    assert read(unroll(picture, truth)) == "CONE"
+
+
+def test_a_label_over_two_meshes_is_one_label(tmp_path: Path, rasteriser: Rasteriser, read: Any) -> None:
+    gltf = Gltf()
+    material = gltf.material(baseColorTexture={"index": gltf.image(print_of("DOUBLE"))})
+    for left in (0.0, 0.5):
+        half = quad(0.05, 0.1)
+        half["vertices"] = half["vertices"] + [left / 10, 0, 0]
+        half["uv"] = half["uv"] * [0.5, 1] + [left, 0]
+        gltf.mesh(**half, material=material)
+    label = {"id": "front", "text": "DOUBLE", "quad": MIDDLE}
+    model = load_model(gltf.save(tmp_path / "m.glb", labels=[label]))
+    picture, (truth,) = look(model, "front", rasteriser)
+    assert (truth.visible, truth.span) == (1.0, (0.0, 1.0))
+    assert read(unroll(picture, truth)) == "DOUBLE"
+
+
+def test_a_strip_before_a_label_hides_the_letters_behind_it(tmp_path: Path, rasteriser: Rasteriser) -> None:
+    gltf = Gltf()
+    gltf.mesh(**quad(), material=gltf.material(baseColorTexture={"index": gltf.image(print_of("OCCLUDE"))}))
+    bar = quad(0.022, 0.1, z=0.004)
+    bar["vertices"] = bar["vertices"] + [0.0335, 0, 0]
+    del bar["uv"]
+    gltf.mesh(**bar, material=gltf.material(baseColorFactor=[0.2, 0.5, 0.2, 1]))
+    label = {"id": "front", "text": "OCCLUDE", "quad": MIDDLE}
+    model = load_model(gltf.save(tmp_path / "m.glb", labels=[label]))
+    (truth,) = look(model, "front", rasteriser)[1]
+    assert truth.visible == pytest.approx(1 - 0.22 / 0.8, abs=0.05)
+    assert truth.span == (0.0, 1.0)
+    assert truth.visible_text == "OC…UDE"
+
+
+def test_a_texture_that_repeats_shows_its_label_where_it_shows_most(
+    tmp_path: Path, rasteriser: Rasteriser, read: Any
+) -> None:
+    gltf = Gltf()
+    shape = quad(0.2, 0.1)
+    shape["uv"] = shape["uv"] * [2, 1] + [3, 0]  # two copies side by side, from u = 3 to 5
+    gltf.mesh(**shape, material=gltf.material(baseColorTexture={"index": gltf.image(print_of("TILE"))}))
+    label = {"id": "front", "text": "TILE", "quad": MIDDLE}
+    model = load_model(gltf.save(tmp_path / "m.glb", labels=[label]))
+    picture, (truth,) = look(model, "front", rasteriser)
+    assert truth.visible == 1.0
+    (left, _), (right, _), _, _ = truth.quad
+    assert right - left == pytest.approx(0.4 * 0.84 * 384, rel=0.03)
+    assert read(unroll(picture, truth)) == "TILE"
+
+
+def test_a_piece_of_another_part_in_the_quad_does_not_bend_the_label(
+    tmp_path: Path, rasteriser: Rasteriser
+) -> None:
+    gltf = Gltf()
+    card = quad()
+    card["uv"] = card["uv"] * [0.85, 1]  # the quad's last sixteenth lies beside it in the texture ...
+    material = gltf.material(baseColorTexture={"index": gltf.image(print_of("ATLAS"))})
+    gltf.mesh(**card, material=material)
+    tab = quad(0.02, 0.1)
+    tab["vertices"] = tab["vertices"] + [0.2, 0.0, -0.1]  # ... on something that stands elsewhere
+    tab["uv"] = tab["uv"] * [0.1, 1] + [0.87, 0]
+    gltf.mesh(**tab, material=material)
+    label = {"id": "front", "text": "ATLAS", "quad": MIDDLE}
+    model = load_model(gltf.save(tmp_path / "m.glb", labels=[label]))
+    (truth,) = look(model, "front", rasteriser)[1]
+    (left, _), (right, _), _, _ = truth.quad
+    # from 0.1 to 0.85 of the texture, of which the card shows 0.85; its left edge is the model's
+    ends = np.array([[0.1 / 0.85 * 0.1, 0.062, 0.0], [0.1, 0.062, 0.0]])
+    part = model.parts[0].vertices
+    ends += [part[:, 0].min(), 0.0, part[:, 2].max()]
+    expected = canonical_camera(model, "front", 384).project(ends)[0]
+    # the last column on the card is half a grid step from its edge
+    assert left == pytest.approx(float(expected[0, 0]), abs=0.2)
+    assert right == pytest.approx(float(expected[1, 0]), abs=3)
+    assert max(x for x, _ in truth.outline) == pytest.approx(right, abs=2)
+
+
+def test_contrast_is_that_of_ink_and_ground(tmp_path: Path, rasteriser: Rasteriser) -> None:
+    gltf = Gltf()
+    pixels = print_of("FAINT").astype(float)
+    pixels = (200 + (pixels - pixels.min()) * 20 / np.ptp(pixels)).astype(np.uint8)
+    pixels[250:254, 60:64] = 0  # a speck says nothing about the text
+    gltf.mesh(**quad(), material=gltf.material(baseColorTexture={"index": gltf.image(pixels)}))
+    label = {"id": "front", "text": "FAINT", "quad": MIDDLE}
+    model = load_model(gltf.save(tmp_path / "m.glb", labels=[label]))
+    (truth,) = look(model, "front", rasteriser)[1]
+    # sRGB grey 200 and 220 are L* 80.6 and 87.6
+    assert truth.contrast == pytest.approx(7.0, abs=1.0)
+
+
+@pytest.mark.parametrize(("alpha", "visible", "contrast"), [(0.3, 1.0, 40), (0.95, 0.0, 0)])
+def test_a_label_is_seen_through_a_pane_that_lets_light_through(
+    alpha: float, visible: float, contrast: float, tmp_path: Path, rasteriser: Rasteriser
+) -> None:
+    gltf = Gltf()
+    gltf.mesh(**quad(), material=gltf.material(baseColorTexture={"index": gltf.image(print_of("INSIDE"))}))
+    pane = quad(z=0.02)
+    del pane["uv"]
+    glass = gltf.material(baseColorFactor=[0.4, 0.4, 0.4, alpha], alphaMode="BLEND")
+    gltf.mesh(**pane, material=glass)
+    label = {"id": "front", "text": "INSIDE", "quad": MIDDLE}
+    model = load_model(gltf.save(tmp_path / "m.glb", labels=[label]))
+    truths = look(model, "front", rasteriser)[1]
+    assert sum(truth.visible for truth in truths) == visible
+    if truths:
+        (truth,) = truths
+        assert truth.visible_text == "INSIDE"
+        # the pane takes a good part of the contrast away, not all of it
+        assert contrast - 15 < truth.contrast < contrast + 15
+
+
+def test_a_label_on_glass_shows_from_behind_mirrored(tmp_path: Path, rasteriser: Rasteriser) -> None:
+    gltf = Gltf()
+    pixels = np.dstack([print_of("WINDOW"), np.full((512, 512), 140, np.uint8)])
+    pixels[(pixels[..., :3] < 200).any(-1), 3] = 255
+    clear = gltf.material(baseColorTexture={"index": gltf.image(pixels)}, alphaMode="BLEND", doubleSided=True)
+    gltf.mesh(**quad(), material=clear)
+    label = {"id": "front", "text": "WINDOW", "quad": MIDDLE}
+    model = load_model(gltf.save(tmp_path / "m.glb", labels=[label]))
+    (front,) = look(model, "front", rasteriser)[1]
+    (back,) = look(model, "back", rasteriser)[1]
+    assert (front.mirrored, back.mirrored) == (False, True)
+    assert front.visible == back.visible == 1.0

@@ -1,0 +1,5 @@
+#version 330 core
+// Only the depth is kept.
+void main()
+{
+}

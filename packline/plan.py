@@ -101,7 +101,7 @@ def _run_digest(settings: Settings) -> str:
 
 # a model's files: itself, its sidecar, and what it names (textures, buffers, materials)
 
-_ENDING = re.compile(rb"\.(?:png|jpe?g|tga|bmp|tiff?|webp|gif|ktx2?|dds|bin|mtl)", re.IGNORECASE)
+_ENDING = re.compile(rb"\.(?:png|jpe?g|tga|bmp|tiff?|webp|gif|avif|psd|ktx2?|dds|bin|mtl)", re.IGNORECASE)
 _NOT_IN_A_NAME = re.compile(r'[\x00-\x1f"<>|*?:\ufffd]')
 
 

@@ -99,6 +99,7 @@ def make_pairs(seed: int, scenes: Sequence[Path], each: int) -> list[Pair]:
     from packline.scenes import load_scene
     from packline.stage.lighting import shade, studio_light
     from packline.stage.load import load_model
+    from packline.stage.self_shadow import self_shadow
     from packline.stage.shadow import composite, ground_shadow, shadow_ratio
     from packline.stage.views import canonical_camera, scene_pose
     from training.products import KINDS, build, random_spec
@@ -119,7 +120,9 @@ def make_pairs(seed: int, scenes: Sequence[Path], each: int) -> list[Pair]:
         for view in ("left", "top"):
             camera = canonical_camera(model, view, SIDE)
             buffer = stage.gbuffer(camera)
-            views.append(over(shade(buffer, camera, studio_light(camera)), buffer.mask, grey))
+            light = studio_light(camera)
+            seen = self_shadow(stage, camera, buffer, light)
+            views.append(over(shade(buffer, camera, light, visibility=seen), buffer.mask, grey))
     title = f"{colour_name(spec.body)} {truth['words']}"
     if rng.random() < 0.5:
         title = f"{title} {spec.brand}"
@@ -142,7 +145,8 @@ def make_pairs(seed: int, scenes: Sequence[Path], each: int) -> list[Pair]:
             shadow = shadow_ratio(
                 scene.light, *ground_shadow(stage, scene.camera, scene.light, ground=place.position[1])
             )
-        colour = shade(buffer, scene.camera, scene.light, ground=place.position[1])
+            seen = self_shadow(stage, scene.camera, buffer, scene.light)
+        colour = shade(buffer, scene.camera, scene.light, place.position[1], seen)
         photo = scene.photo()
         meta = {
             "words": title,

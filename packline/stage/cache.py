@@ -8,11 +8,13 @@ is not read again in every wave.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -143,7 +145,7 @@ def keep(draft: Path, folder: Path) -> None:
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft.chmod(0o755)
-    for _ in range(3):
+    with _alone(folder.parent):
         try:
             draft.replace(folder)
         except OSError:
@@ -151,11 +153,20 @@ def keep(draft: Path, folder: Path) -> None:
                 return
             # out of the way in one step too: whoever looks sees the old one, the new one or none
             away = tempfile.TemporaryDirectory(prefix=".damaged-", dir=folder.parent)
-            with away, contextlib.suppress(OSError):
+            with away:
                 folder.replace(Path(away.name) / folder.name)
-        else:
-            return
-    draft.replace(folder)
+                draft.replace(folder)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold other writers off a folder: between finding a damaged reference and replacing it, one may come."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def store(reference: Reference, folder: Path) -> None:

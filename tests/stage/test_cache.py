@@ -137,7 +137,8 @@ def test_many_writers_leave_one_whole_folder(tmp_path: Path) -> None:
     folder = tmp_path / "ab" / "abcd"
     folder.mkdir(parents=True)
     (folder / "truth.json").write_text("{}")  # damaged from the start
-    context = multiprocessing.get_context("fork")
+    # fresh interpreters: a fork of a process that ran the whole suite inherits its threads and loops
+    context = multiprocessing.get_context("spawn")
     writers = [context.Process(target=_store_often, args=(folder,)) for _ in range(4)]
     for writer in writers:
         writer.start()

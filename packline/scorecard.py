@@ -28,9 +28,11 @@ class Evidence:
     words
         A caption.
     points
-        Pixel coordinates in the candidate: two corners of a box, or a polygon.
+        Pixel coordinates in the candidate: two corners of a box (of the map, for "heat"), or a polygon.
     data
-        Whatever the kind needs besides: ``{"expected", "read", "angle"}`` for text, ...
+        Whatever the kind needs besides. "text": ``{"expected", "read", "angle"}``. "heat": ``{"png"}``, a
+        grey PNG in base64 that is stretched over the box, 255 is certainly wrong. "colour": ``{"part",
+        "expected", "seen", "delta_e"}``, sRGB triples and CIEDE2000.
     """
 
     kind: str
@@ -53,6 +55,9 @@ class CheckResult:
         The score from which it passes.
     sentence
         For a merchandiser: "reads bottom to top; should read top to bottom".
+    measures
+        What was measured on the way, in plain numbers: ``{"delta_e": 4.2}``. House rules may ask for them and
+        calibration reads them.
     """
 
     check: str
@@ -63,6 +68,7 @@ class CheckResult:
     sentence: str
     evidence: tuple[Evidence, ...] = ()
     milliseconds: float = 0.0
+    measures: dict[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -164,14 +164,15 @@ class CheckSettings(BaseModel):
     enabled
         False leaves the check out of the scorecard.
     unverifiable
-        What to do where the check cannot tell: "flag" holds the candidate back, "pass" lets it through.
+        What a shot needs where the check cannot tell: a "person" or a "close-up" (either holds the candidate
+        back and says so), or nothing: "pass".
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     threshold: float = Field(ge=0, le=1)
     enabled: bool = True
-    unverifiable: Literal["flag", "pass"] = "flag"
+    unverifiable: Literal["person", "close-up", "pass"] = "person"
 
     def facts(self) -> dict[str, Any]:
         """All that the check's results depend on besides its pictures, as plain data for fingerprints."""
@@ -213,11 +214,21 @@ class Check:
         sentence: str,
         evidence: tuple[Evidence, ...] = (),
         verdict: Verdict | None = None,
+        measures: Mapping[str, float] | None = None,
     ) -> CheckResult:
         """Build a result; without `verdict` the score against the threshold decides."""
         score = float(np.clip(score, 0.0, 1.0))
         decided = verdict or (Verdict.PASS if score >= threshold else Verdict.FAIL)
-        return CheckResult(self.name, self.version, decided, score, threshold, sentence, evidence)
+        return CheckResult(
+            self.name,
+            self.version,
+            decided,
+            score,
+            threshold,
+            sentence,
+            evidence,
+            measures={name: float(value) for name, value in (measures or {}).items()},
+        )
 
 
 def read_candidate(file: Path) -> Picture:

@@ -60,7 +60,8 @@ def test_scoring_sees_plain_types_only() -> None:
     rendering = [
         f"packline.stage.{name}" for name in ("service", "raster", "lighting", "load", "shadow", "gl")
     ]
-    assert wrong(files, *rendering) == []
+    # the bench alone draws: it makes the pictures that the checks are measured on
+    assert wrong([file for file in files if file.parent.name != "bench"], *rendering, "scoring.bench") == []
 
 
 def test_tasks_know_nothing_of_flows_or_the_command_line() -> None:

@@ -23,7 +23,7 @@ def check(judge: Any, name: str = "made up") -> Check:
     return Check(name, "1", CheckSettings, {"threshold": 0.5}, judge)
 
 
-def settings(*checks: Check, unverifiable: Any = "flag") -> ScoringSettings:
+def settings(*checks: Check, unverifiable: Any = "person") -> ScoringSettings:
     return ScoringSettings(
         tuple((one, CheckSettings(threshold=0.5, unverifiable=unverifiable)) for one in checks)
     )

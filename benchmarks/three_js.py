@@ -128,6 +128,14 @@ class Browser:
             told = str(error).splitlines()[0].removeprefix("Page.evaluate: ")
             raise ValueError("; ".join([told, *self._errors[:2]])) from error
 
+    def serve(self, name: str, folder: Path) -> None:
+        """Serve a folder's files below ``/name/``."""
+        self._folders[name] = folder
+
+    def call(self, name: str, job: dict[str, Any] | None = None) -> Any:
+        """Call one of the page's functions and give what it returns."""
+        return self._page.evaluate(f"job => window.{name}(job)", job)
+
     def draw(self, camera: Camera, samples: int) -> Drawn:
         """Draw the loaded model.
 
@@ -152,7 +160,7 @@ class Browser:
 
 
 @contextmanager
-def browser() -> Iterator[Browser]:
+def browser(page_name: str = "index.html") -> Iterator[Browser]:
     """Start Chromium and a server on localhost for the page, three.js and the models.
 
     Raises
@@ -175,7 +183,7 @@ def browser() -> Iterator[Browser]:
             page.set_default_timeout(120_000)
             page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
             page.on("pageerror", lambda error: errors.append(str(error)))
-            page.goto(f"http://127.0.0.1:{server.server_port}/page/index.html")
+            page.goto(f"http://127.0.0.1:{server.server_port}/page/{page_name}")
             page.wait_for_function("window.ready")
             yield Browser(page, folders, errors)
             program.close()

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from packline.choice import standing
 from packline.fingerprint import digest
 from packline.records import CandidateRecord
+from packline.scorecard import CheckResult
 from packline.settings import CandidateSettings
+
+NEEDS_PERSON, NEEDS_CLOSE_UP = "needs a person", "needs a close-up"
+"""A flag's reason where nothing speaks against the best candidate but a check cannot tell."""
 
 
 class Outcome(StrEnum):
@@ -27,9 +33,10 @@ class Decision:
     Parameters
     ----------
     candidate
-        Id of the select; empty where there is none.
+        Id of the select; for a flag, of the candidate that a person should see first; else empty.
     reason
-        For a flag: the name of the check that stands most against the best candidate.
+        For a flag: the name of the check that stands most against the best candidate, or `NEEDS_PERSON`,
+        `NEEDS_CLOSE_UP`.
     sentence
         For a flag: the words for a merchandiser.
     """
@@ -52,14 +59,19 @@ def decide(records: Sequence[CandidateRecord], settings: CandidateSettings, *, l
 
     Notes
     -----
-    The best passing candidate is the one whose weakest check is strongest; among equals the first, which is
-    the one that strays least from what was asked.
+    The best candidate is the first by `packline.choice.standing`; among equals the one made first, which
+    strays least from what was asked.
+
+    A candidate against which nothing speaks but that a check cannot judge is flagged at once where none
+    passed: what is too small to read stays so in every further wave.
     """
     ordered = sorted(records, key=lambda record: record.candidate.recipe.number)
     passing = [record for record in ordered if record.scorecard is not None and record.scorecard.passed]
     if passing and (last or len(passing) >= settings.enough):
-        best = max(passing, key=_score)
-        return Decision(Outcome.SELECT, best.candidate.id)
+        return Decision(Outcome.SELECT, _best(passing).candidate.id)
+    undecided = [record for record in ordered if record.scorecard is not None and record.scorecard.undecided]
+    if undecided and not passing:
+        return _doubt(_best(undecided), len(ordered))
     if not last:
         return Decision(Outcome.NEXT_WAVE)
     return _flag(ordered)
@@ -76,8 +88,38 @@ def candidate_seed(first: int, shot: str, number: int) -> int:
     return int(digest(first, shot, number, length=8), 16) % 2**31
 
 
-def _score(record: CandidateRecord) -> float:
-    return record.scorecard.score if record.scorecard is not None else -1.0
+def _best(records: Sequence[CandidateRecord]) -> CandidateRecord:
+    return max(records, key=lambda record: standing(record.scorecard))
+
+
+def _doubt(best: CandidateRecord, tries: int) -> Decision:
+    """A flag for what no further try would settle."""
+    assert best.scorecard is not None
+    open_ = best.scorecard.undecided
+    close = [result for result in open_ if result.needs == "close-up"]
+    # a close-up settles its own check; what only a person can judge still waits for one
+    reason = NEEDS_CLOSE_UP if len(close) == len(open_) else NEEDS_PERSON
+    said = " ".join(_sentence(result.sentence) for result in open_)
+    ask = [_close_up(close)] if close else []
+    if len(close) < len(open_):
+        ask.append(f"Please look at it: nothing speaks against candidate {best.candidate.recipe.number + 1}.")
+    which = f"the best of {tries} candidates" if tries > 1 else "the candidate"
+    return Decision(
+        Outcome.FLAG,
+        best.candidate.id,
+        reason,
+        f"Nothing was found wrong with {which}, but not everything could be judged. {said} {' '.join(ask)}",
+    )
+
+
+def _close_up(results: Sequence[CheckResult]) -> str:
+    larger = max((result.measures.get("enlarge", 0.0) for result in results), default=0.0)
+    what = " and ".join(dict.fromkeys(result.check.replace("_", " ") for result in results))
+    if larger <= 1:
+        return f"Give this product a closer shot, so that {what} can be judged."
+    # rounded up: what is asked for must be enough
+    times = math.ceil(10 * larger) / 10
+    return f"Give this product a closer shot: {what} can be judged where it stands {times:g} times as large."
 
 
 def _flag(records: Sequence[CandidateRecord]) -> Decision:
@@ -88,7 +130,7 @@ def _flag(records: Sequence[CandidateRecord]) -> Decision:
             reason="error",
             sentence="No candidate could be made and scored; see the run's log, then run it again.",
         )
-    best = max(scored, key=_score)
+    best = _best(scored)
     assert best.scorecard is not None
     worst = best.scorecard.failures[0]
     against = Counter(
@@ -100,11 +142,10 @@ def _flag(records: Sequence[CandidateRecord]) -> Decision:
     counts = ", ".join(f"{name.replace('_', ' ')} {number}" for name, number in against.most_common())
     return Decision(
         Outcome.FLAG,
-        reason=worst.check,
-        sentence=(
-            f"None of {len(records)} candidates passed. The best one: {_sentence(worst.sentence)} "
-            f"Failed checks: {counts}."
-        ),
+        best.candidate.id,
+        worst.check,
+        f"None of {len(records)} candidates passed. The best one: {_sentence(worst.sentence)} "
+        f"Failed checks: {counts}.",
     )
 
 

@@ -99,6 +99,42 @@ class CandidateRecord:
 
 
 @dataclass(frozen=True)
+class Judgement:
+    """What became of a candidate, for statistics.
+
+    Parameters
+    ----------
+    run
+        The run that made it.
+    verdicts
+        Each check's, by name.
+    """
+
+    run: str
+    passed: bool
+    verdicts: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """A person's decision on a candidate, beside what the checks had said of it.
+
+    Parameters
+    ----------
+    decision
+        "approve" or "reject".
+    words
+        The person's own.
+    """
+
+    candidate: str
+    decision: str
+    by: str
+    words: str
+    scorecard: Scorecard
+
+
+@dataclass(frozen=True)
 class Published:
     """An object in the bucket that shows a select.
 

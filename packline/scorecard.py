@@ -57,7 +57,10 @@ class CheckResult:
         For a merchandiser: "reads bottom to top; should read top to bottom".
     measures
         What was measured on the way, in plain numbers: ``{"delta_e": 4.2}``. House rules may ask for them and
-        calibration reads them.
+        calibration reads them. A check that cannot tell because something stands too small gives
+        ``{"enlarge": 1.6}``: how many times as large it would have to stand.
+    needs
+        What an unverifiable result asks of the shot: "person" or "close-up". Empty in all others.
     """
 
     check: str
@@ -69,6 +72,25 @@ class CheckResult:
     evidence: tuple[Evidence, ...] = ()
     milliseconds: float = 0.0
     measures: dict[str, float] = field(default_factory=dict)
+    needs: str = ""
+
+    @property
+    def margin(self) -> float:
+        """How far the score lies over its threshold: 0 on it, 1 certainly right, -1 certainly wrong.
+
+        Each side is stretched to its own length, so that margins of checks with different thresholds compare.
+        What cannot be told lies on the threshold; an error is certainly wrong.
+        """
+        if self.verdict == Verdict.UNVERIFIABLE:
+            return 0.0
+        if self.verdict == Verdict.ERROR:
+            return -1.0
+        over = self.score - self.threshold
+        if self.verdict == Verdict.PASS:
+            # the settings may let a check pass that could not tell
+            over = max(over, 0.0)
+        room = 1 - self.threshold if over >= 0 else self.threshold
+        return over / room if room > 0 else 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data."""
@@ -102,12 +124,17 @@ class Scorecard:
     def failures(self) -> tuple[CheckResult, ...]:
         """What stands against the candidate, worst first."""
         fine = (Verdict.PASS, Verdict.NOT_APPLICABLE)
-        return tuple(
-            sorted((r for r in self.results if r.verdict not in fine), key=lambda r: r.score - r.threshold)
-        )
+        return tuple(sorted((r for r in self.results if r.verdict not in fine), key=lambda r: r.margin))
+
+    @property
+    def undecided(self) -> tuple[CheckResult, ...]:
+        """What could not be told where nothing else stands against the candidate; else empty."""
+        against = self.failures
+        return against if all(r.verdict == Verdict.UNVERIFIABLE for r in against) else ()
 
     @property
     def score(self) -> float:
-        """The weakest check's margin decides: the least score over those that ran, 0 to 1."""
-        ran = [r.score for r in self.results if r.verdict != Verdict.NOT_APPLICABLE]
-        return min(ran, default=0.0)
+        """The weakest check decides: its margin on a scale from 0 (certainly wrong) over 0.5 (at the
+        threshold) to 1 (certainly right); 0 where no check ran."""
+        margins = [r.margin for r in self.results if r.verdict != Verdict.NOT_APPLICABLE]
+        return 0.5 + 0.5 * min(margins) if margins else 0.0

@@ -85,6 +85,15 @@ class LedgerSettings(_Table):
     url: str = Field(description="SQLAlchemy URL, or a file for SQLite (relative to the settings file)")
 
 
+class RuleSettings(_Table):
+    """A rule of ``[rules]``: a question about measured values (docs/checks.md lists them)"""
+
+    rule: str = Field(min_length=1, description="such as margin_left >= 0.05 and margin_right >= 0.05")
+    say: str = Field(min_length=1, description="what is wrong where it is broken, for a merchandiser")
+    sku: str = Field("", description="only these products: a name or a pattern such as SHOE-*; commas")
+    scene: str = Field("", description="only these scenes, likewise")
+
+
 class Settings(_Table):
     """All settings of a run. Paths are absolute after `load_settings`."""
 
@@ -95,7 +104,8 @@ class Settings(_Table):
     prompt: PromptSettings
     bucket: BucketSettings
     ledger: LedgerSettings
-    checks: dict[str, dict[str, Any]] = Field(default_factory=dict, description="validated by scoring")
+    checks: dict[str, Any] = Field(default_factory=dict, description="validated by scoring")
+    rules: dict[str, RuleSettings] = Field(default_factory=dict, description="house rules by name")
     file: Path = Path()
 
 
@@ -133,6 +143,9 @@ def _absolute(settings: Settings, file: Path) -> Settings:
         bucket = bucket.model_copy(update={"url": str(under(bucket.url))})
     if "://" not in ledger.url:
         ledger = ledger.model_copy(update={"url": f"sqlite:///{under(ledger.url)}"})
+    checks = settings.checks
+    if isinstance(calibrated := checks.get("thresholds"), str):
+        checks = {**checks, "thresholds": str(under(calibrated))}
     paths = settings.paths
     return settings.model_copy(
         update={
@@ -143,6 +156,7 @@ def _absolute(settings: Settings, file: Path) -> Settings:
             "engine": engine,
             "bucket": bucket,
             "ledger": ledger,
+            "checks": checks,
             "file": file.resolve(),
         }
     )

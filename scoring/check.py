@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from packline.reference import Picture, Reference
 from packline.scorecard import CheckResult, Evidence, Verdict
 from scoring.registration import Registration, register
+from scoring.style import Style, fit_style, small, surroundings
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
@@ -55,6 +57,10 @@ class CheckInput:
         All references, canonical views included.
     words
         The prompt's words.
+    sku, place
+        The product's SKU and the scene's name, as the catalog has them; empty where unknown.
+    results
+        What the other checks said of this candidate, for house rules, which come last.
     """
 
     candidate: Picture
@@ -62,6 +68,16 @@ class CheckInput:
     scene: Reference
     references: tuple[Reference, ...] = ()
     words: PromptWords = field(default_factory=PromptWords)
+    sku: str = ""
+    place: str = ""
+    results: tuple[CheckResult, ...] = ()
+
+    def knowing(self, results: Sequence[CheckResult]) -> CheckInput:
+        """The same candidate with what the other checks said; all that was measured on it is kept."""
+        # a copy takes the cached properties along, which dataclasses.replace would measure again
+        known = copy(self)
+        object.__setattr__(known, "results", tuple(results))
+        return known
 
     @property
     def problem(self) -> str:
@@ -108,6 +124,16 @@ class CheckInput:
     def render_grey(self) -> Floats:
         """The lit render's luma, float32 (H, W), 0 to 255."""
         return cv2.cvtColor(self.scene.colour, cv2.COLOR_RGB2GRAY).astype(np.float32)
+
+    @cached_property
+    def surroundings(self) -> Bools:
+        """The scene without product and shadow, bool (256, 256); see `scoring.style.surroundings`."""
+        return surroundings(self.scene.mask, self.scene.shadow)
+
+    @cached_property
+    def style(self) -> Style:
+        """What was done to the whole picture, measured on the scene outside product and shadow."""
+        return fit_style(small(self.base), small(self.candidate), self.surroundings)
 
     @cached_property
     def registration(self) -> Registration:

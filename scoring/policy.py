@@ -9,6 +9,7 @@ from time import perf_counter
 
 from packline.errors import FixSettings, TryAgain
 from packline.scorecard import CheckResult, Scorecard, Verdict
+from scoring import house_rules
 from scoring.check import Check, CheckInput, CheckSettings
 from scoring.settings import ScoringSettings, default_settings
 
@@ -36,7 +37,13 @@ def score(inputs: Sequence[CheckInput], settings: ScoringSettings | None = None)
     """
     if not inputs:
         return []
-    columns = [_column(check, own, inputs) for check, own in (settings or default_settings()).checks]
+    columns: list[list[CheckResult]] = []
+    for check, own in (settings or default_settings()).checks:
+        given = inputs
+        if check.name == house_rules.NAME:
+            rows = zip(*columns, strict=True) if columns else [()] * len(inputs)
+            given = [one.knowing(row) for one, row in zip(inputs, rows, strict=True)]
+        columns.append(_column(check, own, given))
     return [Scorecard(tuple(row)) for row in zip(*columns, strict=True)]
 
 
@@ -81,11 +88,13 @@ def _policed(check: Check, settings: CheckSettings, result: CheckResult) -> Chec
             settings,
             f"The check passed {result.score:.2f} below its threshold {settings.threshold:.2f}.",
         )
-    if result.verdict == Verdict.UNVERIFIABLE and settings.unverifiable == "pass":
+    if result.verdict != Verdict.UNVERIFIABLE:
+        return result
+    if settings.unverifiable == "pass":
         return replace(
             result, verdict=Verdict.PASS, sentence=f"{result.sentence} The settings let that pass."
         )
-    return result
+    return replace(result, needs=settings.unverifiable)
 
 
 def _error(check: Check, settings: CheckSettings, sentence: str) -> CheckResult:

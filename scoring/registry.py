@@ -6,7 +6,7 @@ from functools import lru_cache
 from importlib.metadata import entry_points
 
 from packline.errors import FixSettings
-from scoring import alignment, artifacts, scene_kept, text_orientation
+from scoring import alignment, artifacts, house_rules, scene_kept, text_orientation
 from scoring.check import Check
 
 GROUP = "packline.checks"
@@ -21,7 +21,7 @@ BUILT_IN: tuple[Check, ...] = (
 
 @lru_cache(maxsize=1)
 def checks() -> dict[str, Check]:
-    """All checks by name: the built-in ones, then those that installed packages offer.
+    """All checks by name: the built-in ones, those that installed packages offer, and the house rules.
 
     A package offers one with an entry point of the group ``packline.checks`` that leads to a
     `scoring.check.Check`.
@@ -45,10 +45,12 @@ def checks() -> dict[str, Check]:
                 f"The installed check {point.name} ({point.value}) is no scoring.check.Check; "
                 "mend its package."
             )
-        if check.name in found:
+        if check.name in found or check.name == house_rules.NAME:
             raise FixSettings(
                 f"The installed check {point.name} ({point.value}) takes the name {check.name}, which "
                 "is in use; rename it or uninstall its package."
             )
         found[check.name] = check
+    # last, since rules may ask for what the others measured
+    found[house_rules.NAME] = house_rules.CHECK
     return found

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from packline.errors import FixSettings
-from scoring import registry
+from packline.settings import RuleSettings
+from scoring import house_rules, registry
 from scoring.check import Check, CheckSettings
+from scoring.thresholds import read_thresholds, shipped_thresholds
 
 
 @dataclass(frozen=True)
@@ -24,31 +27,50 @@ class ScoringSettings:
         return {check.name: {"version": check.version, **own.facts()} for check, own in self.checks}
 
 
-def read_settings(tables: Mapping[str, Any]) -> ScoringSettings:
-    """Read what ``[checks.<name>]`` says.
+def read_settings(
+    tables: Mapping[str, Any], rules: Mapping[str, RuleSettings] | None = None
+) -> ScoringSettings:
+    """Read what ``[checks.<name>]`` and ``[rules]`` say.
 
     Parameters
     ----------
     tables
         The settings file's ``checks`` table as plain data. A check without a table runs with its defaults, so
-        that none is left out by accident; ``enabled = false`` leaves it out on purpose.
+        that none is left out by accident; ``enabled = false`` leaves it out on purpose. A table that states
+        no threshold takes the calibrated one: from the file that ``checks.thresholds`` names (an absolute
+        path), else from the one that is shipped, where it was found for the check's present version; else the
+        check's own.
+    rules
+        The settings file's ``rules`` table.
 
     Raises
     ------
     FixSettings
-        With a sentence, for an unknown check, an absent or unknown key, or a value out of range.
+        With a sentence, for an unknown check or key, a value out of range, a rule that cannot be used, or a
+        file of thresholds that cannot be read.
     """
     known = registry.checks()
+    tables = dict(tables)
+    named = tables.pop("thresholds", "")
+    if not isinstance(named, str):
+        raise FixSettings(
+            'Settings: checks.thresholds should be a file, such as thresholds = "thresholds.json".'
+        )
+    calibrated = read_thresholds(Path(named)) if named else shipped_thresholds()
     for name in tables:
         if name not in known:
             raise FixSettings(f"Settings: [checks.{name}] names no check; the checks are {', '.join(known)}.")
     chosen = []
     for name, check in known.items():
-        table = tables.get(name, check.defaults)
+        table = tables.get(name, {key: value for key, value in check.defaults.items() if key != "threshold"})
         if not isinstance(table, Mapping):
             raise FixSettings(f"Settings: checks.{name} should be a table such as [checks.{name}].")
+        table = {"threshold": calibrated.of(check), **table}
+        if name == house_rules.NAME:
+            house_rules.read_rules(rules or {}, list(known))
+            table["rules"] = dict(rules or {})
         try:
-            own = check.settings.model_validate(dict(table))
+            own = check.settings.model_validate(table)
         except ValidationError as error:
             raise FixSettings(_sentence(check, error)) from error
         if own.enabled:
@@ -72,6 +94,6 @@ def _sentence(check: Check, error: ValidationError) -> str:
         example = check.defaults.get(key, "...")
         return f"Settings: [checks.{check.name}] lacks {key}; add it, such as {key} = {example}."
     if first["type"] == "extra_forbidden":
-        keys = ", ".join(check.settings.model_fields)
+        keys = ", ".join(key for key in check.settings.model_fields if key != "rules")
         return f"Settings: [checks.{check.name}] has an unknown key {key}; its keys are {keys}."
     return f"Settings: [checks.{check.name}] {key} = {first['input']!r}: {first['msg'].lower()}."

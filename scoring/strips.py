@@ -132,12 +132,20 @@ class Match:
     weakest: float
 
 
-def ink_axis(reference: Picture) -> Floats:
-    """The direction in RGB along which a label's ink and ground differ most, unit length, shape (3,)."""
+def ink_axes(reference: Picture) -> Floats:
+    """The two directions in RGB along which a label's colours differ most, strongest first, float32 (2, 3).
+
+    The first is that from ink to ground. Unit length; towards the light.
+    """
     pixels = reference.reshape(-1, 3).astype(np.float32)
     _, vectors = np.linalg.eigh(np.cov(pixels.T) + 1e-3 * np.eye(3))
-    axis = vectors[:, -1]
-    return np.asarray(axis * np.sign(axis.sum() or 1.0), np.float32)
+    axes = vectors[:, :0:-1].T
+    return np.asarray(axes * np.where(axes.sum(1, keepdims=True) < 0, -1.0, 1.0), np.float32)
+
+
+def ink_axis(reference: Picture) -> Floats:
+    """The direction in RGB along which a label's ink and ground differ most, unit length, shape (3,)."""
+    return ink_axes(reference)[0]
 
 
 def normalised(picture: Picture, axis: Floats) -> Floats:

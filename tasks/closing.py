@@ -46,6 +46,8 @@ def close(order: Order, run: str) -> Closing:
 def words(closing: Closing) -> str:
     """The outcome as Markdown: the sum, each flag with its sentence, where the report lies."""
     lines = [f"## {closing.sentence}", ""]
+    if closing.drift:
+        lines += [f"**{closing.drift}**", ""]
     if closing.flags:
         lines += ["| shot | reason | what is wrong |", "| --- | --- | --- |"]
         for shot in closing.flags[:_MOST_ROWS]:

@@ -23,7 +23,7 @@ def open_line(order: Order) -> Line:
     """
     settings = order.read_settings()
     _open.clear()
-    _open[order] = Line(order, digest(read_settings(settings.checks).to_dict()))
+    _open[order] = Line(order, digest(read_settings(settings.checks, settings.rules).to_dict()))
     return _open[order]
 
 

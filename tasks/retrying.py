@@ -14,23 +14,37 @@ from packline.errors import TryAgain
 from packline.line import Line
 
 RETRIES = 3
+DELAYS = [2, 10, 30]
+# seconds: who asks for more is asked again sooner
+LONGEST = 600.0
 
 
 def may_succeed_later(task: Any, run: Any, state: Any) -> bool:
-    """Only a passing fault is worth another try; everything else would fail in the same way."""
+    """Only a passing fault is worth another try; everything else would fail in the same way.
+
+    Where the other side said how long to wait, the rest of that time passes here: Prefect's own delays know
+    nothing of the error.
+    """
     try:
         state.result()
-    except TryAgain:
+    except TryAgain as error:
+        time.sleep(rest(error.retry_after, int(getattr(run, "run_count", 0) or 0)))
         return True
     except BaseException:
         return False
     return False
 
 
+def rest(retry_after: float | None, tries: int) -> float:
+    """Seconds to wait besides Prefect's own delay after this many tries."""
+    delay = DELAYS[min(max(tries, 1), len(DELAYS)) - 1]
+    return min(max((retry_after or 0.0) - delay, 0.0), LONGEST)
+
+
 # results stay in the ledger and on disk: Prefect keeps none and skips nothing by itself
 OPTIONS: dict[str, Any] = {
     "retries": RETRIES,
-    "retry_delay_seconds": [2, 10, 30],
+    "retry_delay_seconds": DELAYS,
     "retry_condition_fn": may_succeed_later,
     "cache_policy": NO_CACHE,
     "persist_result": False,

@@ -47,7 +47,7 @@ def score_shots(line: Line, run: str, keys: Sequence[str], done: Callable[[str],
     done
         Called with the id of each candidate that has its scorecard.
     """
-    settings = read_settings(line.settings.checks)
+    settings = read_settings(line.settings.checks, line.settings.rules)
     waiting: list[tuple[PlannedShot, CandidateRecord]] = []
     for key in keys:
         planned = line.shots[key]
@@ -77,6 +77,8 @@ def check_input(line: Line, planned: PlannedShot, record: CandidateRecord) -> Ch
         base=line.photo(shot.scene),
         scene=Reference.load(record.candidate.truth),
         words=words,
+        sku=shot.product.sku,
+        place=shot.scene,
     )
 
 

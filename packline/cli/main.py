@@ -85,6 +85,20 @@ def flags(catalog: CatalogFile, settings: SettingsFile = None) -> None:
 
 
 @app.command()
+def drift(catalog: CatalogFile, settings: SettingsFile = None) -> None:
+    """Say whether candidates still pass as often as they used to, on the whole and check by check.
+
+    Exit code 0: they do; 1: a pass rate has changed.
+    """
+    with _sentences():
+        from packline.cli.drift import show_drift
+        from packline.line.order import Order
+
+        changed = show_drift(Order(catalog, settings))
+    raise typer.Exit(WITH_FLAGS if changed else ALL_PUBLISHED)
+
+
+@app.command()
 def report(catalog: CatalogFile, settings: SettingsFile = None) -> None:
     """Write the HTML report of the latest run anew and say where it lies."""
     with _sentences():

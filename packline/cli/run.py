@@ -73,11 +73,15 @@ def run_catalog(order: Order) -> str:
             if line.ledger.run(plan.run).state == "running":
                 line.ledger.end_run(plan.run, CANCELLED, {})
             raise
-    closing = Closing(plan.run, state, asked_shots(line), report_file(line))
-    for table in closing_tables(line.ledger.run(plan.run), closing.shots):
+    record = line.ledger.run(plan.run)
+    drift = str(record.summary.get("drift", ""))
+    closing = Closing(plan.run, state, asked_shots(line), report_file(line), drift)
+    for table in closing_tables(record, closing.shots):
         out.print(table)
         out.print()
     out.print(closing.sentence, style="bold", highlight=False)
+    if closing.drift:
+        out.print(closing.drift, style="yellow", highlight=False, markup=False)
     _say_where(out, closing)
     out.print(f"Pictures: {line.bucket.address(line.settings.run.tenant)}", highlight=False, markup=False)
     out.print(f"Log: {log}", highlight=False, markup=False)

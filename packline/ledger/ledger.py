@@ -17,10 +17,18 @@ from packline.errors import FixSettings, TryAgain
 from packline.ledger import schema as t
 from packline.ledger.database import insert_once, open_database, upsert
 from packline.ledger.planning import flag_rows, product_row, remember, store_plan
-from packline.ledger.reading import read_candidates, read_run, read_shots
+from packline.ledger.reading import (
+    read_candidates,
+    read_judgements,
+    read_opinions,
+    read_run,
+    read_shots,
+)
 from packline.ledger.work import decide
 from packline.records import (
     CandidateRecord,
+    Judgement,
+    Opinion,
     PlannedShot,
     ReleaseItem,
     ReleaseRecord,
@@ -226,6 +234,16 @@ class Ledger:
         with self._reader.connect() as connection:
             found = read_candidates(connection, c.shot == shot_key, c.fingerprint == fingerprint)
         return found.get((shot_key, fingerprint), [])
+
+    def judgements(self, catalog: str, most: int) -> list[Judgement]:
+        """The last candidates of a catalog that the present checks judged, in the order they were made."""
+        with self._reader.connect() as connection:
+            return read_judgements(connection, catalog, most)
+
+    def opinions(self, catalog: str) -> list[Opinion]:
+        """What people decided on a catalog's candidates, with the scorecards that they saw."""
+        with self._reader.connect() as connection:
+            return read_opinions(connection, catalog)
 
     def references(self, shot_key: str, fingerprint: str) -> dict[str, Path]:
         """Folder of each reference stored for a shot at a fingerprint, by view name."""

@@ -12,7 +12,16 @@ from sqlalchemy import Connection, Row, and_, func, select
 
 from packline.candidate import Candidate
 from packline.ledger import schema as t
-from packline.records import CandidateRecord, Published, RunRecord, ShotRecord, ShotState, StationTime
+from packline.records import (
+    CandidateRecord,
+    Judgement,
+    Opinion,
+    Published,
+    RunRecord,
+    ShotRecord,
+    ShotState,
+    StationTime,
+)
 from packline.scorecard import CheckResult, Scorecard
 
 
@@ -43,6 +52,58 @@ def _candidate(row: Row[Any]) -> CandidateRecord:
     return CandidateRecord(
         candidate, Scorecard(tuple(CheckResult.from_dict(result) for result in row.results)), row.checks
     )
+
+
+def read_judgements(connection: Connection, catalog: str, most: int) -> list[Judgement]:
+    """A catalog's last candidates with their latest verdicts, in the order in which they were made.
+
+    Only those that were judged by the checks that judged last: other checks have other rates.
+    """
+    cards, made, runs = t.scorecards.c, t.candidates.c, t.runs.c
+    here = (
+        select(t.scorecards, made.recorded.label("made"), made.run.label("maker"))
+        .join(t.candidates, made.id == cards.candidate)
+        .join(t.runs, runs.id == made.run)
+        .where(runs.catalog == catalog)
+    )
+    last = connection.execute(here.order_by(cards.id.desc()).limit(1)).one_or_none()
+    if last is None:
+        return []
+    latest = select(func.max(cards.id)).group_by(cards.candidate).scalar_subquery()
+    rows = connection.execute(
+        here.where(cards.id.in_(latest), cards.checks == last.checks)
+        .order_by(made.recorded.desc(), made.id.desc())
+        .limit(most)
+    ).all()
+    return [
+        Judgement(row.maker, row.passed, {one["check"]: one["verdict"] for one in row.results})
+        for row in reversed(rows)
+    ]
+
+
+def read_opinions(connection: Connection, catalog: str) -> list[Opinion]:
+    """What people decided on a catalog's candidates, each person's last word on a candidate."""
+    d, cards = t.decisions.c, t.scorecards.c
+    rows = connection.execute(
+        select(t.decisions)
+        .join(t.candidates, t.candidates.c.id == d.candidate)
+        .join(t.runs, t.runs.c.id == t.candidates.c.run)
+        .where(t.runs.c.catalog == catalog, d.by != "checks", d.decision.in_(("approve", "reject")))
+        .order_by(d.id)
+    ).all()
+    found = {}
+    for row in rows:
+        # the scorecard that the person saw: the last one before the decision
+        results = connection.scalar(
+            select(cards.results)
+            .where(cards.candidate == row.candidate, cards.recorded <= row.recorded)
+            .order_by(cards.id.desc())
+            .limit(1)
+        )
+        if results is not None:
+            card = Scorecard(tuple(CheckResult.from_dict(one) for one in results))
+            found[row.candidate, row.by] = Opinion(row.candidate, row.decision, row.by, row.words, card)
+    return list(found.values())
 
 
 def read_shots(connection: Connection, catalog: str, state: ShotState | None = None) -> list[ShotRecord]:

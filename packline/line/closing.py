@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from packline.drift import WINDOW, Watch, drift_sentence, watch
 from packline.errors import GiveUp
 from packline.line.line import Line
 from packline.records import ShotRecord, ShotState
@@ -25,12 +26,15 @@ class Closing:
         "completed" where every shot that was asked for is published, else "completed with flags".
     shots
         Those that were asked for, as they stand now.
+    drift
+        What changed in the pass rates, in one sentence; empty where nothing did.
     """
 
     run: str
     state: str
     shots: tuple[ShotRecord, ...]
     report: Path
+    drift: str = ""
 
     @property
     def flags(self) -> tuple[ShotRecord, ...]:
@@ -48,6 +52,7 @@ class Closing:
             "unfinished": states[ShotState.TODO] + states[ShotState.SELECTED],
             "candidates": sum(len(shot.candidates) for shot in self.shots),
             "report": str(self.report),
+            "drift": self.drift,
         }
 
     @property
@@ -66,9 +71,15 @@ def close_run(line: Line, run: str) -> Closing:
     """End a run with the state that is true."""
     asked = asked_shots(line)
     complete = all(shot.state == ShotState.PUBLISHED for shot in asked)
-    closing = Closing(run, COMPLETED if complete else WITH_FLAGS, asked, report_file(line))
+    state = COMPLETED if complete else WITH_FLAGS
+    closing = Closing(run, state, asked, report_file(line), drift_sentence(watched(line)))
     line.ledger.end_run(run, closing.state, closing.summary)
     return closing
+
+
+def watched(line: Line) -> list[Watch]:
+    """The catalog's pass rates over its runs."""
+    return watch(line.ledger.judgements(line.catalog.name, WINDOW))
 
 
 def asked_shots(line: Line) -> tuple[ShotRecord, ...]:
@@ -101,4 +112,12 @@ def report(line: Line, run: str) -> Path:
             continue
     this = ledger.run(run)
     before = ledger.run_before(this)
-    return write_report(this, shots, photos, report_file(line), errors=line.catalog.errors, previous=before)
+    return write_report(
+        this,
+        shots,
+        photos,
+        report_file(line),
+        errors=line.catalog.errors,
+        previous=before,
+        watches=watched(line),
+    )

@@ -2,63 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from packline.colour import to_linear
 from packline.reference import Picture, Reference
 from packline.scenes import Scene
+from packline.stage.lighting import develop, untone
 from packline.stage.model import ProductModel
+from packline.stage.render import scene_camera
+from packline.stage.views import scene_pose
+from scoring.bench.nuisances import Nuisance, finish
+from scoring.bench.photographs import draw, strayed
+from scoring.bench.products import KINDS, load_product, random_spec, title_of
+from scoring.bench.scenes import scenes
 from scoring.check import PromptWords
 
+__all__ = ["Nuisance", "Photograph", "Take", "finish", "takes"]
+
 Floats = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Nuisance:
-    """What an honest picture may do that is no defect. All neutral by default.
-
-    Parameters
-    ----------
-    key_turn, key_tilt
-        The key light's direction strays by this many degrees about the vertical, and in height.
-    key_gain, sky_gain
-        Factors of the key's and of the sky's and ground's irradiance.
-    warmth
-        The light's colour: -1 (6 % bluer) to 1 (a warm lamp); it falls on the product and on the scene alike.
-    shift, turn, scale
-        The product strays: pixels of the picture across and down, degrees about Y, factor.
-    style
-        Name of a harmless restyling of the whole picture ("" or "warm", "cool", "faded", "contrast",
-        "vignette", ...), `style_strength` 0 to 1.
-    blur
-        Sigma in pixels of a softness that a decoder leaves over the whole picture, up to about 0.6.
-    codec
-        "" or "jpeg", "webp", with `quality`.
-    grain
-        Standard deviation of grain in grey levels, up to about 2.
-    reencoded
-        Whether the picture went once through the embedded editor's VAE outside the label strips' detail, as a
-        diffusion model's picture does.
-    """
-
-    key_turn: float = 0.0
-    key_tilt: float = 0.0
-    key_gain: float = 1.0
-    sky_gain: float = 1.0
-    warmth: float = 0.0
-    shift: tuple[float, float] = (0.0, 0.0)
-    turn: float = 0.0
-    scale: float = 1.0
-    style: str = ""
-    style_strength: float = 0.0
-    blur: float = 0.0
-    codec: str = ""
-    quality: int = 95
-    grain: float = 0.0
-    reencoded: bool = False
-    seed: int = 0
+_SIDES = ("hero", "front", "three-quarter", "hero", "front", "three-quarter", "left", "right")
+_DISTRACTORS = 12
 
 
 @dataclass(frozen=True)
@@ -96,6 +64,9 @@ class Take:
         The base photo at the truth's size, sRGB uint8 (H, W, 3).
     size
         Pixels on the picture's longer side.
+    asked
+        How this candidate was asked to stray from the scene's place, as `scene_pose` takes it: metres along X
+        and Z, degrees, factor.
     """
 
     product: str
@@ -106,7 +77,133 @@ class Take:
     photo: Picture = field(repr=False)
     words: PromptWords
     size: int
+    asked: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 1.0)
 
-    # H1 writes: photograph(nuisance, model=None) -> Photograph  (model: an altered one in the same pose)
-    # and the functions finish(picture, nuisance) -> Picture, draw_nuisance(rng, size) -> Nuisance,
-    # takes(split, size, count, seed) -> Iterator[Take]
+    def photograph(self, nuisance: Nuisance, model: ProductModel | None = None) -> Photograph:
+        """Draw the product into the photo under the strayed light and in the strayed pose.
+
+        Of the nuisance the light (`key_*`, `sky_gain`, `warmth`) and the pose (`shift`, `turn`, `scale`) count;
+        `finish` does the rest.
+
+        Parameters
+        ----------
+        model
+            An altered product that stands in the very pose of this take's own: it is not normalised anew, so
+            what is left of it stays where it was. None: the take's.
+
+        Returns
+        -------
+        Photograph
+            Bit for bit the photo's own pixels where neither product nor shadow is, unless `warmth` tints all.
+        """
+        x, z, turn, scale = self.asked
+        dx, dz = self._metres(nuisance.shift)
+        pose = scene_pose(
+            self.model,
+            self.scene,
+            self.side,
+            (x + dx, z + dz),
+            turn + nuisance.turn,
+            scale * nuisance.scale,
+        )
+        tint = warmth_tint(nuisance.warmth)
+        light = strayed(
+            self.scene.light, nuisance.key_turn, nuisance.key_tilt, nuisance.key_gain, nuisance.sky_gain, tint
+        )
+        drawing = draw(model or self.model, pose, self.truth.camera, light, self.scene.place.position[1])
+        photo = self.photo if nuisance.warmth == 0 else develop(untone(to_linear(self.photo)) * tint)
+        return Photograph(drawing.over(photo), drawing.reference.mask, drawing.reference)
+
+    def _metres(self, shift: tuple[float, float]) -> tuple[float, float]:
+        """Metres along X and Z on the ground that move the product's foot by pixels across and down."""
+        if shift == (0.0, 0.0):
+            return 0.0, 0.0
+        x, y, z = self.scene.place.position
+        step = 0.01
+        spots = np.array([(x, y, z), (x + step, y, z), (x, y, z + step)])
+        pixels, _ = self.truth.camera.project(spots)
+        moves = np.asarray((pixels[1:] - pixels[0]).T / step, float)  # pixels a metre
+        dx, dz = np.linalg.solve(moves, np.asarray(shift, float))
+        return float(dx), float(dz)
+
+
+def warmth_tint(warmth: float) -> Floats:
+    """Factors of linear red, green and blue: -1 is 6 % bluer, 1 a warm lamp; luminance stays about the same."""
+    if warmth < 0:
+        factors = 1 + np.array([0.045, 0.005, -0.06]) * warmth
+    else:
+        factors = 1 + np.array([0.10, -0.015, -0.22]) * warmth
+    return np.asarray(factors, np.float32)
+
+
+def takes(split: str, size: int, count: int, seed: int = 0) -> Iterator[Take]:
+    """Products in scenes: each product once, kinds, scenes and sides in turn.
+
+    Parameters
+    ----------
+    split
+        "calibration" or "test": they share no product, brand, font or procedural scene, and each has kinds that
+        the other lacks.
+    size
+        Pixels on the picture's longer side.
+    count, seed
+        The first `count` takes of an endless row that the seed decides.
+
+    Raises
+    ------
+    packline.errors.FixSettings
+        Where this machine has none of the split's fonts, or cannot draw.
+    """
+    kinds, places = KINDS[split], scenes(split)
+    rng = np.random.default_rng([17, seed, len(split)])
+    order = rng.permutation(len(kinds))
+    photos: dict[str, Picture] = {}
+    for number in range(count):
+        kind = kinds[order[number % len(kinds)]]
+        spec = random_spec(kind, split, seed * 100_003 + number)
+        model = load_product(spec)
+        scene = places[int(rng.integers(len(places)))]
+        side = str(rng.choice(_SIDES))
+        place = scene.place
+        # half of the candidates are asked to stand a little elsewhere, as waves of candidates are
+        wide = rng.uniform(-1, 1, 4) * (rng.random() < 0.5)
+        x, z, turn = (float(a * b) for a, b in zip(wide, (place.shift, place.shift, place.turn), strict=False))
+        asked = (x, z, turn, 1 + float(wide[3]) * place.scale)
+        pose = scene_pose(model, scene, side, asked[:2], asked[2], asked[3])
+        camera = scene_camera(scene, size)
+        truth = draw(model, pose, camera, scene.light, place.position[1]).reference
+        if scene.name not in photos:
+            photos[scene.name] = resized(scene.photo(), camera.width, camera.height)
+        yield Take(
+            product=f"{split}-{seed}-{number:04d} {title_of(spec)}",
+            model=model,
+            scene=scene,
+            side=side,
+            truth=truth,
+            photo=photos[scene.name],
+            words=_words(title_of(spec), scene, split, places, rng),
+            size=size,
+            asked=asked,
+        )
+
+
+def resized(photo: Picture, width: int, height: int) -> Picture:
+    """A photo at another size, as the line itself does it."""
+    if photo.shape[:2] == (height, width):
+        return photo
+    how = cv2.INTER_AREA if photo.shape[0] > height else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(photo, (width, height), interpolation=how), np.uint8)
+
+
+def _words(
+    title: str, scene: Scene, split: str, places: tuple[Scene, ...], rng: np.random.Generator
+) -> PromptWords:
+    """The prompt's words and a catalogue's other ones."""
+    titles: set[str] = set()
+    while len(titles) < _DISTRACTORS:
+        kind = str(rng.choice(KINDS[split]))
+        titles.add(title_of(random_spec(kind, split, int(rng.integers(1 << 30)))))
+        titles.discard(title)
+    others = sorted({place.words for place in places} - {scene.words})
+    chosen = rng.permutation(len(others))[:_DISTRACTORS]
+    return PromptWords(title, scene.words, tuple(sorted(titles)), tuple(others[i] for i in sorted(chosen)))

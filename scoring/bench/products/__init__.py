@@ -1,0 +1,49 @@
+"""Products of the bench: kinds, words and fonts that no check was trained or tuned on.
+
+Each product is written as a GLB with its sidecar and read by `packline.stage.load`, as a customer's is.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from packline.stage.load import load_model
+from packline.stage.model import ProductModel
+from scoring.bench.products import bottles
+from scoring.bench.products.built import Built
+from scoring.bench.products.spec import SPLITS, BenchSpec, colour_word, random_spec
+from scoring.bench.products.surfaces import as_scene
+
+_BUILDERS: dict[str, Callable[[BenchSpec], Built]] = {
+    "detergent jug": bottles.jug,
+    "perfume flacon": bottles.flacon,
+    "wine bottle": bottles.wine,
+}
+#: Kinds that only one split has, so that a threshold is never set on all that it will meet.
+_ONLY = {"calibration": (), "test": ()}
+KINDS: dict[str, tuple[str, ...]] = {
+    split: tuple(kind for kind in _BUILDERS if all(kind not in _ONLY[other] for other in SPLITS if other != split))
+    for split in SPLITS
+}
+
+
+def load_product(spec: BenchSpec) -> ProductModel:
+    """Build a product, write it as GLB and sidecar, and read it back as any product is read."""
+    pieces, labels = _BUILDERS[spec.kind](spec)
+    shared = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None) as folder:
+        file = Path(folder) / "product.glb"
+        file.write_bytes(as_scene(pieces).export(file_type="glb"))
+        file.with_name("product.truth.json").write_text(json.dumps({"front": 0, "labels": labels}))
+        return load_model(file)
+
+
+def title_of(spec: BenchSpec) -> str:
+    """What a catalogue calls it: "red detergent jug"."""
+    return f"{colour_word(spec.body)} {spec.kind}"
+
+
+__all__ = ["KINDS", "SPLITS", "BenchSpec", "load_product", "random_spec", "title_of"]

@@ -1,0 +1,202 @@
+"""The defect map: where a registered candidate's product does not look like its render.
+
+A small network (`scoring.defect_network`, trained by `training/shape.py`) looks at a square around the
+product: the candidate moved onto the render, what a perfect picture would show there, the base photo, albedo,
+normals and the mask. It has learned what light, style and compression do to an honest picture, and what
+missing, added, melted and painted-over parts look like.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from packline.errors import FixSettings
+
+if TYPE_CHECKING:
+    from scoring.check import CheckInput
+
+Floats = NDArray[np.float32]
+Picture = NDArray[np.uint8]
+
+#: Side of the square in pixels, and of the product's box in it, its longer side.
+SIDE = 192
+EXTENT = 148
+#: Pixels of the square along one cell of the map.
+CELL = 4
+#: Candidates that are looked at in one batch.
+BATCH = 8
+# over which light may change without being looked at, pixels of the square
+_SMOOTH = 12.0
+WEIGHTS = Path(__file__).resolve().parents[1] / "assets/models/checks/shape/defect_map.safetensors"
+
+
+@dataclass(frozen=True)
+class Window:
+    """The square around the product that the network looks at.
+
+    Parameters
+    ----------
+    left, top, side
+        In pixels of the picture; it may reach beyond it.
+    """
+
+    left: int
+    top: int
+    side: int
+
+    @staticmethod
+    def around(box: tuple[int, int, int, int]) -> Window:
+        """The window in which the longer side of `box` (left, top, right, bottom) has `EXTENT` pixels."""
+        left, top, right, bottom = box
+        side = max(8, round(max(right - left, bottom - top) * SIDE / EXTENT))
+        return Window((left + right - side) // 2, (top + bottom - side) // 2, side)
+
+    def cut(self, picture: NDArray[Any]) -> NDArray[Any]:
+        """The window of a picture or map, uint8 (SIDE, SIDE, ...), averaged; beyond it, its edge goes on."""
+        height, width = picture.shape[:2]
+        y0, x0 = max(0, self.top), max(0, self.left)
+        y1, x1 = min(height, self.top + self.side), min(width, self.left + self.side)
+        part = picture[y0:y1, x0:x1]
+        beyond = (y0 - self.top, self.top + self.side - y1, x0 - self.left, self.left + self.side - x1)
+        if any(beyond):
+            part = cv2.copyMakeBorder(part, *beyond, cv2.BORDER_REPLICATE)
+        method = cv2.INTER_AREA if self.side > SIDE else cv2.INTER_LINEAR
+        return np.asarray(cv2.resize(np.ascontiguousarray(part), (SIDE, SIDE), interpolation=method))
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What the network answered for one candidate.
+
+    Parameters
+    ----------
+    window
+        Where the map lies in the render's frame.
+    heat
+        Logits, float32 (SIDE / CELL, SIDE / CELL); positive is wrong.
+    verdict
+        The whole picture's logit; positive is wrong.
+    """
+
+    window: Window
+    heat: Floats
+    verdict: float
+
+
+def features(
+    candidate: Picture, colour: Picture, base: Picture, mask: Picture, normals: Picture, albedo: Picture
+) -> Floats:
+    """What the network sees.
+
+    Parameters
+    ----------
+    candidate, colour, base, albedo
+        The registered candidate, lit render, base photo and albedo in the window, sRGB uint8 (S, S, 3).
+    mask
+        The render's coverage, uint8 (S, S).
+    normals
+        World normals, 0 to 255 for -1 to 1, uint8 (S, S, 3).
+
+    Returns
+    -------
+    float32 (19, S, S)
+    """
+    cover = mask.astype(np.float32)[..., None] / 255
+    seen, shown = candidate.astype(np.float32), colour.astype(np.float32)
+    # how much brighter and warmer the light is than the render's, as one factor a channel
+    weight = cover * cover + 1e-4
+    gain = (seen * weight).sum((0, 1)) / np.maximum((shown * weight).sum((0, 1)), 1e-3)
+    expected = shown * np.clip(gain, 0.5, 2.0) * cover + base * (1 - cover)
+    ratio = cv2.log((seen + 8) / (expected + 8))
+    ratio -= cv2.GaussianBlur(ratio, (0, 0), _SMOOTH)
+    grown = 1 / np.float32(255)
+    maps = (
+        seen * grown - 0.5,
+        np.minimum(expected * grown, 1.2) - 0.5,
+        base * grown - 0.5,
+        cover - 0.5,
+        (normals * (2 * grown) - 1) * cover,
+        (albedo * grown - 0.5) * cover,
+        np.clip(ratio * 1.5, -1.5, 1.5),
+    )
+    return np.ascontiguousarray(np.concatenate(maps, 2).transpose(2, 0, 1), np.float32)
+
+
+def look(inputs: list[CheckInput], weights: Path = WEIGHTS) -> list[Looked]:
+    """Ask the network about candidates, in batches.
+
+    Raises
+    ------
+    FixSettings
+        Where its weights are missing or are not its own.
+    """
+    import torch
+
+    network = _network(weights)
+    answers = []
+    for start in range(0, len(inputs), BATCH):
+        some = inputs[start : start + BATCH]
+        windows = [Window.around(one.box) for one in some]
+        batch = np.stack([_features_of(one, window) for one, window in zip(some, windows, strict=True)])
+        with torch.inference_mode():
+            heat, verdict = network(
+                torch.from_numpy(batch).contiguous(memory_format=torch.channels_last)
+            )
+        answers += [
+            Looked(window, heat[i].numpy().copy(), float(verdict[i])) for i, window in enumerate(windows)
+        ]
+    return answers
+
+
+def _features_of(one: CheckInput, window: Window) -> Floats:
+    truth = one.scene
+    normals = window.cut(((truth.normals + 1) * 127.5).astype(np.uint8))
+    return features(
+        window.cut(one.aligned),
+        window.cut(truth.colour),
+        _moved(window.cut(one.base), window, one.registration.matrix),
+        window.cut(truth.mask),
+        normals,
+        window.cut(truth.albedo),
+    )
+
+
+def _moved(cut: Picture, window: Window, matrix: NDArray[np.float64]) -> Picture:
+    """A window's picture moved as `CheckInput.aligned` is, uint8 (SIDE, SIDE, 3)."""
+    if np.array_equal(matrix, np.eye(3)):
+        return cut
+    scale = SIDE / window.side
+    into = np.array([[scale, 0, -window.left * scale], [0, scale, -window.top * scale], [0, 0, 1.0]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    local = into @ matrix @ np.linalg.inv(into)
+    moved = cv2.warpPerspective(cut, local, (SIDE, SIDE), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(moved, np.uint8)
+
+
+@lru_cache(maxsize=2)
+def _network(weights: Path) -> Any:
+    import torch
+    from safetensors.torch import load_file
+
+    from scoring.defect_network import DefectNetwork
+
+    network = DefectNetwork()
+    try:
+        state = {name: value.float() for name, value in load_file(weights).items()}
+        network.load_state_dict(state)
+    except FileNotFoundError as error:
+        raise FixSettings(
+            f"The shape check's weights {weights} are missing; restore assets/models/checks/shape."
+        ) from error
+    except (RuntimeError, OSError) as error:
+        raise FixSettings(
+            f"The shape check's weights {weights} are not those of its network; restore them ({error})."
+        ) from error
+    return network.eval().to(memory_format=torch.channels_last)

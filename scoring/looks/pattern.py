@@ -1,0 +1,103 @@
+"""Noise and regular grids, as broken decoders leave them."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.check import Floats
+from scoring.looks.finding import Finding, graded
+from scoring.looks.sight import Sight
+
+# standard deviation of the grain, in grey levels, beyond the base photo's
+NOISE = 4.2
+# amplitude of a lattice in grey levels, and how far a peak of the spectrum stands out (standard deviations)
+LATTICE, PEAK = 0.55, 5.6
+PERIODS = (2, 4, 8, 16)
+# the FFT's window: small enough to be quick, large enough for a lattice of 16 px to peak
+WINDOW = 512
+
+
+def noisy(sight: Sight) -> Finding:
+    """More noise than the base photo has (Immerkaer 1996, on the median of the response)."""
+    one = sight.one
+    more = _noise(one.grey) - _noise(sight.expected)
+    # coloured noise hardly shows in the luma
+    colour = _noise(_red_less_blue(one.candidate)) - _noise(_red_less_blue(one.base))
+    value = max(more, 0.6 * colour)
+    sentence = "The picture is noisy: much more grain than the base photo has."
+    return Finding("noise", graded(value, NOISE, 3), sentence, value)
+
+
+def _red_less_blue(picture: NDArray[np.uint8]) -> Floats:
+    part = picture[: picture.shape[0] // 2 * 2 : 2]
+    return np.asarray(part[..., 0].astype(np.float32) - part[..., 2], np.float32)
+
+
+def _noise(grey: Floats) -> float:
+    kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
+    response = np.abs(cv2.filter2D(grey[:: 2 if grey.shape[0] >= grey.shape[1] else 1], -1, kernel))
+    return float(np.median(response[:, ::2]) * np.sqrt(np.pi / 2) / 6)
+
+
+def latticed(sight: Sight) -> Finding:
+    """A regular grid with a period of 2 to 16 px, over the picture or over the product alone."""
+    one = sight.one
+    scene = _detail(sight.difference)
+    scene[~sight.away] = 0
+    product = _detail(one.grey[sight.window] - sight.render)
+    inside = sight.depth_inside > 3
+    product[~inside] = 0
+    worst, period = 0.0, 0
+    for values, where in ((scene, sight.away), (product, inside)):
+        for lattice in PERIODS:
+            amplitude = _amplitude(values, where, lattice) / LATTICE
+            if amplitude > worst:
+                worst, period = amplitude, lattice
+    peak, its_period = _peak(scene)
+    if peak / PEAK > worst:
+        worst, period = peak / PEAK, its_period
+    sentence = f"A regular grid of {period} px lies over the picture, as a broken decoder leaves it."
+    return Finding("grid", graded(worst, 1.0, 4), sentence, worst)
+
+
+def _detail(difference: Floats) -> Floats:
+    """High frequencies; strong edges are content, they would drown a faint lattice."""
+    return np.asarray(np.clip(difference - cv2.blur(difference, (17, 17)), -12, 12), np.float32)
+
+
+def _amplitude(values: Floats, where: NDArray[np.bool_], period: int) -> float:
+    """Standard deviation of the mean tile of `period` x `period` px less what chance leaves, grey levels."""
+    height, width = (side // period * period for side in values.shape)
+    if int(where.sum()) < 40 * period * period:
+        return 0.0
+    sums = values[:height, :width].reshape(height // period, period, width).sum(0)
+    sums = sums.reshape(period, width // period, period).sum(1)
+    counts = where[:height, :width].reshape(height // period, period, width).sum(0)
+    counts = counts.reshape(period, width // period, period).sum(1)
+    mean = sums / np.maximum(counts, 1)
+    # what remains of unrelated texture in a mean over so many tiles
+    chance = float(np.square(values[where]).mean()) / float(counts.mean())
+    return float(np.sqrt(max(0.0, float(mean.var()) - chance)))
+
+
+def _peak(detail: Floats) -> tuple[float, int]:
+    """Standard deviations by which the spectrum rises at a lattice's frequencies over what is around."""
+    side = min(WINDOW, *detail.shape)
+    window = np.hanning(side).astype(np.float32)
+    top, left = ((length - side) // 2 for length in detail.shape)
+    cut = detail[top : top + side, left : left + side] * np.outer(window, window)
+    spectrum = cv2.dft(cut, flags=cv2.DFT_COMPLEX_OUTPUT)
+    log = np.log(cv2.magnitude(spectrum[..., 0], spectrum[..., 1]) + 1.0)
+    offsets = np.arange(-8, 9)
+    far = np.maximum(np.abs(offsets)[:, None], np.abs(offsets)[None]) > 3
+    best, found = 0.0, 0
+    for period in PERIODS:
+        k = side // period
+        for u, v in ((k, 0), (0, k), (k, k), (k, side - k)):
+            around = log[np.ix_((u + offsets) % side, (v + offsets) % side)]
+            value = float((around[7:10, 7:10].max() - around[far].mean()) / (around[far].std() + 1e-6))
+            if value > best:
+                best, found = value, period
+    return best, found

@@ -1,0 +1,57 @@
+"""Is the picture as sharp as the base photo, and the product as its render?"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from scoring.check import Bools, Floats
+from scoring.looks.finding import Finding, graded_up
+from scoring.looks.sight import Sight
+
+# share of the steepness of the expected edges that must be left
+SCENE, PRODUCT = 0.72, 0.5
+
+
+def blurred(sight: Sight) -> Finding:
+    """The scene outside the product is softer than the base photo at the base photo's own edges."""
+    ratio = sharpness(sight.one.grey[::2, ::2], sight.expected[::2, ::2], sight.away[::2, ::2])
+    score = 1.0 if ratio is None else graded_up(ratio, SCENE, 6)
+    sentence = "The picture is blurred: the scene is softer than in the base photo."
+    return Finding("blur", score, sentence, 1.0 if ratio is None else ratio)
+
+
+def soft_product(sight: Sight) -> Finding:
+    """The product is softer than its own render at the render's edges."""
+    inside = sight.depth_inside > 4
+    ratio = sharpness(sight.one.grey[sight.window], sight.render, inside)
+    score = 1.0 if ratio is None else graded_up(ratio, PRODUCT, 5)
+    sentence = "The product is soft: its edges are less sharp than the 3D model's render."
+    evidence = (sight.box("soft"),)
+    return Finding("soft product", score, sentence, 1.0 if ratio is None else ratio, evidence)
+
+
+def sharpness(seen: Floats, expected: Floats, where: Bools) -> float | None:
+    """How steep the edges of `seen` are next to those of `expected`, 1 is equally steep; None without edges.
+
+    Steepness is the gradient at a fine scale over that at a coarse one, so that light and contrast drop out.
+    The picture's edges may lie two pixels beside the expected ones.
+    """
+    if where.sum() < 500:
+        return None
+    fine, coarse = _slope(expected, 0.8), _slope(expected, 4.0)
+    edges = where & (fine > max(6.0, float(np.percentile(fine[where], 92)))) & (coarse > 1.0)
+    if edges.sum() < 150:
+        return None
+    near = np.ones((5, 5), np.uint8)
+    found = cv2.dilate(_slope(seen, 0.8), near)[edges] / (cv2.dilate(_slope(seen, 4.0), near)[edges] + 0.5)
+    wanted = cv2.dilate(fine, near)[edges] / (cv2.dilate(coarse, near)[edges] + 0.5)
+    return float(np.median(found) / np.median(wanted))
+
+
+def _slope(grey: Floats, sigma: float) -> Floats:
+    smooth = cv2.GaussianBlur(grey, (0, 0), sigma)
+    return np.asarray(
+        cv2.magnitude(cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)) / 4,
+        np.float32,
+    )

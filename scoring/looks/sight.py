@@ -1,0 +1,112 @@
+"""What the looks share: the candidate beside the picture that was to be expected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import cv2
+import numpy as np
+
+from packline.scorecard import Evidence
+from scoring.check import Bools, CheckInput, Floats, box_evidence
+from scoring.style import SMALL, small
+
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+# pixels from the product's outline from which the scene is looked at
+AWAY = 12.0
+
+
+@dataclass(frozen=True)
+class Sight:
+    """One candidate beside its base photo under the candidate's style and its render where the product stands.
+
+    Styles are taken off because a warm evening over the whole picture is no defect of the picture.
+    """
+
+    one: CheckInput = field(repr=False)
+
+    @cached_property
+    def small(self) -> Floats:
+        """The candidate, float32 (256, 256, 3)."""
+        return small(self.one.candidate)
+
+    @cached_property
+    def small_expected(self) -> Floats:
+        """The base photo under the candidate's style, float32 (256, 256, 3)."""
+        return self.one.style.apply(self.base)
+
+    @cached_property
+    def base(self) -> Floats:
+        """The base photo, float32 (256, 256, 3)."""
+        return small(self.one.base)
+
+    @cached_property
+    def expected(self) -> Floats:
+        """Luma of the base photo under the candidate's style, float32 (H, W).
+
+        The style is fitted as a curve of the luma and what is left of it at a low resolution, which costs a
+        table look-up instead of a polynomial in every channel of every pixel.
+        """
+        before, after = self.base @ _LUMA, self.small_expected @ _LUMA
+        curve = _curve(before.ravel()[::7], after.ravel()[::7])
+        table = np.polyval(curve, np.arange(256)).astype(np.float32)
+        rest = cv2.blur(after - np.polyval(curve, before).astype(np.float32), (5, 5))
+        height, width = self.one.base_grey.shape
+        styled = cv2.LUT(self.one.base_grey.astype(np.uint8), table)
+        return np.asarray(styled + cv2.resize(rest, (width, height)), np.float32)
+
+    @cached_property
+    def difference(self) -> Floats:
+        """Candidate less `expected`, float32 (H, W): zero in an untouched scene."""
+        return self.one.grey - self.expected
+
+    @cached_property
+    def away(self) -> Bools:
+        """The scene without the product and its rim, bool (H, W); its shadow is part of it."""
+        return np.asarray(self.one.distance > AWAY)
+
+    @cached_property
+    def window(self) -> tuple[slice, slice]:
+        """Rows and columns around the product in the candidate."""
+        return self.one.crop(24)
+
+    @cached_property
+    def render(self) -> Floats:
+        """The render's luma in `window`, moved to where the candidate has the product, float32."""
+        return self._moved(self.one.render_grey, cv2.BORDER_REPLICATE)
+
+    @cached_property
+    def depth_inside(self) -> Floats:
+        """Pixels into the product from its outline in `window`, where the candidate has it; negative outside."""
+        return -self._moved(self.one.distance, cv2.BORDER_REPLICATE)
+
+    def _moved(self, values: Floats, border: int) -> Floats:
+        rows, columns = self.window
+        matrix = self.one.registration.matrix
+        if np.array_equal(matrix, np.eye(3)):
+            return values[rows, columns]
+        shift = np.array([[1, 0, -columns.start], [0, 1, -rows.start], [0, 0, 1.0]])
+        back = np.linalg.inv(shift)
+        size = (columns.stop - columns.start, rows.stop - rows.start)
+        cut = np.ascontiguousarray(values[rows, columns])
+        return np.asarray(
+            cv2.warpPerspective(cut, shift @ matrix @ back, size, borderMode=border), np.float32
+        )
+
+    @property
+    def scale(self) -> float:
+        """Candidate pixels to a pixel of the small pictures, across."""
+        return self.one.grey.shape[1] / SMALL
+
+    def box(self, words: str) -> Evidence:
+        """A box around the product."""
+        return box_evidence(words, *self.one.box)
+
+
+def _curve(before: Floats, after: Floats) -> Floats:
+    """Coefficients of the parabola that maps one luma to the other; a line where the scene is of one tone."""
+    order = 2 if float(before.std()) > 6 else 0
+    if order == 0:
+        return np.array([1.0, float(np.mean(after - before))], np.float32)
+    return np.asarray(np.polyfit(before, after, order), np.float32)

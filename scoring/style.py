@@ -1,0 +1,194 @@
+"""What happened to the whole picture: the smooth change of light and colour from base photo to candidate.
+
+A LoRA's style, a colour grading or a warmer lamp changes the scene and the product alike. It is measured
+where nothing else should have changed, outside the product and its shadow, and can then be laid over what the
+picture was expected to show.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+Picture = NDArray[np.uint8]
+
+# pictures are compared at this size: grain and resampling drop out, things stay
+SMALL = 256
+# the largest `Style.strength` that still counts as a style
+STYLE_STRENGTH = 0.6
+
+# share of the picture that must be scene, or the style cannot be known
+_LEAST = 0.02
+# how strongly each term is drawn to "no change", as a share of the pixels: a gain that varies over the
+# picture, an offset and a curve are known from any scene, a change of saturation only from a colourful one
+_GAINS, _OFFSET, _CURVE, _ACROSS = 1e-3, 1e-3, 1e-3, 1e-3
+_MIDDLE = 128.0
+
+
+@dataclass(frozen=True)
+class Style:
+    """A smooth change of a whole picture's light and colours; `fit_style` finds it.
+
+    In each channel, on sRGB values: a gain that varies slowly over the picture (vignettes, light from the
+    side), an offset (fading), a curve (contrast) and a share of the other two channels (saturation).
+
+    Parameters
+    ----------
+    coefficients
+        float32 (3, 10), a row a channel: six of the gain over the picture (1, x, y, xy, x², y² with x and y
+        from -1 to 1), offset, square, and the shares of the next and the next but one channel.
+    strength
+        The largest relative change of a mid-grey, of the contrast around it or of its saturation: 0 is none.
+    noise
+        How well the style explains the scene: the median absolute difference that is left, in grey levels.
+    known
+        False where the product fills the frame; the style is then "no change".
+    """
+
+    coefficients: Floats = field(repr=False)
+    strength: float = 0.0
+    noise: float = 0.0
+    known: bool = True
+
+    def apply(self, picture: NDArray[np.uint8] | Floats) -> Floats:
+        """Lay the style over a picture of any size.
+
+        Parameters
+        ----------
+        picture
+            sRGB values 0 to 255, (H, W, 3), the whole frame.
+
+        Returns
+        -------
+        styled
+            sRGB values 0 to 255, float32 (H, W, 3).
+        """
+        height, width = picture.shape[:2]
+        return self.at(picture, *_frame(height, width))
+
+    def at(self, colours: NDArray[np.uint8] | Floats, x: Floats, y: Floats) -> Floats:
+        """Lay the style over colours that lie anywhere in the frame.
+
+        Parameters
+        ----------
+        colours
+            sRGB values 0 to 255, (..., 3).
+        x, y
+            Where they lie, (...), -1 to 1 from left to right and from top to bottom.
+
+        Returns
+        -------
+        styled
+            sRGB values 0 to 255, float32 (..., 3).
+        """
+        level = np.asarray(colours, np.float32) / np.float32(_MIDDLE)
+        styled = np.empty_like(level)
+        for channel, row in enumerate(self.coefficients):
+            one, next_one, last = (level[..., (channel + k) % 3] for k in range(3))
+            # Horner's way through the polynomial: few passes over a large picture
+            gain = row[0] + x * (row[1] + row[3] * y + row[4] * x) + y * (row[2] + row[5] * y)
+            styled[..., channel] = row[6] + one * (gain + row[7] * one) + row[8] * next_one + row[9] * last
+        return np.asarray(np.clip(styled * np.float32(_MIDDLE), 0, 255), np.float32)
+
+
+def no_style() -> Style:
+    """No change; unknown."""
+    same = np.zeros((3, 10), np.float32)
+    same[:, 0] = 1
+    return Style(same, known=False)
+
+
+def surroundings(mask: Picture, shadow: Picture) -> Bools:
+    """What must not change, bool (SMALL, SMALL): neither product, nor its shadow, nor what lies close by.
+
+    Parameters
+    ----------
+    mask, shadow
+        As in `packline.reference.Reference`.
+    """
+    product = cv2.resize(mask, (SMALL, SMALL), interpolation=cv2.INTER_AREA)
+    ground = cv2.resize(shadow, (SMALL, SMALL), interpolation=cv2.INTER_AREA)
+    touched = np.maximum((product > 2).astype(np.uint8), (ground < 247).astype(np.uint8))
+    grown = cv2.dilate(touched, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (17, 17)))
+    return np.asarray(grown == 0)
+
+
+def small(picture: Picture) -> Floats:
+    """At the size that pictures are compared at, float32 (SMALL, SMALL, 3)."""
+    return cv2.resize(picture, (SMALL, SMALL), interpolation=cv2.INTER_AREA).astype(np.float32)
+
+
+def fit_style(base: Floats, candidate: Floats, where: Bools) -> Style:
+    """Find what was done to the whole picture, robustly: things that appeared or went do not bend it.
+
+    Least squares with Tukey's weights (Beaton and Tukey 1974), iterated, drawn gently to no change.
+
+    Parameters
+    ----------
+    base, candidate
+        Both `small`, sRGB values 0 to 255, float32 (h, w, 3).
+    where
+        The scene alone, bool (h, w): see `surroundings`.
+    """
+    height, width = where.shape
+    if where.sum() < _LEAST * where.size:
+        return no_style()
+    picked = np.flatnonzero(where.ravel())[::5]
+    x, y = (np.broadcast_to(axis, (height, width)).ravel()[picked] for axis in _frame(height, width))
+    levels = base.reshape(-1, 3)[picked] / np.float32(_MIDDLE)
+    wanted = candidate.reshape(-1, 3)[picked] / np.float32(_MIDDLE)
+    ridge = len(picked) * np.diag([*[_GAINS] * 6, _OFFSET, _CURVE, _ACROSS, _ACROSS]).astype(np.float32)
+    same = np.zeros(10, np.float32)
+    same[0] = 1
+    rows, residuals = np.empty((3, 10), np.float32), np.empty_like(wanted)
+    for channel in range(3):
+        one, next_one, last = (levels[:, (channel + k) % 3] for k in range(3))
+        columns = np.stack(
+            [
+                *(one, x * one, y * one, x * y * one, x * x * one, y * y * one),
+                *(np.ones_like(one), one * one, next_one, last),
+            ],
+            1,
+        )
+        # start from no change at all, so that a large new thing is an outlier from the first step
+        weights = _tukey(wanted[:, channel] - one)
+        for _ in range(4):
+            weighted = columns * weights[:, None]
+            rows[channel] = np.linalg.solve(
+                weighted.T @ columns + ridge, weighted.T @ wanted[:, channel] + ridge @ same
+            )
+            residuals[:, channel] = wanted[:, channel] - columns @ rows[channel]
+            weights = _tukey(residuals[:, channel])
+    noise = float(np.median(np.abs(residuals))) * _MIDDLE
+    return Style(rows, _strength(rows), noise)
+
+
+def _strength(rows: Floats) -> float:
+    """See `Style`."""
+    y, x = np.mgrid[-1:1:9j, -1:1:9j].astype(np.float32)
+    shapes = np.stack([np.ones_like(x), x, y, x * y, x * x, y * y], -1)
+    across = rows[:, 8] + rows[:, 9]
+    middle = shapes @ rows[:, :6].T + rows[:, 6] + rows[:, 7] + across
+    contrast = rows[:, 0] + 2 * rows[:, 7] + across
+    saturation = rows[:, 0] + 2 * rows[:, 7] - across / 2
+    changes = (np.abs(middle - 1).max(), np.abs(contrast - 1).max(), np.abs(saturation - 1).max())
+    return float(max(changes))
+
+
+def _frame(height: int, width: int) -> tuple[Floats, Floats]:
+    """x (1, width) and y (height, 1) of pixels' centres, -1 to 1."""
+    x = (np.arange(width, dtype=np.float32) * 2 + 1) / width - 1
+    y = (np.arange(height, dtype=np.float32) * 2 + 1) / height - 1
+    return x[None].astype(np.float32), y[:, None].astype(np.float32)
+
+
+def _tukey(residual: Floats) -> Floats:
+    middle = float(np.median(residual))
+    scale = max(2.0 / _MIDDLE, 1.4826 * float(np.median(np.abs(residual - middle))))
+    share = np.clip(1 - np.square((residual - middle) / (4.7 * scale)), 0, None)
+    return np.asarray(share * share, np.float32)

@@ -177,8 +177,8 @@ class _Reader:
                 return "list"
             case ast.Compare(left=left, ops=ops, comparators=others):
                 parts = [left, *others]
-                for one, op, other in zip(parts, ops, parts[1:], strict=False):
-                    self._comparison(one, op, other)
+                for one, how, other in zip(parts, ops, parts[1:], strict=False):
+                    self._comparison(one, how, other)
                 return "truth"
             case ast.Call(func=ast.Name(id=name), args=given, keywords=[]):
                 return self._call(name, given)
@@ -263,9 +263,9 @@ def _value(node: ast.expr, value: Lookup, functions: Mapping[str, Function]) -> 
             return functions[name].call(*(of(part) for part in given))
         case ast.Compare(left=left, ops=ops, comparators=others):
             one = of(left)
-            for op, part in zip(ops, others, strict=True):
+            for how, part in zip(ops, others, strict=True):
                 other = of(part)
-                if not _compared(one, op, other):
+                if not _compared(one, how, other):
                     return False
                 one = other
             return True

@@ -138,7 +138,7 @@ def fit_style(base: Floats, candidate: Floats, where: Bools) -> Style:
     height, width = where.shape
     if where.sum() < _LEAST * where.size:
         return no_style()
-    picked = np.flatnonzero(where.ravel())[::5]
+    picked = np.flatnonzero(where.ravel())[::7]
     x, y = (np.broadcast_to(axis, (height, width)).ravel()[picked] for axis in _frame(height, width))
     levels = base.reshape(-1, 3)[picked] / np.float32(_MIDDLE)
     wanted = candidate.reshape(-1, 3)[picked] / np.float32(_MIDDLE)

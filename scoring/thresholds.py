@@ -123,7 +123,16 @@ def read_thresholds(file: Path) -> Thresholds:
             raise FixSettings(f"Thresholds {file} are of another version of Packline; {how}.")
         checks = {name: _threshold(one) for name, one in data.pop("checks").items()}
         rates = {name: Evidence(**data.pop(name)) for name in ("escapes", "false_rejects", "unverifiable")}
-        return Thresholds(**data, **rates, checks=checks)
+        return Thresholds(
+            alpha=float(data["alpha"]),
+            confidence=float(data["confidence"]),
+            max_false_rejects=float(data["max_false_rejects"]),
+            scores=str(data["scores"]),
+            made=str(data["made"]),
+            checks=checks,
+            decisions=int(data["decisions"]),
+            **rates,
+        )
     except FileNotFoundError as error:
         raise FixSettings(f"Thresholds {file} are missing; {how}.") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -42,6 +42,8 @@ def shard(seed: int, tall: bool, count: int = SHARD) -> dict[str, NDArray[Any]]:
     heights = np.zeros(count, np.float32)
     for i in range(count):
         one = lesson(random, tall)
+        while one.expected.shape[0] != height:  # a narrow letter stands upright
+            one = lesson(random, tall)
         planes = channels(one.expected, one.seen)
         start = 0
         if planes.shape[2] > width:
@@ -138,7 +140,7 @@ def train(folder: Path, out: Path, seconds: float, start_from: Path | None = Non
         torch.nn.utils.clip_grad_norm_(net.parameters(), 2.0)
         optimiser.step()
         step, shown = step + 1, shown + len(rows)
-        losses.append((float(local), float(overall)))
+        losses.append((float(local.detach()), float(overall.detach())))
         with torch.no_grad():  # the mean of the last steps is steadier than the last step
             now = {key: value.float() for key, value in net.state_dict().items()}
             if average is None or step < 200:

@@ -27,7 +27,6 @@ from benchmarks.held_back.photo import (
 )
 from benchmarks.three_js import Browser
 from packline.colour import to_linear
-from packline.errors import PacklineError
 from packline.reference import Reference
 from packline.scenes import Scene, load_scene
 from packline.stage.load import load_model
@@ -206,7 +205,9 @@ def specimens(
 
 def _honest(studio: Studio, stand: Stand, rng: np.random.Generator, lamp: Lamp) -> Picture:
     """Another light, and a stand that strays by a percent."""
-    other = replace(Lamp.like(stand.scene.light, rng), exposure=lamp.exposure * float(rng.uniform(0.93, 1.07)))
+    other = replace(
+        Lamp.like(stand.scene.light, rng), exposure=lamp.exposure * float(rng.uniform(0.93, 1.07))
+    )
     pose = stand.pose.copy()
     turn = np.radians(rng.uniform(-3, 3))
     c, s = np.cos(turn), np.sin(turn)
@@ -302,7 +303,9 @@ def _foreign_body(stand: Stand, rng: np.random.Generator) -> dict[str, Any]:
     at = int(rng.integers(len(rows)))
     x, y = float(columns[at]) + 0.5, float(rows[at]) + 0.5
     camera, depth = stand.truth.camera, float(stand.truth.depth[rows[at], columns[at]])
-    local = np.array([(x - camera.width / 2) / camera.focal, (camera.height / 2 - y) / camera.focal, -1]) * depth
+    local = (
+        np.array([(x - camera.width / 2) / camera.focal, (camera.height / 2 - y) / camera.focal, -1]) * depth
+    )
     world = camera.pose[:3, :3] @ local + camera.pose[:3, 3]
     under = stand.truth.albedo[rows[at], columns[at]].astype(int)
     colour = rng.integers(0, 256, 3)
@@ -344,7 +347,10 @@ def _others(
         yield blurred(right.picture, scaled), Defect("blur", f"{radius:g} px at 512", "artifacts", radius > 2)
     noisy = right.picture + rng.normal(size=right.picture.shape) * 22
     yield np.clip(noisy, 0, 255).astype(np.uint8), Defect("noise", "sigma 22", "artifacts", True)
-    yield _something_appears(stand, right, rng), Defect("object appears", "6 % of the picture", "scene_kept", True)
+    yield (
+        _something_appears(stand, right, rng),
+        Defect("object appears", "6 % of the picture", "scene_kept", True),
+    )
     burnt = np.clip((to_linear(right.picture) * 2.2) ** (1 / 2.2) * 255 * 1.1, 0, 255).astype(np.uint8)
     yield burnt, Defect("burnt", "2.2 times the light", "artifacts", True)
 

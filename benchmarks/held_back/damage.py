@@ -80,7 +80,9 @@ def without_piece(glb: Glb, rng: np.random.Generator) -> list[Glb]:
             continue
         faces = glb.array(primitive["indices"]).reshape(-1, 3)
         points = glb.array(primitive["attributes"]["POSITION"])
-        _, welded = np.unique(np.round(points / (np.ptp(points, 0).max() * 1e-5)), axis=0, return_inverse=True)
+        _, welded = np.unique(
+            np.round(points / (np.ptp(points, 0).max() * 1e-5)), axis=0, return_inverse=True
+        )
         ring = welded.ravel()[faces]
         pairs = np.concatenate([ring[:, :2], ring[:, 1:]])
         count = int(welded.max()) + 1

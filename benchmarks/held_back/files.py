@@ -82,9 +82,7 @@ class Glb:
         kind, width = np.dtype(_TYPES[info["componentType"]]), _COUNTS[info["type"]]
         start = int(view.get("byteOffset", 0)) + int(info.get("byteOffset", 0))
         stride = int(view.get("byteStride", 0)) or kind.itemsize * width
-        rows = np.ndarray(
-            (info["count"], width), kind, self.data, start, strides=(stride, kind.itemsize)
-        )
+        rows = np.ndarray((info["count"], width), kind, self.data, start, strides=(stride, kind.itemsize))
         return rows.copy()
 
     def with_array(self, accessor: int, values: NDArray[Any]) -> Glb:

@@ -120,7 +120,10 @@ def shoot(
             ("keyed", lamp.key_shadow, lamp.blur),
             ("sky", lamp.sky_shadow, 0.02 * size[0]),
         ):
-            dark = 1 - cv2.resize(drawn[name][..., 0], size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+            dark = (
+                1
+                - cv2.resize(drawn[name][..., 0], size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+            )
             # the darkness behind the product must not bleed from its own white
             darkness += share * cv2.GaussianBlur(dark, (0, 0), blur)
         if beside != (0, 0):
@@ -153,7 +156,8 @@ def honest_finish(picture: Picture, rng: np.random.Generator) -> tuple[Picture, 
     if rng.random() < 0.3:
         told["resized"] = float(rng.uniform(0.85, 0.97))
         small = image.resize(
-            (round(image.width * told["resized"]), round(image.height * told["resized"])), Image.Resampling.BICUBIC
+            (round(image.width * told["resized"]), round(image.height * told["resized"])),
+            Image.Resampling.BICUBIC,
         )
         image = small.resize(image.size, Image.Resampling.BICUBIC)
     if rng.random() < 0.4:

@@ -104,7 +104,11 @@ def _flat(
     """Part, affine map to the texture and mean luma, where the surface under the corners is smooth."""
     grid = np.linspace(-0.1, 1.1, 9)
     points = np.array(
-        [corners[0] + (corners[1] - corners[0]) * u + (corners[3] - corners[0]) * v for v in grid for u in grid]
+        [
+            corners[0] + (corners[1] - corners[0]) * u + (corners[3] - corners[0]) * v
+            for v in grid
+            for u in grid
+        ]
     )
     x, y = np.round(points).astype(int).T
     side = inside.shape[0]
@@ -144,7 +148,10 @@ def strip(word: str, font: str) -> Image.Image:
 
 
 def printed(
-    texture: Image.Image, where: Print, drawn: Image.Image | None = None, corners: NDArray[np.float64] | None = None
+    texture: Image.Image,
+    where: Print,
+    drawn: Image.Image | None = None,
+    corners: NDArray[np.float64] | None = None,
 ) -> Image.Image:
     """The texture with the word on it; `drawn` is another strip in its place."""
     ink = drawn or strip(where.word, where.font)

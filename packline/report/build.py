@@ -13,10 +13,13 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from packline.drift import Watch
 from packline.errors import FixSettings
 from packline.records import RowError, RunRecord, ShotRecord, ShotState
 from packline.report import figures
 from packline.report.album import Edges
+from packline.report.plots import rate_plots
+from packline.report.swatches import swatches
 from packline.report.views import ViewMaker
 
 _FOLDER = Path(__file__).parent / "page"
@@ -29,6 +32,7 @@ def write_report(
     file: Path,
     errors: Sequence[RowError] = (),
     previous: RunRecord | None = None,
+    watches: Sequence[Watch] = (),
 ) -> Path:
     """Write one self-contained HTML file that shows everything a run made.
 
@@ -49,6 +53,8 @@ def write_report(
         Catalog rows that could not be used.
     previous
         The run before, to compare the stations' seconds with.
+    watches
+        The pass rates over all runs.
 
     Returns
     -------
@@ -81,6 +87,7 @@ def write_report(
             tallies=figures.tally(shots),
             stations=figures.stations(run, previous),
             previous=previous,
+            rates=rate_plots(watches),
             skus=list(dict.fromkeys(shot.sku for shot in shots)),
             css=Markup(css),
             script=Markup(script),
@@ -102,6 +109,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["plain"] = figures.plain_name
+    environment.filters["swatches"] = swatches
     environment.filters["duration"] = figures.duration
     environment.filters["when"] = figures.when
     environment.globals["plural"] = figures.plural

@@ -12,6 +12,8 @@ from packline.scorecard import Verdict
 _NAMES = {
     "text_orientation": "text orientation",
     "scene_kept": "scene kept",
+    "extra_text": "extra text",
+    "house_rules": "house rules",
     "row": "catalog row",
     "model": "3D model",
 }

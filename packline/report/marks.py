@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from packline.report.heat import heat_uri
 from packline.scorecard import CheckResult, Evidence, Verdict
 from packline.truth import TextTruth
 
@@ -28,6 +29,8 @@ class Mark:
         direction in which it should; empty where there is none.
     words, x, y, anchor
         A caption and where it stands ("start", "middle" or "end").
+    heat, box
+        A heat map as a data URI, and left, top, width and height of where it lies; empty where there is none.
     """
 
     tone: str
@@ -39,6 +42,8 @@ class Mark:
     x: float
     y: float
     anchor: str
+    heat: str = ""
+    box: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
 
 
 def truth_marks(labels: Iterable[TextTruth], full: tuple[int, int]) -> list[Mark]:
@@ -80,7 +85,9 @@ def evidence_marks(results: Iterable[CheckResult], full: tuple[int, int]) -> lis
             if len(points) == 2:
                 (left, top), (right, bottom) = points
                 points = [(left, top), (right, top), (right, bottom), (left, bottom)]
-            if evidence.kind == "text":
+            if evidence.kind == "heat":
+                marks.append(_heat_mark(result.check, good, evidence, points, full))
+            elif evidence.kind == "text":
                 marks.append(_text_mark(result.check, good, evidence, points, full))
             else:
                 marks.append(_mark(_tone(good), result.check, points, evidence.words, full))
@@ -102,6 +109,15 @@ def _text_mark(check: str, good: bool, evidence: Evidence, points: _Points, full
     if turned and angle is not None:
         return _mark(_tone(good), check, points, words, full, _turned_arrow(angle, points), edge)
     return _mark(_tone(good), check, points, words, full, edge)
+
+
+def _heat_mark(check: str, good: bool, evidence: Evidence, points: _Points, full: tuple[int, int]) -> Mark:
+    """A map over the candidate; where it cannot be read its frame alone."""
+    mark = _mark(_tone(good), check, points, evidence.words, full)
+    left, top = (min(point[axis] for point in points) for axis in (0, 1))
+    right, bottom = (max(point[axis] for point in points) for axis in (0, 1))
+    box = (round(left, 1), round(top, 1), round(right - left, 1), round(bottom - top, 1))
+    return replace(mark, heat=heat_uri(evidence.data.get("png")), box=box)
 
 
 def _angle(evidence: Evidence, name: str) -> float | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from packline.candidate import Candidate
+from packline.choice import standing
 from packline.records import CandidateRecord, ShotRecord, ShotState
 from packline.report.album import Album, Edges, Print
 from packline.report.figures import duration, plain_name
@@ -137,9 +138,11 @@ class ViewMaker:
             "Base photo",
             f"Base photo of the scene {record.scene}, before the edit",
         )
-        chosen_first = sorted(
-            record.candidates, key=lambda one: (one.candidate.id != record.select, _order(one.candidate))
-        )
+        ordered = sorted(record.candidates, key=_in_order)
+        if record.state == ShotState.FLAGGED:
+            # a person looks at the nearest miss first
+            ordered.sort(key=lambda one: standing(one.scorecard), reverse=True)
+        chosen_first = sorted(ordered, key=lambda one: one.candidate.id != record.select)
         numbers = {one.candidate.id: i for i, one in enumerate(sorted(record.candidates, key=_in_order), 1)}
         candidates = tuple(
             self._candidate(f"{id_}-c{numbers[one.candidate.id]}", numbers[one.candidate.id], one, record)
@@ -174,7 +177,7 @@ class ViewMaker:
             scored = [one for one in record.candidates if one.scorecard]
             if scored:
                 # the nearest miss says more about a flag than an empty room
-                nearest = max(scored, key=lambda one: one.scorecard.score if one.scorecard else 0.0)
+                nearest = max(scored, key=lambda one: standing(one.scorecard))
                 what, file = "No select; nearest candidate", nearest.candidate.picture
         return Figure(
             f"{id_}-thumb",
@@ -270,7 +273,7 @@ def _verdict(card: Scorecard | None) -> tuple[str, str]:
 
 def _worst_first(card: Scorecard) -> tuple[CheckResult, ...]:
     rest = [r for r in card.results if r.verdict in (Verdict.PASS, Verdict.NOT_APPLICABLE)]
-    rest.sort(key=lambda r: (r.verdict == Verdict.NOT_APPLICABLE, r.score - r.threshold))
+    rest.sort(key=lambda r: (r.verdict == Verdict.NOT_APPLICABLE, r.margin))
     return (*card.failures, *rest)
 
 

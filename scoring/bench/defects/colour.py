@@ -146,7 +146,7 @@ def _shift(lab: tuple[float, float, float], wanted: float, rng: np.random.Genera
                 high = middle
         end = start + high * way
         linear = from_lab(end)
-        if 0.004 <= linear.min() and linear.max() <= 0.95:
+        if linear.min() >= 0.004 and linear.max() <= 0.95:
             return np.asarray(high * way)
     return None
 

@@ -1,4 +1,4 @@
-"""Letters that may be taken for others, in the typeface of those beside them as nearly as one is installed."""
+"""Letters taken for others, in the typeface of those beside them where one like it is installed."""
 
 from __future__ import annotations
 

@@ -10,21 +10,29 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from packline.colour import from_lab, to_linear
 from packline.reference import Picture
 from packline.stage.lighting import develop, untone
 from packline.stage.model import ProductModel
 from scoring.bench.defects import mesh
-from scoring.bench.defects.sitting import Altered, Bools, Floats, Sitting, altered_area, area_band, blended
+from scoring.bench.defects.sitting import (
+    SEEN,
+    Altered,
+    Floats,
+    Sitting,
+    area_band,
+    blended,
+    filled,
+    moved_apart,
+)
 
 CHECK = "shape"
 
 #: Less of the product than this is no defect that anybody would see.
 _LEAST = 0.008
-#: From here on anybody sees it.
-_PLAIN = 0.02
+#: From here on anybody sees it, where it differs by as much as `_CLEAR` (CIELAB).
+_PLAIN, _CLEAR = 0.02, 15.0
 
 
 def part_missing(sitting: Sitting, strength: str) -> Altered | None:
@@ -36,7 +44,7 @@ def part_missing(sitting: Sitting, strength: str) -> Altered | None:
     if loose and rng.random() < 0.75:
         lost = mesh.without(model, int(rng.choice(loose)))
     else:
-        ball = _ball(sitting, strength, 1.2, at_rim=True)
+        ball = _ball(sitting, strength, 2.2, at_rim=True)
         if ball is None:
             return None
         lost = mesh.cut_away(
@@ -60,14 +68,14 @@ def part_added(sitting: Sitting, strength: str) -> Altered | None:
 
 def melted(sitting: Sitting, strength: str) -> Altered | None:
     """A region that has run, its surface and its print with it."""
-    ball = _ball(sitting, strength, 2.2, at_rim=sitting.rng.random() < 0.6)
+    ball = _ball(sitting, strength, 5.0, at_rim=sitting.rng.random() < 0.6)
     if ball is None:
         return None
     noise = mesh.waves(sitting.rng, float(sitting.rng.uniform(0.5, 0.9)) * ball.radius)
     sag = np.array([0.0, -float(sitting.rng.uniform(0.0, 0.25)), 0.0])
 
     def field(points: mesh.Values) -> mesh.Values:
-        return np.asarray(ball.weight(points)[:, None] * (0.16 * noise(points) + sag) * ball.radius)
+        return np.asarray(ball.weight(points)[:, None] * (0.2 * noise(points) + sag) * ball.radius)
 
     model = mesh.bent(sitting.take.model, field, lambda at: ball.weight(at) > 0, 0.07 * ball.radius)
     return _taken(sitting, model, "part melted")
@@ -77,7 +85,7 @@ def melted_whole(sitting: Sitting, strength: str) -> Altered | None:
     """All of it warped, as by heat."""
     low, high = sitting.take.model.bounds
     size = float(np.linalg.norm(high - low))
-    force = {"2 %": 0.012, "4 %": 0.02, "8 %": 0.035}[strength]
+    force = {"2 %": 0.005, "4 %": 0.008, "8 %": 0.014}[strength]
     noise = mesh.waves(sitting.rng, 0.3 * size)
 
     def field(points: mesh.Values) -> mesh.Values:
@@ -94,7 +102,7 @@ def bottom_warped(sitting: Sitting, strength: str) -> Altered | None:
     low, high = sitting.take.model.bounds
     tall, wide = float(high[1] - low[1]), float(max(high[0] - low[0], high[2] - low[2]))
     reach = 0.3 * tall
-    force = {"1 %": 0.02, "2 %": 0.035, "4 %": 0.06, "8 %": 0.1}[strength]
+    force = {"1 %": 0.014, "2 %": 0.022, "4 %": 0.035, "8 %": 0.055}[strength]
     noise = mesh.waves(sitting.rng, float(sitting.rng.uniform(0.25, 0.5)) * wide)
 
     def field(points: mesh.Values) -> mesh.Values:
@@ -208,7 +216,7 @@ def turned_away(sitting: Sitting, strength: str) -> Altered | None:
     turn = float(strength.split()[0]) * (1 if sitting.rng.random() < 0.5 else -1)
     nuisance = replace(sitting.nuisance, turn=sitting.nuisance.turn + turn)
     shot = sitting.take.photograph(nuisance)
-    where = altered_area(sitting.plain.picture, shot.picture, _reach(sitting))
+    where = filled(moved_apart(sitting.plain.picture, shot.picture, _reach(sitting)) > SEEN)
     where &= (sitting.plain.mask > 127) | (shot.mask > 127)
     share = float(where.sum()) / sitting.area
     if share < 0.06:  # a plain can looks the same from all sides
@@ -235,11 +243,6 @@ def patch(sitting: Sitting, share: float) -> Floats | None:
     cover = np.zeros(inside.shape, np.uint8)
     cv2.fillPoly(cover, [np.round(points * 8).astype(np.int32)], 255, cv2.LINE_AA, 3)
     return np.asarray(cover.astype(np.float32) / 255 * (sitting.plain.mask.astype(np.float32) / 255))
-
-
-def taken_share(where: Bools, sitting: Sitting) -> float:
-    """Of the product's pixels in the honest picture."""
-    return float(where.sum()) / sitting.area
 
 
 def _share(strength: str) -> float:
@@ -298,17 +301,19 @@ def _shading(sitting: Sitting) -> Floats:
 
 def _taken(sitting: Sitting, model: ProductModel, kind: str) -> Altered | None:
     shot = sitting.again(model)
-    about = cv2.dilate(np.maximum(sitting.plain.mask, shot.mask), np.ones((5, 5), np.uint8)) > 0
-    where = altered_area(sitting.plain.picture, shot.picture, _reach(sitting)) & about
-    return _measured(sitting, shot.picture, kind, where)
+    return _measured(sitting, shot.picture, kind, np.maximum(sitting.plain.mask, shot.mask))
 
 
 def _painted(sitting: Sitting, picture: Picture, kind: str) -> Altered | None:
-    return _measured(sitting, picture, kind, altered_area(sitting.plain.picture, picture, _reach(sitting)))
+    return _measured(sitting, picture, kind, sitting.plain.mask)
 
 
-def _measured(sitting: Sitting, picture: Picture, kind: str, where: NDArray[np.bool_]) -> Altered | None:
-    share = taken_share(where, sitting)
+def _measured(sitting: Sitting, picture: Picture, kind: str, mask: Picture) -> Altered | None:
+    about = cv2.dilate(mask, np.ones((5, 5), np.uint8)) > 0
+    excess = moved_apart(sitting.plain.picture, picture, _reach(sitting))
+    where = filled(excess > SEEN) & about
+    share = float(where.sum()) / sitting.area
     if share < _LEAST:
         return None
-    return sitting.altered(picture, kind, area_band(share), CHECK, share >= _PLAIN, where)
+    at_arms_length = float((filled(excess > _CLEAR) & about).sum()) / sitting.area
+    return sitting.altered(picture, kind, area_band(share), CHECK, at_arms_length >= _PLAIN, where)

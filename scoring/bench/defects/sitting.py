@@ -1,4 +1,4 @@
-"""A sitting: one take under one nuisance, in which an honest picture and any number of false ones are taken."""
+"""A sitting: one take under one nuisance, in which an honest picture and many false ones are taken."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from packline.stage.lighting import develop, untone
 from packline.stage.model import ProductModel
 from packline.stage.views import scene_pose
 from packline.truth import Label, TextTruth
-from scoring.bench.specimen import Defect
 from scoring.bench.nuisances import Nuisance
+from scoring.bench.specimen import Defect
 from scoring.bench.takes import Photograph, Take, warmth_tint
 
 Floats = NDArray[np.float32]
@@ -173,8 +173,8 @@ def changed(one: Picture, other: Picture, within: Bools | None = None) -> Bools:
     return seen if within is None else seen & within
 
 
-def altered_area(one: Picture, other: Picture, reach: int) -> Bools:
-    """Where one picture shows what the other has nowhere near, bool (H, W).
+def moved_apart(one: Picture, other: Picture, reach: int) -> Floats:
+    """How far what one picture shows lies from all that the other has near there: CIELAB distance, (H, W).
 
     Parameters
     ----------
@@ -188,8 +188,13 @@ def altered_area(one: Picture, other: Picture, reach: int) -> Bools:
         over = np.maximum(first - cv2.dilate(second, window), 0)
         under = np.maximum(cv2.erode(second, window) - first, 0)
         apart = np.maximum(apart, np.sqrt(((over + under) ** 2).sum(-1)))
-    seen = (apart > SEEN).astype(np.uint8)
-    return np.asarray(cv2.morphologyEx(seen, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8)) > 0)
+    return np.asarray(apart, np.float32)
+
+
+def filled(marks: Bools) -> Bools:
+    """Without its pinholes."""
+    closed = cv2.morphologyEx(marks.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+    return np.asarray(closed > 0)
 
 
 def blended(below: Picture, above: Picture, cover: Floats) -> Picture:

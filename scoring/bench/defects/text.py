@@ -88,7 +88,7 @@ def letter_replaced(sitting: Sitting, strength: str) -> Altered | None:
         own = glyphs.cropped(old[:, start:end])
         if own is None:
             continue
-        ink, (left, top, right, bottom) = own
+        ink, (left, _top, right, bottom) = own
         wrong = glyphs.instead(word[int(at)], np.ascontiguousarray(ink), sitting.rng)
         if wrong is None:
             continue

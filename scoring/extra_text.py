@@ -1,0 +1,289 @@
+"""Is there text that should not be there, on the product or beside it?
+
+A detector looks for lines of letters: on the product at the render's own scale, on the whole picture smaller.
+What the render shows there, what the truth annotates, and what the base photo shows itself is no extra text.
+Of the rest a line counts as far as the detector is sure, as the place differs from what should be there, and
+as the recogniser reads letters in it, whichever way up.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from packline.reference import Picture
+from packline.scorecard import CheckResult, Evidence
+from scoring.check import Bools, Check, CheckInput, CheckSettings, Floats
+from scoring.recogniser import recogniser
+from scoring.text_detector import text_detector
+
+# what the detector must say of a pixel for it to belong to a line; a place where it says this much less of
+# the truth is one where the truth has something like text too
+LINE, TRUTH = 0.3, 0.12
+# pixels at the detector's size: how far what is there may have moved, and the least side of a line
+STRAY, LEAST = 7, 4
+# the detector's lines are shrunk; its boxes are grown by this share of their area over their outline
+GROWN = 1.6
+# at most so many lines are read
+MOST = 6
+HEIGHT = 48
+PAD = 0.04  # of the product's box, around it
+# pixels outside the outline up to which text counts as on the product
+OVER = 6
+
+
+class ExtraTextSettings(CheckSettings):
+    """``[checks.extra_text]``.
+
+    Parameters
+    ----------
+    product_side, scene_side
+        Pixels of the longer side that the detector sees of the product, and of the whole picture: more finds
+        smaller letters and costs as their square.
+    """
+
+    product_side: int = Field(448, ge=128, le=2048)
+    scene_side: int = Field(448, ge=128, le=2048)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of letters that should not be there.
+
+    Parameters
+    ----------
+    corners
+        In the candidate's pixels.
+    found
+        How sure the detector is, 0 to 1.
+    novel
+        How much the place differs from what should be there, 0 to 1.
+    text, read
+        What the recogniser makes of it, and how sure it is.
+    place
+        "on the product" or "in the scene".
+    """
+
+    corners: tuple[tuple[float, float], ...]
+    found: float
+    novel: float
+    text: str
+    read: float
+    place: str
+
+    @property
+    def certainty(self) -> float:
+        """That it is text which should not be there, 0 to 1."""
+        letters = sum(character.isalnum() for character in self.text)
+        readable = self.read * min(1.0, letters / 3) if letters >= 2 else 0.0
+        return float(self.found * self.novel * (0.3 + 0.7 * readable))
+
+
+@dataclass(frozen=True)
+class _Window:
+    """A part of a picture, beside what should be there.
+
+    Parameters
+    ----------
+    seen, expected
+        RGB, uint8 (H, W, 3).
+    allowed, judged
+        Where the truth has text by annotation, and where the part is judged at all, bool (H, W).
+    corner
+        Where the part lies in the picture, x and y.
+    """
+
+    seen: Picture
+    expected: Picture
+    allowed: Bools
+    judged: Bools
+    corner: tuple[int, int]
+    place: str
+    side: int
+
+
+@dataclass(frozen=True)
+class _Spot:
+    """A line before it is read: a turned box in its window's pixels."""
+
+    window: _Window
+    box: cv2.typing.RotatedRect
+    found: float
+    novel: float
+
+
+def judge(inputs: Sequence[CheckInput], settings: ExtraTextSettings) -> list[CheckResult]:
+    """Look for text in all candidates; see `Check.judge`."""
+    for one in inputs:
+        if one.problem:
+            raise ValueError(one.problem)
+    return [_conclude(lines_of(one, settings), settings) for one in inputs]
+
+
+def lines_of(one: CheckInput, settings: ExtraTextSettings) -> list[Line]:
+    """All lines that should not be there, the surest first."""
+    windows = [_scene_window(one, settings.scene_side)]
+    if one.inside.any():
+        windows.append(_product_window(one, settings.product_side))
+    spots = [spot for window in windows for spot in _spots(window)]
+    spots = sorted(spots, key=lambda spot: -spot.found * spot.novel)[:MOST]
+    lines = [_read(one, spot, reading) for spot, reading in zip(spots, _readings(spots), strict=True)]
+    return sorted(lines, key=lambda line: -line.certainty)
+
+
+def _product_window(one: CheckInput, side: int) -> _Window:
+    """The product's box of the aligned candidate, beside the render before the base photo."""
+    left, top, right, bottom = one.box
+    at = one.crop(round(PAD * max(right - left, bottom - top)) + 4)
+    cover = one.scene.mask[at][..., None].astype(np.float32) / 255
+    expected = one.scene.colour[at] * cover + one.base[at] * (1 - cover)
+    allowed = np.zeros(one.scene.mask.shape, np.uint8)
+    for label in one.scene.labels:
+        outline = np.round(np.asarray(label.outline)).astype(np.int32)
+        cv2.fillPoly(allowed, [outline], 1)
+        # a line of letters reaches a little over its quad, and may have moved a little
+        cv2.polylines(allowed, [outline], True, 1, max(3, round(0.5 * label.height)))
+    return _Window(
+        one.aligned[at],
+        np.asarray(expected, np.uint8),
+        allowed[at] > 0,
+        one.distance[at] < OVER,
+        (at[1].start, at[0].start),
+        "on the product",
+        side,
+    )
+
+
+def _scene_window(one: CheckInput, side: int) -> _Window:
+    """The whole candidate beside the base photo; the product and what is close to it is not judged."""
+    nothing = np.zeros(one.scene.mask.shape, bool)
+    return _Window(one.candidate, one.base, nothing, one.distance >= OVER, (0, 0), "in the scene", side)
+
+
+def _spots(window: _Window) -> list[_Spot]:
+    """Where the detector finds lines that neither truth nor expected picture has."""
+    text = text_detector().maps([window.seen], window.side)[0]
+    rows, columns = text.shape
+    expected = _text_of(window.expected, window.side)
+    known = (expected > TRUTH) | _shrunk(window.allowed, (columns, rows))
+    known = cv2.dilate(known.astype(np.uint8), np.ones((2 * STRAY + 1, 2 * STRAY + 1), np.uint8)) > 0
+    here = ((text > LINE) & ~known).astype(np.uint8)
+    count, labelled, stats, _ = cv2.connectedComponentsWithStats(here)
+    judged = _shrunk(window.judged, (columns, rows))
+    scale = np.array([window.seen.shape[1] / columns, window.seen.shape[0] / rows])
+    spots = []
+    for k in range(1, count):
+        x, y, w, h, _ = stats[k]
+        part = labelled[y : y + h, x : x + w] == k
+        points = np.argwhere(part)[:, ::-1].astype(np.float32) + (x + 0.5, y + 0.5)
+        box = cv2.minAreaRect((points * scale).astype(np.float32))
+        if min(box[1]) < LEAST * scale.mean() or (judged[y : y + h, x : x + w] & part).sum() < 0.5 * len(
+            points
+        ):
+            continue
+        across, down = box[1]
+        grown = GROWN * across * down / max(1.0, 2 * (across + down))
+        box = (box[0], (across + 2 * grown, down + 2 * grown), box[2])
+        found = float(text[y : y + h, x : x + w][part].mean())
+        spots.append(_Spot(window, box, found, _novelty(window, box)))
+    return spots
+
+
+def _shrunk(mask: Bools, size: tuple[int, int]) -> Bools:
+    return np.asarray(cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_AREA) > 0)
+
+
+# what the detector says of renders and base photos, by their content: many candidates share them
+_TEXTS: OrderedDict[tuple[bytes, int], Floats] = OrderedDict()
+_KEPT = 64
+
+
+def _text_of(picture: Picture, side: int) -> Floats:
+    key = (hashlib.sha1(picture.tobytes(), usedforsecurity=False).digest(), side)
+    if key not in _TEXTS:
+        _TEXTS[key] = text_detector().maps([picture], side)[0]
+        if len(_TEXTS) > _KEPT:
+            _TEXTS.popitem(last=False)
+    _TEXTS.move_to_end(key)
+    return _TEXTS[key]
+
+
+def _novelty(window: _Window, box: cv2.typing.RotatedRect) -> float:
+    """1 where what is seen has nothing of what is expected, 0 where it is the same but for light."""
+    seen, expected = (
+        _strip(picture, box).astype(np.float32).mean(-1) for picture in (window.seen, window.expected)
+    )
+    rows, columns = seen.shape
+    edge = max(1, round(0.1 * rows))
+    inner = seen[edge:-edge, edge:-edge]
+    if min(inner.shape) < 3 or expected.std() < 1:
+        return 1.0
+    likeness = cv2.matchTemplate(expected, inner, cv2.TM_CCOEFF_NORMED)
+    return float(np.clip(1 - likeness.max(), 0, 1))
+
+
+def _strip(picture: Picture, box: cv2.typing.RotatedRect) -> Picture:
+    """A turned box's content along its longer side, `HEIGHT` px high, RGB uint8."""
+    corners = cv2.boxPoints(box)
+    long = np.linalg.norm(corners[1] - corners[0]) < np.linalg.norm(corners[2] - corners[1])
+    corners = corners if long else np.roll(corners, -1, 0)
+    # boxPoints turns clockwise from one corner: 1 to 2 is the longer side now
+    across, down = np.linalg.norm(corners[2] - corners[1]), np.linalg.norm(corners[1] - corners[0])
+    width = int(np.clip(round(HEIGHT * across / max(1.0, down)), 16, 480))
+    target = np.array([[0, HEIGHT], [0, 0], [width, 0]], np.float32)
+    matrix = cv2.getAffineTransform(corners[:3].astype(np.float32), target)
+    cut = cv2.warpAffine(
+        picture, matrix, (width, HEIGHT), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    return np.asarray(cut, np.uint8)
+
+
+def _readings(spots: Sequence[_Spot]) -> list[tuple[str, float]]:
+    """What each spot says the way up that reads best, and how sure the recogniser is; one batch for all."""
+    ways: list[tuple[int, NDArray[np.uint8]]] = []
+    for i, spot in enumerate(spots):
+        strip = _strip(spot.window.seen, spot.box)
+        turns = (0, 2) if strip.shape[1] > 1.5 * HEIGHT else (0, 1, 2, 3)
+        ways += [(i, np.ascontiguousarray(np.rot90(strip, turn))) for turn in turns]
+    best = [("", 0.0)] * len(spots)
+    for (i, _), reading in zip(ways, recogniser().read([s for _, s in ways], [""] * len(ways)), strict=True):
+        if reading.confidence * _letters(reading.text) > best[i][1] * _letters(best[i][0]):
+            best[i] = (reading.text, reading.confidence)
+    return best
+
+
+def _letters(text: str) -> int:
+    return sum(character.isalnum() for character in text)
+
+
+def _read(one: CheckInput, spot: _Spot, reading: tuple[str, float]) -> Line:
+    corners = cv2.boxPoints(spot.box) + np.array(spot.window.corner)
+    points = [(float(x), float(y)) for x, y in corners]
+    on_product = spot.window.place == "on the product"
+    at = one.in_candidate(points) if on_product else tuple(points)
+    return Line(at, spot.found, spot.novel, reading[0], reading[1], spot.window.place)
+
+
+def _conclude(lines: Sequence[Line], settings: ExtraTextSettings) -> CheckResult:
+    worst = max((line.certainty for line in lines), default=0.0)
+    shown = [line for line in lines if 1 - line.certainty < settings.threshold]
+    evidence = tuple(
+        Evidence("polygon", f"'{line.text}' {line.place}", line.corners, {"read": line.text})
+        for line in shown
+    )
+    sentence = "There is no text but what should be there."
+    if shown:
+        said = f"it reads '{shown[0].text}'" if shown[0].text else "it looks like letters"
+        sentence = f"There is text {shown[0].place} that should not be there: {said}."
+    measures = {"extra_text": worst, "extra_lines": float(len(shown))}
+    return CHECK.result(1 - worst, settings.threshold, sentence, evidence, measures=measures)
+
+
+CHECK = Check("extra_text", "1", ExtraTextSettings, {"threshold": 0.5}, judge)

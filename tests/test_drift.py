@@ -1,0 +1,103 @@
+"""Whether a change of the pass rate is seen, and no change is not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from packline.drift import BASELINE, CEILING, LIMIT, LIMIT_OF_CHECK, WINDOW, cusum, drift_sentence, watch
+from packline.records import Judgement
+
+
+def history(*rates: tuple[float, int], seed: int = 0, check: str = "shape") -> list[Judgement]:
+    """Candidates that pass by chance: a rate for so many of them, then the next."""
+    rng = np.random.default_rng(seed)
+    answers = np.concatenate([rng.random(count) < rate for rate, count in rates])
+    return [
+        Judgement(f"run {i // 100}", bool(good), {check: "pass" if good else "fail", "artifacts": "pass"})
+        for i, good in enumerate(answers)
+    ]
+
+
+def first_alarm(answers: np.ndarray, side: int, limit: float = LIMIT) -> int:
+    """Candidates after the baseline until the sum reaches the limit; -1 where it never does."""
+    sums, _ = cusum(list(answers), side, limit)
+    over = np.flatnonzero(np.array(sums) >= limit)
+    return int(over[0]) - BASELINE if over.size else -1
+
+
+def test_a_steady_rate_gives_a_false_alarm_every_4000_candidates_or_so() -> None:
+    """The average run length under no change, from how many of 200 runs of 2,000 stay silent."""
+    rng = np.random.default_rng(1)
+    silent = 0
+    for _ in range(200):
+        answers = rng.random(BASELINE + 2000) < 0.7
+        silent += all(first_alarm(answers, side) < 0 for side in (-1, 1))
+    # geometric: silent for 2,000 with probability exp(-2000 / length)
+    length = -2000 / np.log(silent / 200)
+    assert 3000 < length < 8000
+
+
+def test_single_checks_alarm_falsely_many_times_less_often() -> None:
+    rng = np.random.default_rng(2)
+    alarms = sum(first_alarm(rng.random(BASELINE + 2000) < 0.9, -1, LIMIT_OF_CHECK) >= 0 for _ in range(100))
+    assert alarms <= 12
+
+
+@pytest.mark.parametrize(("after", "candidates"), [(0.6, 230), (0.5, 90), (0.8, 200)])
+def test_a_change_is_seen_within_so_many_candidates(after: float, candidates: int) -> None:
+    rng = np.random.default_rng(3)
+    seen = []
+    for _ in range(100):
+        answers = np.concatenate([rng.random(BASELINE + 300) < 0.7, rng.random(3000) < after])
+        alarm = first_alarm(answers, -1 if after < 0.7 else 1)
+        if alarm >= 300:
+            seen.append(alarm - 300)
+    assert len(seen) > 80
+    assert np.median(seen) < candidates
+
+
+def test_a_fall_is_said_with_its_rates_its_checks_and_since_when() -> None:
+    watches = watch(history((0.8, 400), (0.5, 200)))
+    whole, shape, artifacts = watches
+    assert (whole.name, shape.name, artifacts.name) == ("", "shape", "artifacts")
+    assert (whole.change, shape.change, artifacts.change) == ("fell", "fell", "")
+    assert abs(whole.since - 400) <= 25
+    assert abs(whole.usual - 0.8) < 0.05 and abs(whole.recent - 0.5) < 0.08
+    sentence = drift_sentence(watches)
+    assert sentence.startswith(
+        f"The pass rate fell from {whole.usual:.0%} to {whole.recent:.0%} over the last "
+    )
+    assert "since run run " in sentence and sentence.endswith("(most of it in shape).")
+
+
+def test_a_rise_is_said_to_be_looked_at() -> None:
+    watches = watch(history((0.6, 400), (0.9, 200)))
+    assert watches[0].change == "rose"
+    assert "a check may have gone blind" in watches[0].sentence
+
+
+def test_no_change_and_too_few_candidates_say_nothing() -> None:
+    assert drift_sentence(watch(history((0.7, 800), seed=4))) == ""
+    few = watch(history((1.0, BASELINE)))
+    assert not few[0].known and drift_sentence(few) == ""
+    assert drift_sentence(watch([])) == ""
+
+
+def test_a_line_that_is_well_again_says_so() -> None:
+    sick = watch(history((0.8, 400), (0.3, 300)))
+    assert sick[0].change == "fell" and max(sick[0].fell) <= CEILING * LIMIT
+    assert drift_sentence(watch(history((0.8, 400), (0.3, 300), (0.8, 300)))) == ""
+
+
+def test_candidates_to_which_a_check_does_not_apply_are_left_out_of_its_own_rate() -> None:
+    blank = [Judgement("r", True, {"text": "not applicable"})] * 50
+    told = [Judgement("r", False, {"text": "unverifiable"})] * 30
+    (whole, text) = watch(blank + told)
+    assert (whole.of, text.of, text.recent) == (80, 30, 0.0)
+    assert watch(blank)[1:] == []
+
+
+def test_only_the_last_candidates_count() -> None:
+    (whole, *_) = watch(history((0.1, 3000), (0.9, WINDOW)))
+    assert whole.of == WINDOW and whole.change == ""

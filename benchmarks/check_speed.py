@@ -3,10 +3,10 @@
     python -m benchmarks.check_speed [--size 1024] [--count 16] [--out benchmarks/results/check_speed.md]
 
 Candidates are honest pictures of the demo's products with their labels in view, in chunks of eight.
-"Together" is `scoring.policy.score` on a chunk: pictures decoded once, registration and maps shared, models run
-once a chunk. "On its own" decodes, resizes and registers anew for each check and candidate, as scripts do that
-run one check after the other. CPU time of one thread, so other work on the machine hardly shows. Nothing is
-asserted.
+"Together" is `scoring.policy.score` on a chunk: pictures decoded once, registration and maps shared, models
+run once a chunk. "On its own" decodes, resizes and registers anew for each check and candidate, as scripts
+do that run one check after the other. CPU time of one thread, so other work on the machine hardly shows.
+Nothing is asserted.
 """
 
 from __future__ import annotations

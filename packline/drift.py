@@ -9,7 +9,7 @@ The usual rate is not known but learnt: from the first `BASELINE` candidates and
 where the sum last left nought. Since it is uncertain, it is taken one standard error towards the change.
 
 With these numbers a rate of 0.7 that does not change gives a false alarm every 4,000 candidates or so; a fall
-to 0.6 is seen after 180 (median), to 0.5 after 70 (tests/test_drift.py measures that).
+to 0.6 is seen after 200 (median), to 0.5 after 70 (tests/test_drift.py measures that).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from packline.records import Judgement
 from packline.scorecard import Verdict
@@ -79,9 +80,8 @@ class Watch:
         """What changed, for ops; empty where nothing did."""
         if not self.change:
             return ""
-        what = f"{self.name.replace('_', ' ')}: the pass rate" if self.name else "The pass rate"
         words = (
-            f"{what} {self.change} from {self.usual:.0%} to {self.recent:.0%} over the last "
+            f"The pass rate {self.change} from {self.usual:.0%} to {self.recent:.0%} over the last "
             f"{self.of - self.since} candidates, since run {self.run}"
         )
         if self.change == "rose":
@@ -122,68 +122,96 @@ def drift_sentence(watches: Sequence[Watch]) -> str:
         return ""
     names = [one.name.replace("_", " ") for one in drifting if one.name]
     first = drifting[0].sentence
-    if drifting[0].name or not names:
-        return first
-    return f"{first[:-1]} (most of it in {' and '.join(names)})."
+    if drifting[0].name:
+        # the scorecard as a whole is as it was
+        return f"{names[0]}: t{first[1:]}"
+    return f"{first[:-1]} (most of it in {' and '.join(names)})." if names else first
 
 
 def _watch(name: str, answers: Sequence[bool], runs: Sequence[str], limit: float) -> Watch:
-    fell, from_fall = cusum(answers, -1, limit)
-    rose, from_rise = cusum(answers, 1, limit)
+    fall, rise = cusums(answers, limit)
     count = len(answers)
-    change, since = "", count
-    if fell and fell[-1] >= limit:
-        change, since = "fell", from_fall
-    elif rose and rose[-1] >= limit:
-        change, since = "rose", from_rise
-    recent = answers[since:] if change else answers[-SMOOTH:]
-    before = answers[:since]
+    side = next((one for one in (fall, rise) if one.sums and one.sums[-1] >= limit), None)
+    since = count if side is None else side.start
+    recent = answers[-SMOOTH:] if side is None else answers[since:]
     return Watch(
         name,
         count,
-        sum(before) / len(before) if before else 0.0,
+        (side or fall).usual if count > BASELINE else sum(answers) / count if count else 0.0,
         sum(recent) / len(recent) if recent else 0.0,
-        tuple(fell),
-        tuple(rose),
+        tuple(fall.sums),
+        tuple(rise.sums),
         limit,
-        change,
+        "" if side is None else side.words,
         since,
         runs[since] if since < count else "",
         tuple(answers),
     )
 
 
-def cusum(answers: Sequence[bool], side: int, limit: float) -> tuple[list[float], int]:
-    """The cumulative sum after each answer, and where its present run from nought began.
+@dataclass
+class Side:
+    """A cumulative sum for a change in one direction.
 
     Parameters
     ----------
-    side
+    sign
         -1 looks for a fall of the rate, 1 for a rise.
-
-    Returns
-    -------
-    sums, start
-        `start` is the most likely moment of the change: the first answer that added to the present sum.
+    sums
+        Its value after each answer.
+    start
+        The first answer that added to the present sum: the most likely moment of the change.
+    usual
+        The rate that it compares with.
+    alarmed
+        Whether the present sum has reached the limit.
     """
-    sums, total, start, passed = [], 0.0, 0, 0
-    up = down = 0.0
+
+    sign: int
+    words: str
+    sums: list[float]
+    total: float = 0.0
+    start: int = 0
+    usual: float = 0.0
+    alarmed: bool = False
+    steps: tuple[float, float] = (0.0, 0.0)
+
+
+def cusums(answers: Sequence[bool], limit: float) -> tuple[Side, Side]:
+    """The sums for a fall and for a rise after all answers; 0 during the baseline."""
+    passed = [0, *accumulate(int(answer) for answer in answers)]
+    sides = Side(-1, "fell", []), Side(1, "rose", [])
+    # spells in which the rate had changed, and which are therefore not usual
+    spells: list[tuple[int, int]] = []
     for number, answer in enumerate(answers):
-        if number >= BASELINE:
-            if total == 0.0:
-                # all up to here is the usual
-                up, down = _ratios(passed, number, side)
-                start = number
-            total = min(max(0.0, total + (up if answer else down)), CEILING * limit)
-        sums.append(total)
-        passed += answer
-    return sums, start
+        for side in sides:
+            if number >= BASELINE:
+                if side.total == 0.0:
+                    if side.alarmed:
+                        spells.append((side.start, number))
+                        side.alarmed = False
+                    running = [(one.start, number) for one in sides if one.alarmed]
+                    side.start, side.usual = number, _usual(passed, number, [*spells, *running])
+                    side.steps = _steps(side.usual, number, side.sign)
+                step = side.steps[0] if answer else side.steps[1]
+                side.total = min(max(0.0, side.total + step), CEILING * limit)
+                side.alarmed |= side.total >= limit
+            side.sums.append(side.total)
+    return sides
 
 
-def _ratios(passed: int, of: int, side: int) -> tuple[float, float]:
+def _usual(passed: Sequence[int], number: int, spells: Sequence[tuple[int, int]]) -> float:
+    """The rate up to an answer, without the spells; never quite 0 or 1."""
+    of = number - sum(end - start for start, end in spells)
+    good = passed[number] - sum(passed[end] - passed[start] for start, end in spells)
+    return (good + 1) / (of + 2)
+
+
+def _steps(rate: float, of: int, sign: int) -> tuple[float, float]:
     """What a pass and a failure add: the logarithm of how much likelier the changed rate makes them."""
-    rate = (passed + 1) / (of + 2)
-    usual = rate + side * math.sqrt(rate * (1 - rate) / of)
-    usual = min(0.97, max(0.03, usual))
-    changed = min(0.985, max(0.015, usual + side * STEP))
+    usual = rate + sign * math.sqrt(rate * (1 - rate) / of)
+    changed = usual + sign * STEP
+    if not (0 < usual < 1 and 0 < changed < 1):
+        # what nearly always passes has no room to rise, what nearly always fails none to fall
+        return 0.0, 0.0
     return math.log(changed / usual), math.log((1 - changed) / (1 - usual))

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from packline.reference import Picture, Reference
 from packline.scorecard import CheckResult, Evidence, Verdict
+from scoring.ground import Ground, ground_of
 from scoring.registration import Registration, register
 from scoring.style import Style, fit_style, small, surroundings
 
@@ -138,7 +139,12 @@ class CheckInput:
     @cached_property
     def registration(self) -> Registration:
         """Where the candidate put the product, against the render."""
-        return register(self.render_grey, self.grey, self.distance, self.box)
+        return register(self.render_grey, self.grey, self.distance, self.box, self.base_grey)
+
+    @cached_property
+    def ground(self) -> Ground:
+        """The scene around the product beside the base photo, small; see `scoring.ground`."""
+        return ground_of(self.base, self.candidate, self.style, self.scene, self.registration.matrix)
 
     @cached_property
     def aligned(self) -> Picture:

@@ -170,12 +170,18 @@ class Patches:
         The pixels of each patch, indices into the flattened work picture.
     features
         What the truth says of each patch, float32 (N, F): see `FEATURES`.
+    shown
+        The mean colour of each patch in the render, sRGB values 0 to 255, float32 (N, 3).
+    place
+        Where each patch lies in the whole frame, x and y from -1 to 1, float32 (N, 2).
     """
 
     regions: tuple[Region, ...]
     region: NDArray[np.int64]
     members: tuple[NDArray[np.int64], ...] = field(repr=False)
     features: Floats = field(repr=False)
+    shown: Floats = field(repr=False)
+    place: Floats = field(repr=False)
 
 
 FEATURES = (
@@ -202,7 +208,11 @@ def patches_of(truth: Truth, colours: tuple[PartColours, ...]) -> Patches:
     kept = tuple(regions[k] for k in used)
     region = np.array([used.index(k // (TILES * TILES) - 1) for k, _ in members], np.int64)
     pixels = tuple(at for _, at in members)
-    return Patches(kept, region, pixels, _features(truth, pixels))
+    shown = np.array([truth.colour.reshape(-1, 3)[at].mean(0) for at in pixels], np.float32).reshape(-1, 3)
+    place = np.array(
+        [(truth.x[0, at % width].mean(), truth.y[at // width, 0].mean()) for at in pixels], np.float32
+    ).reshape(-1, 2)
+    return Patches(kept, region, pixels, _features(truth, pixels), shown, place)
 
 
 def _region_map(truth: Truth, colours: tuple[PartColours, ...]) -> tuple[NDArray[np.int32], list[Region]]:

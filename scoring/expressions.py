@@ -46,12 +46,16 @@ class Function:
         The kinds of its arguments; the last may be repeated where `repeats`.
     call
         Gets the arguments' values.
+    vet
+        Called with the last argument when it is read, where the expression states it; raises
+        `WrongExpression`.
     """
 
     takes: tuple[Kind, ...]
     call: Callable[..., float]
     repeats: bool = False
     gives: Kind = "number"
+    vet: Callable[[Any], object] | None = None
 
 
 BUILT_IN: dict[str, Function] = {
@@ -228,6 +232,8 @@ class _Reader:
         for node, kind in zip(given, wanted, strict=True):
             if (found := self.kind(node)) != kind:
                 raise WrongExpression(f"{name} takes a {kind}, and {ast.unparse(node)!r} is a {found}")
+        if function.vet and isinstance(last := given[-1], ast.Constant):
+            function.vet(last.value)
         return function.gives
 
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from packline.reference import Picture
@@ -26,7 +25,7 @@ from scoring.text_detector import text_detector
 
 # what the detector must say of a pixel for it to belong to a line; a place where it says this much less of
 # the truth is one where the truth has something like text too
-LINE, TRUTH = 0.3, 0.12
+LINE, TRUTH = 0.25, 0.12
 # pixels at the detector's size: how far what is there may have moved, and the least side of a line
 STRAY, LEAST = 7, 4
 # the detector's lines are shrunk; its boxes are grown by this share of their area over their outline
@@ -50,7 +49,7 @@ class ExtraTextSettings(CheckSettings):
     """
 
     product_side: int = Field(448, ge=128, le=2048)
-    scene_side: int = Field(448, ge=128, le=2048)
+    scene_side: int = Field(512, ge=128, le=2048)
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class Line:
     novel
         How much the place differs from what should be there, 0 to 1.
     text, read
-        What the recogniser makes of it, and how sure it is.
+        What the recogniser makes of it, and how well that can be read (`readable`), 0 to 1.
     place
         "on the product" or "in the scene".
     """
@@ -81,9 +80,7 @@ class Line:
     @property
     def certainty(self) -> float:
         """That it is text which should not be there, 0 to 1."""
-        letters = sum(character.isalnum() for character in self.text)
-        readable = self.read * min(1.0, letters / 3) if letters >= 2 else 0.0
-        return float(self.found * self.novel * (0.3 + 0.7 * readable))
+        return float(self.found * self.novel * (0.3 + 0.7 * self.read))
 
 
 @dataclass(frozen=True)
@@ -182,7 +179,7 @@ def _spots(window: _Window) -> list[_Spot]:
     for k in range(1, count):
         x, y, w, h, _ = stats[k]
         part = labelled[y : y + h, x : x + w] == k
-        points = np.argwhere(part)[:, ::-1].astype(np.float32) + (x + 0.5, y + 0.5)
+        points = np.argwhere(part)[:, ::-1].astype(np.float32) + np.array([x + 0.5, y + 0.5])
         box = cv2.minAreaRect((points * scale).astype(np.float32))
         if min(box[1]) < LEAST * scale.mean() or (judged[y : y + h, x : x + w] & part).sum() < 0.5 * len(
             points
@@ -217,16 +214,20 @@ def _text_of(picture: Picture, side: int) -> Floats:
 
 def _novelty(window: _Window, box: cv2.typing.RotatedRect) -> float:
     """1 where what is seen has nothing of what is expected, 0 where it is the same but for light."""
-    seen, expected = (
-        _strip(picture, box).astype(np.float32).mean(-1) for picture in (window.seen, window.expected)
-    )
-    rows, columns = seen.shape
-    edge = max(1, round(0.1 * rows))
+    seen, expected = (_strokes(_strip(picture, box)) for picture in (window.seen, window.expected))
+    edge = max(1, round(0.1 * HEIGHT))
     inner = seen[edge:-edge, edge:-edge]
-    if min(inner.shape) < 3 or expected.std() < 1:
+    # next to the letters what little grain a plain surface has is nothing to compare with
+    if expected.std() < 0.25 * inner.std():
         return 1.0
     likeness = cv2.matchTemplate(expected, inner, cv2.TM_CCOEFF_NORMED)
     return float(np.clip(1 - likeness.max(), 0, 1))
+
+
+def _strokes(strip: Picture) -> Floats:
+    """What differs from its surroundings: shading and the ground's colour taken away, float32 (H, W)."""
+    grey = cv2.cvtColor(strip, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    return grey - cv2.GaussianBlur(grey, (0, 0), 0.25 * HEIGHT)
 
 
 def _strip(picture: Picture, box: cv2.typing.RotatedRect) -> Picture:
@@ -235,7 +236,7 @@ def _strip(picture: Picture, box: cv2.typing.RotatedRect) -> Picture:
     long = np.linalg.norm(corners[1] - corners[0]) < np.linalg.norm(corners[2] - corners[1])
     corners = corners if long else np.roll(corners, -1, 0)
     # boxPoints turns clockwise from one corner: 1 to 2 is the longer side now
-    across, down = np.linalg.norm(corners[2] - corners[1]), np.linalg.norm(corners[1] - corners[0])
+    across, down = (float(np.linalg.norm(corners[i] - corners[1])) for i in (2, 0))
     width = int(np.clip(round(HEIGHT * across / max(1.0, down)), 16, 480))
     target = np.array([[0, HEIGHT], [0, 0], [width, 0]], np.float32)
     matrix = cv2.getAffineTransform(corners[:3].astype(np.float32), target)
@@ -245,30 +246,43 @@ def _strip(picture: Picture, box: cv2.typing.RotatedRect) -> Picture:
     return np.asarray(cut, np.uint8)
 
 
-def _readings(spots: Sequence[_Spot]) -> list[tuple[str, float]]:
-    """What each spot says the way up that reads best, and how sure the recogniser is; one batch for all."""
-    ways: list[tuple[int, NDArray[np.uint8]]] = []
+def _readings(spots: Sequence[_Spot]) -> list[tuple[str, float, float]]:
+    """What each spot says the way up that reads best, how well it reads, and how well what is expected there.
+
+    All strips go through the recogniser in one batch.
+    """
+    ways: list[tuple[int, Picture, Picture]] = []
     for i, spot in enumerate(spots):
-        strip = _strip(spot.window.seen, spot.box)
-        turns = (0, 2) if strip.shape[1] > 1.5 * HEIGHT else (0, 1, 2, 3)
-        ways += [(i, np.ascontiguousarray(np.rot90(strip, turn))) for turn in turns]
-    best = [("", 0.0)] * len(spots)
-    for (i, _), reading in zip(ways, recogniser().read([s for _, s in ways], [""] * len(ways)), strict=True):
-        if reading.confidence * _letters(reading.text) > best[i][1] * _letters(best[i][0]):
-            best[i] = (reading.text, reading.confidence)
+        pair = [_strip(picture, spot.box) for picture in (spot.window.seen, spot.window.expected)]
+        for turn in (0, 2) if pair[0].shape[1] > 1.5 * HEIGHT else (0, 1, 2, 3):
+            seen, expected = (np.ascontiguousarray(np.rot90(strip, turn)) for strip in pair)
+            ways.append((i, seen, expected))
+    strips = [seen for _, seen, _ in ways] + [expected for _, _, expected in ways]
+    read = recogniser().read(strips, [""] * len(strips))
+    best = [("", 0.0, 0.0)] * len(spots)
+    for (i, _, _), seen_says, truth_says in zip(ways, read[: len(ways)], read[len(ways) :], strict=True):
+        sure = readable(seen_says.text, seen_says.confidence)
+        of_truth = max(best[i][2], readable(truth_says.text, truth_says.confidence))
+        kept = (seen_says.text, sure) if sure > best[i][1] or not best[i][0] else best[i][:2]
+        best[i] = (*kept, of_truth)
     return best
 
 
-def _letters(text: str) -> int:
-    return sum(character.isalnum() for character in text)
+def readable(text: str, confidence: float) -> float:
+    """How much a reading is one, 0 to 1: two letters at least, and three to be sure."""
+    letters = sum(character.isalnum() for character in text)
+    return confidence * min(1.0, letters / 3) if letters >= 2 else 0.0
 
 
-def _read(one: CheckInput, spot: _Spot, reading: tuple[str, float]) -> Line:
+def _read(one: CheckInput, spot: _Spot, reading: tuple[str, float, float]) -> Line:
+    text, sure, of_truth = reading
     corners = cv2.boxPoints(spot.box) + np.array(spot.window.corner)
     points = [(float(x), float(y)) for x, y in corners]
     on_product = spot.window.place == "on the product"
     at = one.in_candidate(points) if on_product else tuple(points)
-    return Line(at, spot.found, spot.novel, reading[0], reading[1], spot.window.place)
+    # letters that can be read now and could not before are new, whatever else is there
+    novel = max(spot.novel, sure - of_truth)
+    return Line(at, spot.found, novel, text, sure, spot.window.place)
 
 
 def _conclude(lines: Sequence[Line], settings: ExtraTextSettings) -> CheckResult:

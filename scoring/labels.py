@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from packline.reference import Picture
 from scoring import strips
-from scoring.prints import READABLE, Print
+from scoring.label_prints import READABLE, Print
 from scoring.recogniser import Reading
 from scoring.strips import KEEP, Match
 from scoring.text_score import MEASURES

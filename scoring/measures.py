@@ -307,5 +307,5 @@ MEASURES: dict[str, Measure] = {
 }
 
 
-FUNCTIONS: dict[str, Function] = {"delta_e": Function(("text", "text"), Measured.delta_e)}
+FUNCTIONS: dict[str, Function] = {"delta_e": Function(("text", "text"), Measured.delta_e, vet=hex_lab)}
 """What rules may call besides the built-in functions: methods of `Measured`."""

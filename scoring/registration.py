@@ -2,7 +2,7 @@
 
 A candidate may place the product a little beside, larger or turned against its render. Shift and scale are
 found by correlating the pictures' gradients (light hardly touches their direction), then refined to a
-homography by maximising the enhanced correlation coefficient (Evangelidis and Psarakis 2008).
+homography by the flow along edges and the outline (`scoring.planar_flow`).
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from scoring.planar_flow import refined
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
@@ -23,6 +25,9 @@ SCALES = (0.94, 0.97, 1.0, 1.03, 1.06)
 REACH = 0.22
 # agreement of gradients from which nothing needs to be found
 THERE = 0.9
+# steps of refinement, and how much agreement they may cost: the outline may know better than the inside
+STEPS = 3
+GIVE = 0.02
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,11 @@ class Registration:
 
 
 def register(
-    render: Floats, candidate: Floats, distance: Floats, box: tuple[int, int, int, int]
+    render: Floats,
+    candidate: Floats,
+    distance: Floats,
+    box: tuple[int, int, int, int],
+    base: Floats | None = None,
 ) -> Registration:
     """Find the product.
 
@@ -60,6 +69,8 @@ def register(
         Pixels to the product's outline, negative inside, float32 (H, W).
     box
         Left, top, right, bottom of the product in the render.
+    base
+        Luma of the base photo; without it the product's outline takes no part.
     """
     left, top, right, bottom = box
     height, width = render.shape
@@ -71,22 +82,25 @@ def register(
     pad = int(REACH * extent) + 4
     x0, y0 = max(0, left - pad), max(0, top - pad)
     cut = np.s_[y0 : min(height, bottom + pad), x0 : min(width, right + pad)]
-    small = [shrunk(part[cut], scale) for part in (render, candidate)]
-    inside = shrunk(distance[cut], scale) < -3
+    small = [shrunk(part[cut], scale) for part in (render, candidate, candidate if base is None else base)]
+    away = shrunk(distance[cut], scale)
+    inside = away < -3
     wanted, seen = gradients(small[0]), gradients(small[1])
-    if inside.sum() < 100 or float(np.percentile(np.abs(wanted[inside]), 95)) < 3.0:
-        return Registration(identity, None)
-    here = agreement(wanted, seen, inside)
-    if here > THERE:
-        return Registration(identity, here)
-    coarse = _shift_and_scale(wanted, seen, inside)
-    best, found = max(
-        ((_under(wanted, small[1], inside, matrix), matrix) for matrix in (np.eye(3), coarse)),
-        key=lambda pair: pair[0],
-    )
-    refined = _refined(small[0], small[1], inside, found)
-    if refined is not None and (value := _under(wanted, small[1], inside, refined)) > best:
-        best, found = value, refined
+    plain = inside.sum() < 100 or float(np.percentile(np.abs(wanted[inside]), 95)) < 3.0
+    found, best = identity, None if plain else agreement(wanted, seen, inside)
+    if best is not None and best <= THERE:
+        coarse = _shift_and_scale(wanted, seen, inside)
+        if (value := _under(wanted, small[1], inside, coarse)) > best:
+            found, best = coarse, value
+    if best is None and base is None or best is not None and best > THERE and found is identity:
+        return Registration(identity, best)
+    closer = found
+    for _ in range(STEPS):
+        closer = refined(small[0], small[1], small[2], away * scale, closer)
+    if not _runs_away(found, closer, inside.shape):
+        value = None if best is None else _under(wanted, small[1], inside, closer)
+        if best is None or value is None or value > best - GIVE:
+            found, best = closer, value
     # from the small cut-out back to the picture
     to_small = np.array([[scale, 0, -x0 * scale], [0, scale, -y0 * scale], [0, 0, 1.0]])
     matrix = np.linalg.inv(to_small) @ found @ to_small
@@ -163,29 +177,9 @@ def _shift_and_scale(
     return found
 
 
-def _refined(
-    render: Floats, candidate: Floats, inside: Bools, start: NDArray[np.float64]
-) -> NDArray[np.float64] | None:
-    """The homography from `start` on; None where it does not converge or runs away."""
-    mask = cv2.dilate(inside.astype(np.uint8), np.ones((5, 5), np.uint8)) * np.uint8(255)
-    stop = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 25, 1e-4)
-    try:
-        # OpenCV's mask lies in the candidate's frame
-        size = (candidate.shape[1], candidate.shape[0])
-        moved = cv2.warpPerspective(mask, start, size, flags=cv2.INTER_NEAREST)
-        _, warp = cv2.findTransformECC(
-            np.log(render + 8),
-            np.log(candidate + 8),
-            start.astype(np.float32),
-            cv2.MOTION_HOMOGRAPHY,
-            stop,
-            moved,
-            5,
-        )
-    except cv2.error:
-        return None
-    height, width = inside.shape
+def _runs_away(start: NDArray[np.float64], end: NDArray[np.float64], shape: tuple[int, ...]) -> bool:
+    """Whether a refinement moved a corner farther than a refinement may."""
+    height, width = shape
     corners = np.array([[0, 0, 1], [width, 0, 1], [width, height, 1], [0, height, 1]], float).T
-    moved_to, came_from = np.asarray(warp, float) @ corners, start @ corners
-    drift = np.abs(moved_to[:2] / moved_to[2] - came_from[:2] / came_from[2]).max()
-    return np.asarray(warp, np.float64) if drift < 0.2 * max(height, width) else None
+    here, there = start @ corners, end @ corners
+    return float(np.abs(here[:2] / here[2] - there[:2] / there[2]).max()) > 0.08 * max(height, width)

@@ -1,17 +1,36 @@
-"""Is the scene still the scene? Outside the product and its shadow nothing should have changed."""
+"""Is the scene still the scene? Outside the product and its shadow nothing should have changed.
+
+The base photo is laid under the candidate's style (a warm evening is allowed) and under every shadow that the
+product may honestly throw; what differs from all of that has changed: lighter than the ground, tinted, or dark
+where no shadow falls. Three places are judged each on its own: the scene at large, the rim of the product
+(halos and fringes), and the frame as a whole (shifted, turned, enlarged).
+"""
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from pydantic import Field
 
 from packline.scorecard import CheckResult, Evidence
-from scoring.check import Bools, Check, CheckInput, CheckSettings, box_evidence, ramp
-from scoring.style import SMALL, small
+from scoring.check import Bools, Check, CheckInput, CheckSettings, Floats, box_evidence
+from scoring.ground import Ground
+from scoring.looks.finding import graded
+from scoring.style import SMALL
+
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+# small pixels beside the outline that the product's own edge may fill
+_EDGE = 2.0
+# small pixels from there that are the product's rim: wider than a halo, narrower than the scene
+_RIM = 12.0
+# a change counts at most this many times the largest change that is allowed
+_MOST = 3.0
+# style beyond which the scene's light has changed rather than the picture's mood
+_STYLE = 0.68
 
 
 class SceneSettings(CheckSettings):
@@ -20,14 +39,30 @@ class SceneSettings(CheckSettings):
     Parameters
     ----------
     max_change
-        Grey levels (the largest over the channels, after the smooth light transfer) from which a place counts
-        as changed.
-    max_share
-        Share of the scene outside product and shadow that may have changed; the score is 0.5 there.
+        Grey levels (the largest over the channels, after style and shadow) from which a place counts as changed.
+    max_area
+        Share of the picture that may have changed by that much; the score is 0.5 there.
+    max_halo
+        Grey levels by which the product's rim may differ from ground and background, on average; 0.5 there.
+    max_drift
+        Share of the picture's width by which the scene may have moved; the score is 0.5 there.
     """
 
     max_change: float = Field(14.0, ge=3)
-    max_share: float = Field(0.015, gt=0, lt=1)
+    max_area: float = Field(0.0016, gt=0, lt=1)
+    max_halo: float = Field(4.0, gt=0)
+    max_drift: float = Field(0.0016, gt=0)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One question and its answer."""
+
+    name: str
+    score: float
+    value: float
+    sentence: str
+    evidence: tuple[Evidence, ...] = ()
 
 
 def judge(inputs: Sequence[CheckInput], settings: SceneSettings) -> list[CheckResult]:
@@ -39,42 +74,130 @@ def judge(inputs: Sequence[CheckInput], settings: SceneSettings) -> list[CheckRe
 
 
 def _judge(one: CheckInput, settings: SceneSettings) -> CheckResult:
-    outside = one.surroundings
-    if outside.sum() < 0.02 * outside.size:
+    if one.surroundings.mean() < 0.02:
         return CHECK.result(
             1.0, settings.threshold, "The product fills the picture; there is no scene to compare."
         )
-    candidate = small(one.candidate)
-    expected = one.style.apply(small(one.base))
-    change = np.abs(candidate - expected).max(-1)
-    # thin outlines move by less than a pixel when a picture is encoded again; a change has some body
-    change = cv2.medianBlur(change, 3)
-    changed = (change > settings.max_change) & outside
-    share = float(changed.sum() / outside.sum())
-    score = min(1.0, 0.5 * settings.max_share / max(share, 1e-9)) if share > settings.max_share else 1.0
-    if share <= settings.max_share:
-        score = 1.0 - 0.5 * share / settings.max_share
-    light = ramp(one.style.strength, 0.9, 0.45)
-    if light < settings.threshold and light < score:
-        words = "The whole scene has changed its light or colours far beyond a style."
-        return CHECK.result(light, settings.threshold, words)
-    if score >= settings.threshold:
-        return CHECK.result(
-            score, settings.threshold, "The scene around the product is as in the base photo."
-        )
-    sentence = f"{share:.1%} of the scene around the product has changed; nothing there should."
-    return CHECK.result(score, settings.threshold, sentence, _boxes(changed, one.grey.shape[0] / SMALL))
-
-
-def _boxes(changed: Bools, scale: float) -> tuple[Evidence, ...]:
-    """The three largest changed places, in the candidate's pixels."""
-    joined = cv2.morphologyEx(changed.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
-    _, _, stats, _ = cv2.connectedComponentsWithStats(joined)
-    largest = sorted(stats[1:], key=lambda row: -row[cv2.CC_STAT_AREA])[:3]
-    return tuple(
-        box_evidence("changed", *(float(v) * scale for v in (x, y, x + w, y + h)))
-        for x, y, w, h, _ in largest
+    ground = one.ground
+    change = unexplained(ground)
+    scale = one.grey.shape[1] / SMALL
+    parts = sorted(
+        [
+            _light(one),
+            _things(ground, change, settings, scale),
+            _halo(ground, change, settings, scale),
+            _drift(ground, one.surroundings, settings),
+        ],
+        key=lambda part: part.score,
+    )
+    bad = [part for part in parts if part.score < settings.threshold]
+    evidence = tuple(item for part in bad for item in part.evidence)
+    if bad:
+        evidence = (*evidence, _heat(change, settings.max_change, scale))
+    return CHECK.result(
+        parts[0].score,
+        settings.threshold,
+        " ".join(part.sentence for part in bad) or "The scene around the product is as in the base photo.",
+        evidence,
+        measures={part.name: part.value for part in parts},
     )
 
 
-CHECK = Check("scene_kept", "1", SceneSettings, {"threshold": 0.5}, judge)
+def unexplained(ground: Ground) -> Floats:
+    """Grey levels by which each place differs from the base photo under style and any honest shadow.
+
+    Returns
+    -------
+    change
+        The largest over the channels, float32 (256, 256); 0 on the product and close to its outline.
+    """
+    seen, wanted = (cv2.GaussianBlur(p, (0, 0), 0.8) for p in (ground.picture, ground.expected))
+    ratio = (seen @ _LUMA + 4) / (wanted @ _LUMA + 4)
+    # a shadow takes light away, nothing else: between the darkest one and none at all
+    share = np.clip(ratio, np.exp(-ground.possible), 1)[..., None]
+    change = np.abs(seen - share * wanted).max(-1)
+    # coloured light reaches into shadows: its tint is no new thing
+    change = change - 0.10 * (1 - share[..., 0]) * wanted.max(-1)
+    change[ground.away <= _EDGE] = 0
+    return np.asarray(np.maximum(change, 0), np.float32)
+
+
+def _light(one: CheckInput) -> _Part:
+    strength = one.style.strength
+    words = "The whole scene has changed its light or colours far beyond a style."
+    return _Part("style_strength", graded(strength, _STYLE, 4), strength, words)
+
+
+def _things(ground: Ground, change: Floats, settings: SceneSettings, scale: float) -> _Part:
+    """Things that came, went or changed their colour: how much area changed, and by how much."""
+    # thin outlines move by less than a pixel when a picture is encoded again; a change has some body
+    body = cv2.medianBlur(change, 3)
+    body[(ground.away > 0) & (ground.away <= 2 * _EDGE)] = 0
+    changed = body > settings.max_change
+    weight = np.minimum(body / settings.max_change, _MOST) * changed
+    joined = cv2.morphologyEx(changed.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(joined)
+    sums = np.bincount(labels.ravel(), weight.ravel(), minlength=count)[1:]
+    # one large thing is worse than as much of scattered specks
+    value = float(np.sqrt(np.square(sums).sum())) / (SMALL * SMALL)
+    order = np.argsort(-sums)[:3]
+    evidence = tuple(_box(stats[1 + i], scale) for i in order if sums[i] > 0.2 * sums[order[0]])
+    share = 100 * float(changed.mean())
+    words = f"{share:.1f} % of the picture, outside the product and its shadow, is not as in the base photo."
+    return _Part("changed_area", graded(value, settings.max_area, 1.5), value, words, evidence)
+
+
+def _halo(ground: Ground, change: Floats, settings: SceneSettings, scale: float) -> _Part:
+    """A glow, a fringe or a smear along the outline: close to the product there should be ground and wall."""
+    rim = (ground.away > _EDGE) & (ground.away <= _RIM)
+    words = "Around the product the scene is smeared: a halo or a fringe runs along its outline."
+    if int(rim.sum()) < 50:
+        return _Part("halo", 1.0, 0.0, words)
+    levels = np.minimum(change[rim], 60)
+    value = float(levels.mean())
+    rows, columns = np.nonzero(rim & (change > settings.max_halo))
+    evidence: tuple[Evidence, ...] = ()
+    if len(rows):
+        corners = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+        evidence = (box_evidence("halo", *(float(v) * scale for v in corners)),)
+    return _Part("halo", graded(value, settings.max_halo, 3), value, words, evidence)
+
+
+def _drift(ground: Ground, where: Bools, settings: SceneSettings) -> _Part:
+    """How far the scene has moved as a whole: a least-squares shift, turn and enlargement (Lucas and Kanade)."""
+    wanted, seen = (cv2.GaussianBlur(p @ _LUMA, (0, 0), 1.2) for p in (ground.expected, ground.picture))
+    words = "The whole scene has moved against the base photo."
+    across, down = (cv2.Sobel(wanted + seen, cv2.CV_32F, *d) / 16 for d in ((1, 0), (0, 1)))
+    rest = seen - wanted
+    # what appeared or changed its colour says nothing about a movement
+    there = where & (np.abs(rest) < 25)
+    y, x = (np.mgrid[0:SMALL, 0:SMALL].astype(np.float32) / SMALL * 2 - 1)[:, there]
+    gx, gy = across[there], down[there]
+    if len(gx) < 500 or float((gx * gx).sum()) < 200 or float((gy * gy).sum()) < 200:
+        return _Part("drift", 1.0, 0.0, words)
+    # a movement of (u, v) + s (x, y) + t (-y, x) small pixels
+    columns = np.stack([gx, gy, gx * x + gy * y, gy * x - gx * y], 1)
+    weight = 1 / (1 + np.square(rest[there] / 6))
+    weighted = columns * weight[:, None]
+    ridge = np.diag([20.0, 20.0, 20.0, 20.0]).astype(np.float32)
+    u, v, grow, turn = np.linalg.solve(weighted.T @ columns + ridge, -(weighted.T @ rest[there]))
+    value = float(np.hypot(u, v) + np.hypot(grow, turn)) / SMALL
+    sentence = f"The whole scene has moved by about {100 * value:.1f} % of the picture against the base photo."
+    return _Part("drift", graded(value, settings.max_drift, 3), value, sentence)
+
+
+def _box(row: Sequence[int], scale: float) -> Evidence:
+    x, y, w, h = (float(v) * scale for v in row[:4])
+    return box_evidence("changed", x, y, x + w, y + h)
+
+
+def _heat(change: Floats, limit: float, scale: float) -> Evidence:
+    """Where, and how strongly, as a picture."""
+    levels = np.clip(change / (3 * limit) * 255, 0, 255).astype(np.uint8)
+    done, png = cv2.imencode(".png", levels)
+    side = SMALL * scale
+    data = {"png": base64.b64encode(png.tobytes()).decode() if done else ""}
+    return Evidence("heat", "changed", ((0.0, 0.0), (side, side)), data)
+
+
+CHECK = Check("scene_kept", "2", SceneSettings, {"threshold": 0.5}, judge)

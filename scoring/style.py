@@ -27,6 +27,7 @@ _LEAST = 0.02
 # how strongly each term is drawn to "no change", as a share of the pixels: a gain that varies over the
 # picture, an offset and a curve are known from any scene, a change of saturation only from a colourful one
 _GAINS, _OFFSET, _CURVE, _ACROSS = 1e-3, 1e-3, 1e-3, 1e-3
+_PULL = np.array([*[_GAINS] * 6, _OFFSET, _CURVE, _ACROSS, _ACROSS])
 _MIDDLE = 128.0
 
 
@@ -48,12 +49,16 @@ class Style:
         How well the style explains the scene: the median absolute difference that is left, in grey levels.
     known
         False where the product fills the frame; the style is then "no change".
+    freedom
+        How each channel's coefficients could move without the scene showing it, float32 (3, 10, 10): its rows
+        times their transposes are the inverse of the fit's normal matrix over the number of pixels.
     """
 
     coefficients: Floats = field(repr=False)
     strength: float = 0.0
     noise: float = 0.0
     known: bool = True
+    freedom: Floats = field(default_factory=lambda: _nothing_known(), repr=False)
 
     def apply(self, picture: NDArray[np.uint8] | Floats) -> Floats:
         """Lay the style over a picture of any size.
@@ -94,6 +99,32 @@ class Style:
             gain = row[0] + x * (row[1] + row[3] * y + row[4] * x) + y * (row[2] + row[5] * y)
             styled[..., channel] = row[6] + one * (gain + row[7] * one) + row[8] * next_one + row[9] * last
         return np.asarray(np.clip(styled * np.float32(_MIDDLE), 0, 255), np.float32)
+
+
+    def doubts(self, colours: NDArray[np.uint8] | Floats, x: Floats, y: Floats) -> Floats:
+        """What the scene leaves open about the style of colours that lie anywhere in the frame.
+
+        A scene of pale greys hardly says what the style does to a dark red.
+
+        Parameters
+        ----------
+        colours
+            sRGB values 0 to 255 before the style, (N, 3).
+        x, y
+            As in `at`, (N,).
+
+        Returns
+        -------
+        doubts
+            float32 (N, 3, 10): the change of each channel, in grey levels, along each of ten ways in which its
+            style could be otherwise; ways of equal likelihood, of a size that the fit's noise decides.
+        """
+        level = np.asarray(colours, np.float32) / np.float32(_MIDDLE)
+        out = np.empty((*level.shape, 10), np.float32)
+        for channel in range(3):
+            columns = _columns(*(level[:, (channel + k) % 3] for k in range(3)), x, y)
+            out[:, channel] = columns @ self.freedom[channel] * np.float32(_MIDDLE)
+        return out
 
 
 def no_style() -> Style:
@@ -142,30 +173,36 @@ def fit_style(base: Floats, candidate: Floats, where: Bools) -> Style:
     x, y = (np.broadcast_to(axis, (height, width)).ravel()[picked] for axis in _frame(height, width))
     levels = base.reshape(-1, 3)[picked] / np.float32(_MIDDLE)
     wanted = candidate.reshape(-1, 3)[picked] / np.float32(_MIDDLE)
-    ridge = len(picked) * np.diag([*[_GAINS] * 6, _OFFSET, _CURVE, _ACROSS, _ACROSS]).astype(np.float32)
+    ridge = len(picked) * np.diag(_PULL).astype(np.float32)
     same = np.zeros(10, np.float32)
     same[0] = 1
     rows, residuals = np.empty((3, 10), np.float32), np.empty_like(wanted)
+    freedom = np.empty((3, 10, 10), np.float32)
     for channel in range(3):
         one, next_one, last = (levels[:, (channel + k) % 3] for k in range(3))
-        columns = np.stack(
-            [
-                *(one, x * one, y * one, x * y * one, x * x * one, y * y * one),
-                *(np.ones_like(one), one * one, next_one, last),
-            ],
-            1,
-        )
+        columns = _columns(one, next_one, last, x, y)
         # start from no change at all, so that a large new thing is an outlier from the first step
         weights = _tukey(wanted[:, channel] - one)
         for _ in range(4):
             weighted = columns * weights[:, None]
-            rows[channel] = np.linalg.solve(
-                weighted.T @ columns + ridge, weighted.T @ wanted[:, channel] + ridge @ same
-            )
+            normal = weighted.T @ columns + ridge
+            rows[channel] = np.linalg.solve(normal, weighted.T @ wanted[:, channel] + ridge @ same)
             residuals[:, channel] = wanted[:, channel] - columns @ rows[channel]
             weights = _tukey(residuals[:, channel])
+        freedom[channel] = np.linalg.inv(np.linalg.cholesky(normal.astype(np.float64) / len(picked))).T
     noise = float(np.median(np.abs(residuals))) * _MIDDLE
-    return Style(rows, _strength(rows), noise)
+    return Style(rows, _strength(rows), noise, freedom=freedom)
+
+
+def _columns(one: Floats, next_one: Floats, last: Floats, x: Floats, y: Floats) -> Floats:
+    """What `Style.coefficients` are multiplied by, float32 (N, 10), from a channel and the other two."""
+    gains = (one, x * one, y * one, x * y * one, x * x * one, y * y * one)
+    return np.stack([*gains, np.ones_like(one), one * one, next_one, last], 1).astype(np.float32)
+
+
+def _nothing_known() -> Floats:
+    """The freedom of a style that only the pull to no change holds."""
+    return np.repeat(np.diag(1 / np.sqrt(_PULL))[None], 3, 0).astype(np.float32)
 
 
 def _strength(rows: Floats) -> float:

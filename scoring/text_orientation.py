@@ -18,7 +18,7 @@ from packline.scorecard import CheckResult, Verdict
 from scoring import strips
 from scoring.check import Check, CheckInput, CheckSettings
 from scoring.labels import Seen, measures_of
-from scoring.prints import AROUND, HIDDEN, Print, crops, prints, read_all
+from scoring.label_prints import AROUND, HIDDEN, Print, crops, prints, read_all
 from scoring.recogniser import Reading
 from scoring.strips import KEEP, TURN_90, TURN_180, TURN_270, Match
 from scoring.text_score import score_of, table

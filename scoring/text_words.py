@@ -10,7 +10,7 @@ import numpy as np
 from packline.scorecard import Evidence
 from packline.truth import direction_words
 from scoring.labels import Seen
-from scoring.prints import READABLE, Print
+from scoring.label_prints import READABLE, Print
 from scoring.strips import KEEP, TURN_90, TURN_180, TURN_270, TURNED
 
 # of the render's own contrast, under which nothing is there

@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from packline.candidate import Candidate, Recipe
-from packline.funnel import Outcome, candidate_seed, decide
+from packline.funnel import NEEDS_CLOSE_UP, NEEDS_PERSON, Outcome, candidate_seed, decide
 from packline.records import CandidateRecord
 from packline.scorecard import CheckResult, Scorecard, Verdict
 from packline.settings import CandidateSettings
 
 ONE = CandidateSettings(wave=2, waves=2, enough=1)
 TWO = CandidateSettings(wave=2, waves=2, enough=2)
+
+
+def doubtful(number: int, *needs: str, others: float = 0.9, enlarge: float = 0.0) -> CandidateRecord:
+    """A candidate against which nothing speaks, but that as many checks cannot judge as there are needs."""
+    fine = record(number, others)
+    assert fine.scorecard is not None
+    measures = {"enlarge": enlarge} if enlarge else {}
+    unknown = tuple(
+        CheckResult(
+            f"text_{i}",
+            "1",
+            Verdict.UNVERIFIABLE,
+            0.5,
+            0.5,
+            "'SIDE' is 9 px high",
+            measures=measures,
+            needs=one,
+        )
+        for i, one in enumerate(needs)
+    )
+    return replace(fine, scorecard=Scorecard((*fine.scorecard.results, *unknown)))
 
 
 def record(number: int, *scores: float, check: str = "artifacts") -> CandidateRecord:
@@ -58,6 +80,50 @@ def test_a_shot_without_a_passing_candidate_is_flagged_by_what_stands_against_it
         "None of 2 candidates passed. The best one: scored 0.4. "
         "Failed checks: artifacts 1, text orientation 1."
     )
+
+
+def test_what_no_further_try_can_settle_is_flagged_at_once_for_a_person() -> None:
+    decision = decide([record(0, 0.2), doubtful(1, "person")], ONE, last=False)
+    assert (decision.outcome, decision.reason, decision.candidate) == (Outcome.FLAG, NEEDS_PERSON, "c1")
+    assert decision.sentence == (
+        "Nothing was found wrong with the best of 2 candidates, but not everything could be judged. "
+        "'SIDE' is 9 px high. Please look at it: nothing speaks against candidate 2."
+    )
+
+
+def test_a_close_up_is_asked_for_with_the_size_that_it_takes() -> None:
+    decision = decide([doubtful(0, "close-up", enlarge=1.555)], ONE, last=False)
+    assert (decision.outcome, decision.reason) == (Outcome.FLAG, NEEDS_CLOSE_UP)
+    assert decision.sentence == (
+        "Nothing was found wrong with the candidate, but not everything could be judged. 'SIDE' is 9 px high. "
+        "Give this product a closer shot: text 0 can be judged where it stands 1.6 times as large."
+    )
+    unknown = decide([doubtful(0, "close-up")], ONE, last=False)
+    assert unknown.sentence.endswith("Give this product a closer shot, so that text 0 can be judged.")
+
+
+def test_a_close_up_does_not_replace_the_person_that_another_check_asks_for() -> None:
+    decision = decide([doubtful(0, "close-up", "person")], ONE, last=False)
+    assert decision.reason == NEEDS_PERSON
+    assert "closer shot" in decision.sentence and "Please look at it" in decision.sentence
+
+
+def test_the_best_of_those_that_cannot_be_told_is_shown_first() -> None:
+    tries = [doubtful(0, "person", others=0.6), doubtful(1, "person", others=0.8), record(2, 0.49)]
+    assert decide(tries, ONE, last=False).candidate == "c1"
+
+
+def test_a_candidate_that_passes_needs_nobody() -> None:
+    decision = decide([doubtful(0, "person"), record(1, 0.6)], ONE, last=False)
+    assert (decision.outcome, decision.candidate) == (Outcome.SELECT, "c1")
+    assert decide([doubtful(0, "person"), record(1, 0.6)], TWO, last=False).outcome == Outcome.NEXT_WAVE
+
+
+def test_what_failed_as_well_gets_its_further_tries() -> None:
+    both = doubtful(0, "person", others=0.3)
+    assert decide([both], ONE, last=False).outcome == Outcome.NEXT_WAVE
+    flag = decide([both], ONE, last=True)
+    assert (flag.outcome, flag.reason) == (Outcome.FLAG, "artifacts")
 
 
 @pytest.mark.parametrize("records", [[], [record(0)]])

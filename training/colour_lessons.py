@@ -29,7 +29,7 @@ from packline.camera import Camera
 from packline.colour import ciede2000, from_lab, to_lab, to_linear, to_srgb
 from packline.errors import PacklineError
 from scoring.colour_regions import Patches, Truth, facing, observed, patches_of, truth_of
-from scoring.style import fit_style, small, surroundings
+from scoring.style import Style, fit_style, small, surroundings
 
 Picture = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -47,8 +47,8 @@ class Lesson:
     ----------
     difference, spread, open_share
         As `scoring.colour_regions.observed` says.
-    strength, noise
-        Of the picture's style.
+    style
+        Of the whole picture.
     shifted
         Which regions were shifted, bool (R,); none in a good one.
     delta_e
@@ -60,8 +60,7 @@ class Lesson:
     difference: Floats
     spread: Floats
     open_share: Floats
-    strength: float
-    noise: float
+    style: Style
     shifted: NDArray[np.bool_]
     delta_e: float
     meta: dict[str, Any]
@@ -188,8 +187,7 @@ def _take(
                 lessons.append(
                     Lesson(
                         *measured,
-                        found.strength,
-                        found.noise,
+                        found,
                         np.zeros(len(patches.regions), bool) if good else shift.shifted,
                         0.0 if good else shift.delta_e,
                         words | {"style": style} | ({} if good else {"way": shift.way, "kind": shift.kind}),

@@ -76,7 +76,14 @@ def draw(folder: Path, first: int, last: int) -> None:
         print(f"{file.name}: {time.process_time() - start:.0f} s CPU", flush=True)
 
 
-def train(folder: Path, out: Path, seconds: float, start_from: Path | None = None, rate: float = 2e-3) -> None:
+def train(
+    folder: Path,
+    out: Path,
+    seconds: float,
+    start_from: Path | None = None,
+    rate: float = 2e-3,
+    wall: float = 1e9,
+) -> None:
     """Train for `seconds` of CPU time on all shards that there are; new ones join as they come.
 
     Parameters
@@ -85,9 +92,13 @@ def train(folder: Path, out: Path, seconds: float, start_from: Path | None = Non
         The .safetensors file; ``training.json`` is written beside it.
     start_from
         Weights to go on from.
+    rate
+        Of learning at its highest.
+    wall
+        Seconds on the clock after which it ends in any case.
     """
     import torch
-    from safetensors.torch import load_file, save_file
+    from safetensors.torch import load_file
     from torch.nn import functional
 
     torch.manual_seed(0)
@@ -98,11 +109,11 @@ def train(folder: Path, out: Path, seconds: float, start_from: Path | None = Non
         net.load_state_dict({name: value.float() for name, value in load_file(start_from).items()})
     optimiser = torch.optim.AdamW(net.parameters(), rate, weight_decay=0.02)
     shards: dict[str, dict[str, NDArray[Any]]] = {}
-    begun, step, shown, losses = time.process_time(), 0, 0, []
+    begun, clock, step, shown, losses = time.process_time(), time.monotonic(), 0, 0, []
     batch = {False: 96, True: 72}
     loaded = -1e9
     average: dict[str, Any] | None = None
-    while (spent := time.process_time() - begun) < seconds:
+    while (spent := max(time.process_time() - begun, (time.monotonic() - clock) / wall * seconds)) < seconds:
         if spent - loaded > 30:
             loaded = spent
             for file in sorted(folder.glob("[wt]*-[0-9][0-9][0-9][0-9].npz")):
@@ -151,12 +162,11 @@ def train(folder: Path, out: Path, seconds: float, start_from: Path | None = Non
         if step % 100 == 0:
             a, b = np.mean(losses[-100:], axis=0)
             print(f"{step} {spent:.0f} s: places {a:.3f} whole {b:.3f}, {len(shards)} shards", flush=True)
+            if step % 500 == 0:
+                _keep(average, out.with_suffix(".latest.safetensors"))
     if average is None:
         raise SystemExit(f"There are no lessons in {folder}; draw them first with the command lessons.")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_suffix(".part")
-    save_file({key: value.half().contiguous() for key, value in average.items()}, part)
-    part.rename(out)
+    _keep(average, out)
     record = {
         "what": "verifier of prints: two strips alike or not, place by place",
         "code": "training/verifier.py, training/verifier_pairs.py, training/verifier_prints.py",
@@ -168,7 +178,18 @@ def train(folder: Path, out: Path, seconds: float, start_from: Path | None = Non
         "typefaces": "DejaVu, Liberation, FreeFont, URW base 35, TeX Gyre, Open Sans, Roboto, Jura, Fira Code, "
         "Hack, Cabin; some kept out to measure with",
     }
-    (out.parent / "training.json").write_text(json.dumps(record, indent=1) + "\n")
+    out.with_name("training.json").write_text(json.dumps(record, indent=1) + "\n")
+
+
+def _keep(weights: dict[str, Any], out: Path) -> None:
+    """Write weights in half precision; whole or not at all."""
+    from safetensors.torch import save_file
+
+    out.parent.mkdir(parents=True, exist_ok=True)
+    part = out.with_suffix(".part")
+    save_file({key: value.half().contiguous() for key, value in weights.items()}, part)
+    part.chmod(0o644)
+    part.rename(out)
 
 
 def _varied(x: Any, y: Any, inside: Any, tall: bool, random: np.random.Generator) -> tuple[Any, Any, Any]:
@@ -176,7 +197,7 @@ def _varied(x: Any, y: Any, inside: Any, tall: bool, random: np.random.Generator
     import torch
 
     if random.random() < 0.5:
-        x, y, inside = x.flip(2), y.flip(2), inside
+        x, y, inside = x.flip(2), y.flip(2), inside.flip(2)
     if random.random() < 0.5:
         # by whole places, so that the map's places stay whole
         x, y, inside = x.flip(3), y.flip(3), inside.flip(3)
@@ -228,6 +249,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--last", type=int, default=36)
     parser.add_argument("--seconds", type=float, default=900.0)
+    parser.add_argument("--wall", type=float, default=1e9)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--start-from", type=Path)
     parser.add_argument("--weights", type=Path, default=WEIGHTS)
@@ -236,7 +258,7 @@ def main() -> None:
     if asked.what == "lessons":
         draw(asked.folder, asked.first, asked.last)
     elif asked.what == "train":
-        train(asked.folder, asked.weights, asked.seconds, asked.start_from, asked.rate)
+        train(asked.folder, asked.weights, asked.seconds, asked.start_from, asked.rate, asked.wall)
     else:
         report(asked.weights, asked.count)
 

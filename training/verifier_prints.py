@@ -141,7 +141,8 @@ def _fitted(coverage: Floats, shape: tuple[int, ...]) -> Floats:
     return np.asarray(cv2.resize(cut, shape[1::-1], interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _spelt_wrong(text: str, how: str, random: Random, short: bool) -> str:
+def misspelt(text: str, how: str, random: Random, short: bool = False) -> str:
+    """The string with a mistake: `how` is one of `SPELLING`."""
     at = [i for i, c in enumerate(text) if c.isalnum()]
     if not at:
         return words(random, short)
@@ -270,7 +271,7 @@ def text_print(random: Random, kind: str, held_out: bool = False, short: bool = 
     text = words(random, short)
     right = line(text, text, face, tracking)
     if kind in SPELLING:
-        other = _spelt_wrong(text, kind, random, short)
+        other = misspelt(text, kind, random, short)
         wrong = line(other, text, face, tracking)
         same = wrong.shape == right.shape and kind in ("letter replaced", "letters exchanged")
         (cut,) = _trimmed([right])

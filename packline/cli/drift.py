@@ -20,7 +20,9 @@ def show_drift(order: Order) -> bool:
         raise FixSettings(f"Catalogue {name} was never run; call packline run {order.catalog} first.")
     watches = watch(ledger.judgements(name, WINDOW))
     columns = ("rate", "candidates", "usual", "now", "fall", "rise", "limit", "says")
-    out.print(table(f"Pass rates of {name}", columns, [_row(one) for one in watches], right=(1, 2, 3, 4, 5, 6)))
+    out.print(
+        table(f"Pass rates of {name}", columns, [_row(one) for one in watches], right=(1, 2, 3, 4, 5, 6))
+    )
     sentence = drift_sentence(watches)
     if sentence:
         out.print(sentence, style="yellow", highlight=False, markup=False)

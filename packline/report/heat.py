@@ -12,6 +12,8 @@ from markupsafe import Markup
 # signal red, sRGB; opaque enough to see, not so much that what is wrong disappears under it
 _RED = (255, 40, 20)
 _MOST = 0.72
+# where more is wrong than right ends here
+_EDGE_COLOUR = (255, 244, 120)
 # longest side in pixels: a map is smooth, and a report holds hundreds
 _EDGE = 160
 
@@ -36,12 +38,16 @@ def heat_uri(data: object) -> Markup:
     grey = cv2.imdecode(raw, cv2.IMREAD_GRAYSCALE) if raw.size else None
     if grey is None:
         return Markup("")
-    scale = min(1.0, _EDGE / max(grey.shape))
-    if scale < 1:
-        grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    scale = _EDGE / max(grey.shape)
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    size = [max(1, round(side * scale)) for side in grey.shape[::-1]]
+    grey = cv2.resize(grey, size, interpolation=how)
     overlay = np.empty((*grey.shape, 4), np.uint8)
     overlay[..., :3] = _RED[::-1]
     # the square root lifts weak signs into sight
     overlay[..., 3] = np.round(255 * _MOST * np.sqrt(grey / 255)).astype(np.uint8)
+    # an edge, since red does not show on a red product
+    edges, _ = cv2.findContours((grey > 127).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(overlay, edges, -1, (*_EDGE_COLOUR[::-1], 255), 1)
     _, png = cv2.imencode(".png", overlay, [cv2.IMWRITE_PNG_COMPRESSION, 9])
     return Markup("data:image/png;base64," + base64.b64encode(png.tobytes()).decode())

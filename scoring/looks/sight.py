@@ -10,7 +10,7 @@ import numpy as np
 
 from packline.scorecard import Evidence
 from scoring.check import Bools, CheckInput, Floats, box_evidence
-from scoring.style import SMALL, small
+from scoring.style import SMALL
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 # pixels from the product's outline from which the scene is looked at
@@ -26,20 +26,20 @@ class Sight:
 
     one: CheckInput = field(repr=False)
 
-    @cached_property
+    @property
     def small(self) -> Floats:
         """The candidate, float32 (256, 256, 3)."""
-        return small(self.one.candidate)
+        return self.one.ground.picture
 
-    @cached_property
+    @property
     def small_expected(self) -> Floats:
         """The base photo under the candidate's style, float32 (256, 256, 3)."""
-        return self.one.style.apply(self.base)
+        return self.one.ground.expected
 
-    @cached_property
+    @property
     def base(self) -> Floats:
         """The base photo, float32 (256, 256, 3)."""
-        return small(self.one.base)
+        return self.one.ground.base
 
     @cached_property
     def expected(self) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,6 +107,21 @@ def write(file: Path, picture: Picture) -> Path:
     return file
 
 
+def melted() -> tuple[Evidence, ...]:
+    """A heat map with one hot corner over the carton, and the colours of two parts."""
+    rows, columns = np.mgrid[0:48, 0:32]
+    heat = np.clip(255 * np.exp(-((rows - 40) ** 2 + (columns - 6) ** 2) / 90), 0, 255).astype(np.uint8)
+    png = base64.b64encode(cv2.imencode(".png", heat)[1].tobytes()).decode()
+    box = ((350.0, 280.0), (730.0, 780.0))
+    dark = {"part": "carton", "expected": [190, 60, 60], "seen": [150, 44, 48], "delta_e": 11.26}
+    right = {"part": "panel", "expected": (245, 245, 245), "seen": (243, 243, 240), "delta_e": 1.1}
+    return (
+        Evidence("heat", "melted corner", box, {"png": png}),
+        Evidence("colour", "carton too dark", (), dark),
+        Evidence("colour", "panel", (), right),
+    )
+
+
 def result(check: str, verdict: Verdict, score: float, sentence: str, *evidence: Evidence) -> CheckResult:
     return CheckResult(check, "1", verdict, score, 0.6, sentence, evidence, 41.5)
 
@@ -137,7 +153,9 @@ def scorecard(text: str, quad: tuple[Any, ...], angle: float, fault: str) -> Sco
         )
     return Scorecard((
         result("artifacts", Verdict.FAIL, 0.31, "A blob that belongs to nothing.", blob)
-        if fault == "blob" else result("artifacts", good, 0.88, "No blob, ghost or grid stands out."),
+        if fault == "blob" else
+        result("shape", Verdict.FAIL, 0.22, "A corner is melted; the carton is too dark.", *melted())
+        if fault == "melted" else result("artifacts", good, 0.88, "No blob, ghost or grid stands out."),
         result("scene_kept", good, 0.97, "The photo around the product is unchanged.") if fault != "doubt"
         else result("scene_kept", Verdict.UNVERIFIABLE, 0.4, "The picture is too soft to tell.", outline),
         reading,

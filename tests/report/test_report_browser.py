@@ -195,6 +195,28 @@ def test_a_candidates_raw_edit_opens_as_a_view_of_that_candidate(visit: Visit) -
     assert page.locator("#bench img").get_attribute("src") == own
 
 
+def test_a_heat_map_and_swatches_show_what_is_wrong(browser: Browser, tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    shot = desk.shot("TEA", faults=("melted",), state=ShotState.FLAGGED, reason="shape")
+    page = browser.new_page(viewport={"width": 1400, "height": 900})
+    page.goto(write_report(run_record(), [shot], desk.scenes, tmp_path / "report.html").as_uri())
+    heat = page.locator("#shot-1 .candidate > .frame .mark.heat image")
+    assert heat.is_visible()
+    picture, box = page.locator("#shot-1-c1").bounding_box(), heat.bounding_box()
+    assert picture and box
+    # the evidence's box, 350 to 730 of 1024 pixels across
+    assert (box["x"] - picture["x"]) / picture["width"] == pytest.approx(350 / 1024, abs=0.01)
+    assert box["width"] / picture["width"] == pytest.approx(380 / 1024, abs=0.01)
+    pairs = page.locator("#shot-1 .check", has_text="Shape").locator(".pair")
+    assert [pair.inner_text().split()[0] for pair in pairs.all()] == ["carton", "panel"]
+    assert "ΔE 11.3" in pairs.first.inner_text()
+    fills = [rect.evaluate("r => getComputedStyle(r).fill") for rect in pairs.first.locator("rect").all()]
+    assert fills == ["rgb(190, 60, 60)", "rgb(150, 44, 48)"]
+    page.get_by_label("Marks").select_option("none")
+    assert not heat.is_visible()
+    page.close()
+
+
 def test_without_javascript_it_is_a_plain_long_page(browser: Browser, report: Path) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()

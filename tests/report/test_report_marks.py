@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import math
 import re
 
+import cv2
+import numpy as np
 import pytest
 
+from packline.report.heat import heat_uri
 from packline.report.marks import evidence_marks, truth_marks
+from packline.report.swatches import swatches
 from packline.scorecard import CheckResult, Evidence, Verdict
 from packline.truth import TextTruth
 
@@ -93,3 +98,45 @@ def test_a_caption_stands_inside_the_picture(x: float, y: float) -> None:
     assert 30 <= mark.y <= 1000
     assert 0 <= mark.x <= 1000
     assert mark.anchor == {0.0: "start", 480.0: "middle", 960.0: "end"}[x]
+
+
+def png(values: list[list[int]]) -> str:
+    return base64.b64encode(cv2.imencode(".png", np.array(values, np.uint8))[1].tobytes()).decode()
+
+
+def test_a_heat_map_is_red_where_it_is_wrong_and_clear_where_all_is_well() -> None:
+    uri = heat_uri(png([[0] * 4, [0] * 4, [64] * 4, [255] * 4]))
+    raw = np.frombuffer(base64.b64decode(uri.removeprefix("data:image/png;base64,")), np.uint8)
+    overlay = cv2.imdecode(raw, cv2.IMREAD_UNCHANGED)
+    assert overlay.shape == (160, 160, 4)
+    clear, weak, hot = overlay[10, 80], overlay[100, 80], overlay[150, 80]
+    assert clear[3] == 0 < weak[3] < hot[3] < 255
+    assert hot[2] == 255 and hot[0] < 60
+    # an opaque edge parts what is wrong from the rest
+    assert (overlay[:, 80, 3] == 255).any()
+
+
+@pytest.mark.parametrize("data", [None, "", "not base64!", "aGVsbG8=", 3, png([[1]])[:-8]])
+def test_a_heat_map_that_cannot_be_read_leaves_its_frame(data: object) -> None:
+    evidence = Evidence("heat", "melted", ((10.0, 20.0), (30.0, 60.0)), {"png": data})
+    card = CheckResult("shape", "1", Verdict.FAIL, 0.2, 0.6, "", (evidence,))
+    (mark,) = evidence_marks([card], (100, 100))
+    assert mark.heat == ""
+    assert points(mark.outline) == [(100, 200), (300, 200), (300, 600), (100, 600)]
+
+
+def test_a_heat_map_lies_over_its_box_in_the_marks_space() -> None:
+    evidence = Evidence("heat", "melted", ((30.0, 60.0), (10.0, 20.0)), {"png": png([[9]])})
+    card = CheckResult("shape", "1", Verdict.FAIL, 0.2, 0.6, "", (evidence,))
+    (mark,) = evidence_marks([card], (100, 100))
+    assert mark.box == (100.0, 200.0, 200.0, 400.0) and mark.heat and mark.tone == "fail"
+
+
+def test_colours_become_pairs_of_swatches_and_nothing_else() -> None:
+    good = {"part": "sole", "expected": [1, 2, 300], "seen": (4.4, 5, -6), "delta_e": 7.25}
+    (pair,) = swatches([Evidence("colour", "", (), good)])
+    assert (pair.part, pair.expected, pair.seen) == ("sole", "rgb(1, 2, 255)", "rgb(4, 5, 0)")
+    assert pair.difference == "ΔE 7.2"
+    for wrong in ("red;background:url(x)", [1, 2], ["a", 2, 3], [math.nan, 1, 2], None):
+        assert swatches([Evidence("colour", "", (), {**good, "seen": wrong})]) == []
+    assert swatches([Evidence("text", "", (), good)]) == []

@@ -94,22 +94,24 @@ def test_what_says_nothing_about_a_candidate_is_raised(one: CheckInput, error: E
 
 def test_unverifiable_holds_a_candidate_back_unless_the_settings_let_it_pass(one: CheckInput) -> None:
     doubtful = always(0.5, Verdict.UNVERIFIABLE)
-    assert not score([one], settings(doubtful))[0].passed
+    for needs in ("person", "close-up"):
+        (held,) = score([one], settings(doubtful, unverifiable=needs))
+        assert not held.passed and held.undecided == held.results
+        assert held.results[0].needs == needs
     (card,) = score([one], settings(doubtful, unverifiable="pass"))
     assert card.passed
-    assert card.results[0].sentence == "Said so. The settings let that pass."
+    assert (card.results[0].sentence, card.results[0].needs) == ("Said so. The settings let that pass.", "")
 
 
 def test_a_picture_that_no_check_can_look_at_fails_with_a_sentence(one: CheckInput) -> None:
     small = CheckInput(one.candidate[:100, :100], one.base, one.scene)
     (card,) = score([small], read_settings({"alignment": {"threshold": 0.5, "enabled": False}}))
     verdicts = {result.check: result.verdict for result in card.results}
-    assert verdicts == {
-        "artifacts": Verdict.FAIL,
-        "scene_kept": Verdict.ERROR,
-        "text_orientation": Verdict.ERROR,
-    }
-    assert all("100 x 100 px" in result.sentence for result in card.results)
+    assert verdicts.pop("artifacts") == Verdict.FAIL
+    assert verdicts.pop("house_rules") == Verdict.NOT_APPLICABLE
+    assert set(verdicts.values()) <= {Verdict.ERROR, Verdict.FAIL}
+    assert all("100 x 100 px" in result.sentence for result in card.results if result.check in verdicts)
+    assert not card.passed
 
 
 @pytest.mark.parametrize(
@@ -119,13 +121,22 @@ def test_a_picture_that_no_check_can_look_at_fails_with_a_sentence(one: CheckInp
             {"beauty": {"threshold": 0.5}},
             "[checks.beauty] names no check; the checks are artifacts, scene_kept",
         ),
-        ({"artifacts": {}}, "[checks.artifacts] lacks threshold; add it, such as threshold = 0.5."),
         (
             {"artifacts": {"threshold": 0.5, "treshold": 1}},
             "has an unknown key treshold; its keys are threshold",
         ),
         ({"artifacts": {"threshold": 1.5}}, "[checks.artifacts] threshold = 1.5: input should be less than"),
         ({"artifacts": 0.5}, "checks.artifacts should be a table"),
+        ({"house_rules": {"threshold": 0.5, "rule": 1}}, "its keys are threshold, enabled, unverifiable."),
+        (
+            {"artifacts": {"unverifiable": "flag"}},
+            "unverifiable = 'flag': input should be 'person', 'close-up'",
+        ),
+        ({"thresholds": {"artifacts": 0.5}}, "checks.thresholds should be a file"),
+        (
+            {"thresholds": "/nowhere.json"},
+            "Thresholds /nowhere.json are missing; write it with packline calib",
+        ),
         (
             {name: {"threshold": 0.5, "enabled": False} for name in registry.checks()},
             "every check is disabled",
@@ -140,6 +151,7 @@ def test_a_wrong_setting_gets_a_sentence(tables: dict[str, Any], sentence: str) 
 
 def test_every_check_is_on_by_default_and_off_only_on_purpose() -> None:
     assert [one.name for one, _ in default_settings().checks] == list(registry.checks())
+    assert list(registry.checks())[-1] == "house_rules"
     fewer = read_settings({"alignment": {"threshold": 0.5, "enabled": False}})
     assert "alignment" not in [one.name for one, _ in fewer.checks]
 
@@ -177,9 +189,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 
 @pytest.mark.usefixtures("installed")
 def test_a_check_of_an_installed_package_is_found_and_run(one: CheckInput) -> None:
-    off = {
-        name: {"threshold": 0.5, "enabled": False} for name in ("alignment", "text_orientation", "scene_kept")
-    }
+    off = {name: {"enabled": False} for name in registry.checks() if name not in ("artifacts", "brightness")}
     (card,) = score([one], read_settings(off))
     assert [result.check for result in card.results] == ["artifacts", "brightness"]
     assert card.results[1].version == "7" and card.passed

@@ -22,7 +22,7 @@ _APART = 8.0
 #: Of the wanted difference, how much must be left in the picture under the scene's light.
 _LEAST_SEEN = 0.55
 #: What must be left for a plain one, CIEDE2000 in the picture.
-_PLAIN_SEEN = 4.0
+_PLAIN_SEEN = 3.0
 
 
 def one_part(sitting: Sitting, strength: str) -> Altered | None:

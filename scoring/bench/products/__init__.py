@@ -12,7 +12,7 @@ from pathlib import Path
 
 from packline.stage.load import load_model
 from packline.stage.model import ProductModel
-from scoring.bench.products import bottles
+from scoring.bench.products import bottles, homeware, outdoors, packs
 from scoring.bench.products.built import Built
 from scoring.bench.products.spec import SPLITS, BenchSpec, colour_word, random_spec
 from scoring.bench.products.surfaces import as_scene
@@ -21,9 +21,34 @@ _BUILDERS: dict[str, Callable[[BenchSpec], Built]] = {
     "detergent jug": bottles.jug,
     "perfume flacon": bottles.flacon,
     "wine bottle": bottles.wine,
+    "spray bottle": bottles.spray,
+    "yoghurt cup": bottles.cup,
+    "paint bucket": bottles.bucket,
+    "vacuum flask": bottles.flask,
+    "cereal box": packs.cereal,
+    "tea box": packs.tea,
+    "soap bar": packs.soap,
+    "book": packs.book,
+    "gift bag": packs.bag,
+    "record": packs.sleeve,
+    "table lamp": homeware.lamp,
+    "clock": homeware.clock,
+    "kettle": homeware.kettle,
+    "blender": homeware.blender,
+    "speaker": homeware.speaker,
+    "chair": homeware.chair,
+    "backpack": outdoors.backpack,
+    "baseball cap": outdoors.cap,
+    "headphones": outdoors.headphones,
+    "toy car": outdoors.car,
+    "skateboard": outdoors.skateboard,
+    "game pad": outdoors.pad,
 }
 #: Kinds that only one split has, so that a threshold is never set on all that it will meet.
-_ONLY = {"calibration": (), "test": ()}
+_ONLY = {
+    "calibration": ("tea box", "blender", "skateboard"),
+    "test": ("book", "kettle", "headphones", "toy car"),
+}
 KINDS: dict[str, tuple[str, ...]] = {
     split: tuple(kind for kind in _BUILDERS if all(kind not in _ONLY[other] for other in SPLITS if other != split))
     for split in SPLITS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from scoring.bench.products.built import Built, sticker, thin_plate
+from scoring.bench.products.built import Built, printed, sticker, thin_plate
 from scoring.bench.products.prints import Canvas, decorate
 from scoring.bench.products.spec import BenchSpec, mixed
 from scoring.bench.products.surfaces import (
@@ -15,6 +15,7 @@ from scoring.bench.products.surfaces import (
     curve,
     fillet,
     girth,
+    joined,
     lathe,
     moved,
     tube,
@@ -109,3 +110,101 @@ def wine(spec: BenchSpec) -> Built:
         Piece("capsule", lathe(foil, 48), Finish(spec.trim, roughness=0.45)),
         sticker("label", patch, canvas, spec),
     ], canvas.labels
+
+
+def spray(spec: BenchSpec) -> Built:
+    """A spray bottle: an oval belly with a waist, a trigger head with its nozzle to the left."""
+    half, tall = spec.between(0, 0.045, 0.055), spec.between(1, 0.17, 0.2)
+    squash, power = (1.0, 0.62), spec.between(2, 2.0, 3.2)
+    profile = fillet(
+        [(0, 0, 0), (half * 0.94, 0, 0.008), (half, 0.06 * tall, 0.02), (half * 0.98, 0.62 * tall, 0.05),
+         (half * 0.5, 0.86 * tall, 0.05), (0.016, 0.98 * tall, 0.01), (0.016, 1.05 * tall, 0)], 7,
+    )  # fmt: skip
+    powers = np.where(profile[:, 1] < 0.86 * tall, power, 2.0)
+    arc = 0.19
+    patch = lathe(band(profile, 0.08 * tall, 0.6 * tall), 40, squash, power, (-arc, arc))
+    canvas = Canvas((2 * arc * girth(half, squash, power), 0.52 * tall), spec.texture, spec.paper, "label")
+    decorate(canvas, spec, (0.1, 0.05, 0.9, 0.95))
+    head = 1.06 * tall
+    nozzle = moved(lathe(fillet([(0, 0, 0), (0.009, 0, 0.001), (0.007, 0.016, 0.001), (0, 0.016, 0)]), 24),
+                   (-0.052, head + 0.026, 0), (0, 0, 90))  # fmt: skip
+    lever = curve([(-0.028, head + 0.014, 0), (-0.036, head - 0.006, 0), (-0.034, head - 0.03, 0),
+                   (-0.042, head - 0.044, 0)], 20)  # fmt: skip
+    hood = moved(block((0.085, 0.026, 0.024), 0.009), (-0.008, head + 0.013, 0))
+    ring = moved(lathe(fillet([(0.021, 0, 0), (0.021, 0.02, 0.002), (0.012, 0.022, 0.002), (0.012, 0.05, 0)]), 40),
+                 (0, 0.94 * tall, 0))  # fmt: skip
+    plastic = Finish(spec.trim, roughness=0.5)
+    return [
+        Piece("bottle", lathe(profile, 64, squash, powers), Finish(spec.body, roughness=spec.roughness)),
+        Piece("trigger head", joined([hood, ring]), plastic),
+        Piece("trigger", tube(lever, 0.0055, 1.4, 12), Finish(spec.accent, roughness=0.5)),
+        Piece("nozzle", nozzle, Finish(spec.accent, roughness=0.5)),
+        sticker("label", patch, canvas, spec),
+    ], canvas.labels
+
+
+def cup(spec: BenchSpec) -> Built:
+    """A yoghurt cup: tapered, printed all around, with a foil lid."""
+    foot, rim, tall = spec.between(0, 0.026, 0.032), spec.between(1, 0.036, 0.044), spec.between(2, 0.06, 0.1)
+    wall = np.stack([np.linspace(foot, rim, 14), np.linspace(0.004, 0.94 * tall, 14)], -1)
+    base = fillet([(0, 0.002, 0), (foot * 0.94, 0, 0.001), (foot, 0.004, 0)])
+    lip = fillet([(rim, 0.94 * tall, 0), (rim * 1.07, 0.95 * tall, 0.0005), (rim * 1.07, 0.985 * tall, 0.0005), (rim, tall, 0)])
+    foil = fillet([(rim * 1.075, 0.95 * tall, 0), (rim * 1.1, 0.99 * tall, 0.001), (rim * 0.98, 1.0 * tall, 0.001),
+                   (0, 1.004 * tall, 0)])  # fmt: skip
+    canvas = Canvas((girth((foot + rim) / 2), 0.94 * tall), int(spec.texture * 1.6), spec.paper, "cup")
+    decorate(canvas, spec, (0.36, 0.06, 0.64, 0.94))
+    return [
+        printed("cup", lathe(wall, 72), canvas, spec),
+        Piece("base", joined([lathe(base, 48), lathe(lip, 64)]), Finish(spec.body, roughness=0.5)),
+        Piece("lid", lathe(foil, 72), Finish(spec.trim, roughness=0.4)),
+    ], canvas.labels
+
+
+def bucket(spec: BenchSpec) -> Built:
+    """A paint bucket with a wire handle and a lid."""
+    half, tall = spec.between(0, 0.08, 0.1), spec.between(1, 0.16, 0.21)
+    foot = half * spec.between(2, 0.86, 0.98)
+    profile = fillet([(0, 0, 0), (foot, 0, 0.004), (half, 0.9 * tall, 0.0), (half * 1.03, 0.905 * tall, 0.001),
+                      (half * 1.03, 0.96 * tall, 0)])  # fmt: skip
+    lid = fillet([(half * 1.04, 0.935 * tall, 0), (half * 1.05, 0.99 * tall, 0.003), (half * 0.9, 0.995 * tall, 0.002),
+                  (half * 0.88, 0.975 * tall, 0.002), (0, 0.975 * tall, 0)])  # fmt: skip
+    arc = 0.27
+    wall = np.stack([np.linspace(foot, half, 24), np.linspace(0.0, 0.9 * tall, 24)], -1)
+    patch = lathe(band(wall, 0.1 * tall, 0.82 * tall), 56, arc=(-arc, arc))
+    canvas = Canvas((2 * arc * girth(half * 0.96), 0.72 * tall), spec.texture, spec.paper, "label")
+    decorate(canvas, spec, (0.2, 0.06, 0.8, 0.94))
+    # hung to the back or standing up
+    up = spec.between(3, 0.25, 0.9) * tall
+    wire = curve([(-half * 1.05, 0.8 * tall, 0), (-half * 0.95, 0.9 * tall + 0.4 * up, -0.2 * half), (0, 0.92 * tall + up, -0.3 * half),
+                  (half * 0.95, 0.9 * tall + 0.4 * up, -0.2 * half), (half * 1.05, 0.8 * tall, 0)], 40)  # fmt: skip
+    ears = [moved(lathe(fillet([(0, 0, 0), (0.012, 0, 0.001), (0.009, 0.008, 0.001), (0, 0.008, 0)]), 24),
+                  (sign * half * 0.97, 0.8 * tall, 0), (0, 0, -90 * sign)) for sign in (1, -1)]  # fmt: skip
+    return [
+        Piece("bucket", lathe(profile, 72), Finish(spec.body, roughness=spec.roughness, metallic=spec.metallic)),
+        Piece("lid", lathe(lid, 72), Finish(spec.trim, roughness=0.5)),
+        Piece("handle", joined([tube(wire, 0.0026, 1.0, 8), *ears]), Finish((120, 122, 126), roughness=0.4, metallic=0.6)),
+        sticker("label", patch, canvas, spec),
+    ], canvas.labels
+
+
+def flask(spec: BenchSpec) -> Built:
+    """A vacuum flask: a printed cylinder, a cup for a lid, rings, sometimes a grip at its side."""
+    half, tall = spec.between(0, 0.036, 0.048), spec.between(1, 0.2, 0.26)
+    body = np.stack([np.full(16, half), np.linspace(0.05 * tall, 0.72 * tall, 16)], -1)
+    foot = fillet([(0, 0, 0), (half * 0.97, 0, 0.004), (half * 0.97, 0.04 * tall, 0), (half, 0.05 * tall, 0)])
+    ring = fillet([(half, 0.72 * tall, 0), (half * 1.04, 0.73 * tall, 0.001), (half * 1.04, 0.765 * tall, 0.001),
+                   (half * 0.95, 0.775 * tall, 0)])  # fmt: skip
+    cup = fillet([(half * 0.95, 0.77 * tall, 0), (half * 0.92, 0.97 * tall, 0.004), (half * 0.8, tall, 0.008), (0, tall, 0)], 6)
+    canvas = Canvas((girth(half), 0.67 * tall), int(spec.texture * 1.3), spec.paper, "body")
+    decorate(canvas, spec, (0.33, 0.06, 0.67, 0.94))
+    pieces = [
+        printed("body", lathe(body, 72), canvas, spec),
+        Piece("base", lathe(foot, 56), Finish(spec.trim, roughness=0.5)),
+        Piece("ring", lathe(ring, 56), Finish(spec.accent, roughness=0.4)),
+        Piece("lid", lathe(cup, 56), Finish(spec.trim, roughness=spec.roughness)),
+    ]
+    if spec.variant % 2:
+        grip = curve([(half * 0.9, 0.66 * tall, 0), (half * 1.7, 0.64 * tall, 0), (half * 1.8, 0.4 * tall, 0),
+                      (half * 1.55, 0.22 * tall, 0), (half * 0.9, 0.2 * tall, 0)], 32)  # fmt: skip
+        pieces.append(Piece("handle", tube(grip, 0.006, 1.6, 12), Finish(spec.trim, roughness=0.6)))
+    return pieces, canvas.labels

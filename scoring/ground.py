@@ -1,0 +1,146 @@
+"""The scene around the product, small: what should be there, and how far the product's shadow may fall.
+
+Everything is 256 x 256: grain and resampling drop out, things and shadows stay.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from packline.reference import Picture, Reference
+from scoring.style import SMALL, Style, small
+
+Floats = NDArray[np.float32]
+
+# how an honest shadow may differ from the truth's: degrees about the foot, factors of its length and darkness
+_TURNS = (-32.0, -16.0, 0.0, 16.0, 32.0)
+_LENGTHS = (0.7, 1.0, 1.45)
+_DARKER = 1.4
+# pixels by which it may be softer
+_SOFTER = 2.5
+# keeps the logarithm of dark places finite, grey levels
+_BLACK = 8.0
+
+
+@dataclass(frozen=True)
+class Ground:
+    """One candidate's scene beside the base photo under the candidate's style.
+
+    Parameters
+    ----------
+    base, picture
+        `style.small` of the base photo and of the candidate, sRGB 0 to 255, float32 (256, 256, 3).
+    style
+        What was done to the whole picture.
+    truth
+        The reference in the scene's camera.
+    matrix
+        From the render's pixels to the candidate's, float64 (3, 3).
+    """
+
+    base: Floats = field(repr=False)
+    picture: Floats = field(repr=False)
+    style: Style
+    truth: Reference = field(repr=False)
+    matrix: NDArray[np.float64]
+
+    @cached_property
+    def expected(self) -> Floats:
+        """The base photo under the candidate's style, float32 (256, 256, 3)."""
+        return self.style.apply(self.base)
+
+    @cached_property
+    def silhouette(self) -> Floats:
+        """The product's coverage where the candidate has it, 0 to 1, float32 (256, 256)."""
+        return self._moved(self.truth.mask, 0)
+
+    @cached_property
+    def away(self) -> Floats:
+        """Pixels from the silhouette, float32 (256, 256); 0 inside."""
+        return np.asarray(
+            cv2.distanceTransform((self.silhouette < 0.02).astype(np.uint8), cv2.DIST_L2, 5), np.float32
+        )
+
+    @cached_property
+    def shade(self) -> Floats:
+        """How much the truth's shadow darkens the ground, natural logarithm, 0 is not, float32 (256, 256)."""
+        share = self._moved(self.truth.shadow, 255)
+        return np.asarray(-_LINEAR_TO_SRGB * np.log(np.maximum(share, 0.02)), np.float32)
+
+    @cached_property
+    def darkening(self) -> Floats:
+        """How much darker each place is than expected, natural logarithm of sRGB luma, float32 (256, 256)."""
+        seen, wanted = (cv2.GaussianBlur(p @ _LUMA, (0, 0), 1.0) for p in (self.picture, self.expected))
+        return np.asarray(np.log((wanted + _BLACK) / (seen + _BLACK)), np.float32)
+
+    @cached_property
+    def foot(self) -> tuple[float, float]:
+        """Where the product stands, x and y in small pixels; the picture's middle where there is none."""
+        rows, columns = np.nonzero(self.silhouette > 0.5)
+        if not len(rows):
+            return SMALL / 2, SMALL / 2
+        low = rows >= rows.max() - 0.12 * (rows.max() - rows.min() + 1)
+        return float(columns[low].mean()), float(rows[low].mean())
+
+    @cached_property
+    def possible(self) -> Floats:
+        """As `shade`, the most that any honest shadow darkens: turned, longer, shorter, softer and deeper."""
+        half = cv2.resize(self.shade, (SMALL // 2, SMALL // 2), interpolation=cv2.INTER_AREA)
+        x, y = (value / 2 for value in self.foot)
+        lean = self._foreshortening
+        most = half.copy()
+        for turn in np.radians(_TURNS):
+            for length in _LENGTHS:
+                # a turn on the ground is a turn of the picture with its height stretched to the ground's depth
+                across = np.array([np.cos(turn), -np.sin(turn) / lean]) * length
+                down = np.array([np.sin(turn) * lean, np.cos(turn)]) * length
+                matrix = np.array(
+                    [
+                        [across[0], across[1], x - across[0] * x - across[1] * y],
+                        [down[0], down[1], y - down[0] * x - down[1] * y],
+                    ]
+                )
+                cv2.max(most, cv2.warpAffine(half, matrix, half.shape[::-1]), dst=most)
+        most = cv2.dilate(most, np.ones((3, 3), np.uint8))
+        softer = cv2.GaussianBlur(most, (0, 0), _SOFTER)
+        whole = cv2.resize(np.maximum(most, softer), (SMALL, SMALL), interpolation=cv2.INTER_LINEAR)
+        return np.asarray(_DARKER * whole, np.float32)
+
+    @property
+    def _foreshortening(self) -> float:
+        """Height in the picture of what reaches as far into the scene as it is wide."""
+        eye, target = (np.asarray(p, float) for p in (self.truth.camera.eye, self.truth.camera.target))
+        return float(np.clip((eye - target)[1] / max(float(np.linalg.norm(eye - target)), 1e-9), 0.12, 1.0))
+
+    def _moved(self, values: Picture, outside: int) -> Floats:
+        """A pass of the truth where the candidate has the product, 0 to 1."""
+        height, width = values.shape
+        small_pass = cv2.resize(values, (SMALL, SMALL), interpolation=cv2.INTER_AREA)
+        if not np.array_equal(self.matrix, np.eye(3)):
+            down = np.diag([SMALL / width, SMALL / height, 1.0])
+            matrix = down @ self.matrix @ np.linalg.inv(down)
+            small_pass = cv2.warpPerspective(small_pass, matrix, (SMALL, SMALL), borderValue=outside)
+        return np.asarray(small_pass, np.float32) / np.float32(255)
+
+
+# a share of light is about this power of itself in sRGB values
+_LINEAR_TO_SRGB = 1 / 2.2
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+def ground_of(
+    base: Picture, candidate: Picture, style: Style, truth: Reference, matrix: NDArray[np.float64]
+) -> Ground:
+    """Shrink the pictures and lay them side by side; see `Ground`.
+
+    Parameters
+    ----------
+    base, candidate
+        sRGB uint8 (H, W, 3).
+    """
+    return Ground(small(base), small(candidate), style, truth, np.asarray(matrix, float))

@@ -1,0 +1,114 @@
+"""Thresholds from files: which one counts, and what a damaged file says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from packline.errors import FixSettings
+from scoring import registry, thresholds
+from scoring.settings import ScoringSettings, read_settings
+from scoring.thresholds import Evidence, Threshold, Thresholds, read_thresholds
+
+RATE = Evidence(400, 0, 0.0, 0.0075)
+
+
+def file_of(folder: Path, version: str = "", threshold: float = 0.731) -> Path:
+    """A file with a threshold for artifacts, for its present version unless another is named."""
+    version = version or registry.checks()["artifacts"].version
+    one = Threshold(version, threshold, True, "", RATE, Evidence(400, 2, 0.005, 0.0157), {"noise": (40, 0)})
+    made = Thresholds(0.01, 0.95, 0.01, "abc", "2026-11-21", {"artifacts": one}, RATE, RATE, RATE, 3)
+    made.write(folder / "thresholds.json")
+    return folder / "thresholds.json"
+
+
+def threshold_of(settings: ScoringSettings, name: str = "artifacts") -> float:
+    return next(own.threshold for check, own in settings.checks if check.name == name)
+
+
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setattr(thresholds, "SHIPPED", tmp_path / "thresholds.json")
+    thresholds.shipped_thresholds.cache_clear()
+    yield tmp_path
+    thresholds.shipped_thresholds.cache_clear()
+
+
+def test_what_is_written_is_read_again(tmp_path: Path) -> None:
+    file = file_of(tmp_path)
+    read = read_thresholds(file)
+    assert read.checks["artifacts"].kinds == {"noise": (40, 0)}
+    assert (read.alpha, read.confidence, read.scores, read.decisions) == (0.01, 0.95, "abc", 3)
+    read.write(tmp_path / "again.json")
+    assert (tmp_path / "again.json").read_text() == file.read_text()
+
+
+def test_without_a_file_each_check_has_its_own_default(shipped: Path) -> None:
+    for name, check in registry.checks().items():
+        assert threshold_of(read_settings({}), name) == check.defaults["threshold"]
+
+
+def test_the_shipped_threshold_counts_for_the_version_it_was_found_for(shipped: Path) -> None:
+    file_of(shipped)
+    assert threshold_of(read_settings({})) == 0.731
+    assert threshold_of(read_settings({"artifacts": {"unverifiable": "pass"}})) == 0.731
+    thresholds.shipped_thresholds.cache_clear()
+    file_of(shipped, version="another")
+    assert threshold_of(read_settings({})) == registry.checks()["artifacts"].defaults["threshold"]
+
+
+def test_the_settings_file_counts_before_the_shipped_one_and_a_stated_threshold_before_both(
+    shipped: Path, tmp_path: Path
+) -> None:
+    file_of(shipped)
+    own = str(file_of(tmp_path / "own", threshold=0.4))
+    assert threshold_of(read_settings({"thresholds": own})) == 0.4
+    assert threshold_of(read_settings({"thresholds": own, "artifacts": {"threshold": 0.9}})) == 0.9
+
+
+def test_a_changed_threshold_changes_the_checks_plain_data(shipped: Path, tmp_path: Path) -> None:
+    one, other = (str(file_of(tmp_path / str(value), threshold=value)) for value in (0.4, 0.5))
+    first, second = (read_settings({"thresholds": file}).to_dict() for file in (one, other))
+    assert first["artifacts"] != second["artifacts"]
+
+
+def test_what_is_shipped_can_be_read_and_names_checks_that_there_are() -> None:
+    if not thresholds.SHIPPED.is_file():
+        pytest.skip("nothing was calibrated yet")
+    read = read_thresholds(thresholds.SHIPPED)
+    assert set(read.checks) <= set(registry.checks())
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data.pop("alpha"),
+        lambda data: data["checks"]["artifacts"].update(threshold=1.5),
+        lambda data: data["checks"]["artifacts"].update(threshold="high"),
+        lambda data: data["checks"]["artifacts"].pop("escapes"),
+        lambda data: data["checks"].update(artifacts=[]),
+        lambda data: data.update(escapes={"of": 1}),
+    ],
+)
+def test_a_damaged_file_is_a_sentence(tmp_path: Path, damage: Any) -> None:
+    file = file_of(tmp_path)
+    data = json.loads(file.read_text())
+    damage(data)
+    file.write_text(json.dumps(data))
+    with pytest.raises(FixSettings, match="Thresholds .* cannot be read"):
+        read_thresholds(file)
+
+
+def test_a_file_of_another_version_or_none_at_all_is_a_sentence(tmp_path: Path) -> None:
+    file = file_of(tmp_path)
+    file.write_text(file.read_text().replace('"version": 1,', '"version": 9,', 1))
+    with pytest.raises(FixSettings, match="are of another version of Packline"):
+        read_thresholds(file)
+    for text in ("", "[]", "not json"):
+        file.write_text(text)
+        with pytest.raises(FixSettings, match="cannot be read"):
+            read_thresholds(file)

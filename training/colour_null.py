@@ -1,0 +1,203 @@
+"""Fits the colour check's model of honest light to the lessons of `training.colour_lessons`.
+
+The likelihood of the honest lessons is maximised (Student's t, so that a few strange ones do not widen
+everything); the model is `scoring.relight.Relight`. Run ``python -m training.colour_null``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pickle
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.relight import FACTORS, FIELDS, Relight, inputs_of, style_loadings
+from training.colour_lessons import Lesson, Take
+
+Floats = NDArray[np.float32]
+HIDDEN = 32
+LEFT_OUT = ("tin", "tube")  # kinds that only the exam sees
+DEGREES = 8.0  # of Student's t
+BATCH, SOME = 32, 16  # lessons of a step; patches of a lesson
+
+
+@dataclass(frozen=True)
+class Row:
+    """One lesson as arrays: inputs (N, I), loadings (N, 3, 30), differences (N, 3) and so on."""
+
+    take: Take
+    lesson: Lesson
+    inputs: Floats
+    loadings: Floats
+
+
+def rows_of(takes: Sequence[Take], good: bool | None = True) -> list[Row]:
+    """The lessons as rows; `good` picks honest ones (True), shifted ones (False) or all (None)."""
+    rows = []
+    for take in takes:
+        for one in take.lessons:
+            if good is not None and good != (one.delta_e == 0):
+                continue
+            inputs = inputs_of(take.patches, one.spread, one.open_share, one.style)
+            rows.append(Row(take, one, inputs, style_loadings(take.patches, one.style)))
+    return rows
+
+
+def read(folder: Path) -> list[Take]:
+    """All takes of a folder's shards that have patches."""
+    takes: list[Take] = []
+    for file in sorted(folder.glob("*.pkl")):
+        takes += [take for take in pickle.loads(file.read_bytes()) if take.lessons]
+    return takes
+
+
+def fit(rows: Sequence[Row], seconds: float, seed: int = 0, start: Relight | None = None) -> Relight:
+    """Maximise the likelihood for at most `seconds`."""
+    import torch
+
+    torch.manual_seed(seed)
+    torch.set_num_threads(1)
+    rng = np.random.default_rng(seed)
+    stacked = np.concatenate([row.inputs for row in rows])
+    size = stacked.shape[1]
+    out = 3 * FACTORS + 6
+    arrays: dict[str, Any] = {
+        "mean": stacked.mean(0),
+        "scale": stacked.std(0) + 1e-3,
+        "w1": rng.normal(0, size**-0.5, (size, HIDDEN)),
+        "b1": np.zeros(HIDDEN),
+        "w2": rng.normal(0, HIDDEN**-0.5, (HIDDEN, HIDDEN)),
+        "b2": np.zeros(HIDDEN),
+        "w3": rng.normal(0, 0.03 * HIDDEN**-0.5, (HIDDEN, out)),
+        "b3": np.concatenate([rng.normal(0, 0.05, 3 * FACTORS), np.full(3, -6.0), np.zeros(3)]),
+        "wr": np.zeros((HIDDEN, 3)),
+        "br": np.full(3, -7.0),
+        "style": np.array([-4.0, 0.5, 0.5]),
+        "field width": np.log(np.array([0.25, 0.8])[:FIELDS]),
+        "field": np.full((FIELDS, 3), -7.0),
+    }
+    if start is not None:
+        arrays = dict(start.arrays)
+    fixed = ("mean", "scale")
+    tensors = {
+        name: torch.tensor(np.asarray(values), dtype=torch.float32, requires_grad=name not in fixed)
+        for name, values in arrays.items()
+    }
+    learned = [value for name, value in tensors.items() if name not in fixed]
+    optimiser = torch.optim.Adam(learned, lr=1e-2)
+    begun, step, running = time.monotonic(), 0, 0.0
+    while (spent := time.monotonic() - begun) < seconds:
+        for group in optimiser.param_groups:
+            group["lr"] = 1e-2 * max(0.02, 1 - spent / seconds)
+        batch = [_some(rows[int(k)], rng) for k in rng.integers(len(rows), size=BATCH)]
+        loss = _surprise(tensors, [np.stack(one) for one in zip(*batch, strict=True)])
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(learned, 1.0)
+        optimiser.step()
+        running += 0.02 * (float(loss.detach()) - running)
+        if step % 200 == 0:
+            print(f"{spent:.0f} s, step {step}: {running:.3f}", flush=True)
+        step += 1
+    return Relight({name: value.detach().numpy().astype(np.float32) for name, value in tensors.items()})
+
+
+def _some(row: Row, rng: np.random.Generator) -> tuple[Floats, ...]:
+    """Some patches of a lesson as arrays of one length: where there are fewer, the last ones are blind."""
+    seen = np.flatnonzero(row.lesson.open_share >= 0.2)
+    picked = rng.permutation(seen)[:SOME]
+    count = len(picked)
+    at = np.concatenate([picked, np.zeros(SOME - count, np.int64)])
+    style = row.lesson.style
+    region = row.take.patches.region[at].astype(np.float32)
+    region[count:] = -1
+    return (
+        row.inputs[at],
+        row.loadings[at],
+        row.lesson.difference[at],
+        region,
+        row.take.patches.features[at, 3:5],
+        np.array([1.0, style.strength, style.noise], np.float32),
+        np.arange(SOME, dtype=np.float32) < count,
+    )
+
+
+def _surprise(a: dict[str, Any], batch: Sequence[NDArray[Any]]) -> Any:
+    """Minus the log likelihood of a batch of lessons, for each number."""
+    import torch
+
+    inputs, loadings, difference, region, place, measured, here = (torch.from_numpy(one) for one in batch)
+    size = len(inputs), 3 * SOME
+    x = ((inputs - a["mean"]) / a["scale"]).clamp(-4, 4)
+    hidden = torch.tanh(torch.tanh(x @ a["w1"] + a["b1"]) @ a["w2"] + a["b2"])
+    out = hidden @ a["w3"] + a["b3"]
+    k = 3 * FACTORS
+    factors = out[..., :k].reshape(*size, FACTORS)
+    strength = torch.nn.functional.softplus(measured @ a["style"])
+    rows = loadings.reshape(*size, -1) * strength[:, None, None]
+    total = factors @ factors.mT + rows @ rows.mT
+    same = (region[:, :, None] == region[:, None]).float()
+    mean_hidden = (same @ hidden) / same.sum(2, keepdim=True)
+    own = torch.exp((mean_hidden @ a["wr"] + a["br"]) / 2)
+    blocks = own[:, :, None] * own[:, None] * same[..., None]
+    apart = (place[:, :, None] - place[:, None]).square().sum(-1)
+    for field in range(FIELDS):
+        near = torch.exp(-apart * torch.exp(-2 * a["field width"][field]) / 2)
+        blocks = blocks + torch.exp(a["field"][field]) * near[..., None]
+    spots = (blocks[..., None] * torch.eye(3)).permute(0, 1, 3, 2, 4).reshape(*size, size[1])
+    blind = (~here).float().repeat_interleave(3, 1)
+    total = total + spots + torch.diag_embed(torch.exp(out[..., k : k + 3]).reshape(size) + 1e-6)
+    # blind patches: no word to the others, and nothing to be surprised at
+    open_ = 1 - blind
+    total = total * open_[:, :, None] * open_[:, None] + torch.diag_embed(blind)
+    residual = (difference.reshape(size) - out[..., k + 3 : k + 6].reshape(size)) * open_
+    factor = torch.linalg.cholesky(total)
+    white = torch.linalg.solve_triangular(factor, residual[..., None], upper=False)[..., 0]
+    numbers = open_.sum(1)
+    tail = (DEGREES + numbers) / 2 * torch.log1p(white.square().sum(1) / DEGREES)
+    determinant = torch.log(torch.diagonal(factor, dim1=1, dim2=2)).sum(1)
+    return ((tail + determinant) / numbers.clamp(min=1)).mean()
+
+
+def main() -> None:
+    """Fit and write the model with its record."""
+    from safetensors.numpy import save_file
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--lessons", type=Path, default=Path("work/train/colour"))
+    parser.add_argument("--out", type=Path, default=Path("assets/models/checks/colour"))
+    parser.add_argument("--seconds", type=float, default=900)
+    parser.add_argument("--held", type=int, default=5, help="every n-th product is kept for the exam")
+    asked = parser.parse_args()
+    takes = [
+        take
+        for take in read(asked.lessons)
+        if take.meta["kind"] not in LEFT_OUT and take.meta["seed"] % asked.held
+    ]
+    rows = rows_of(takes)
+    print(f"{len(takes)} takes, {len(rows)} honest lessons", flush=True)
+    model = fit(rows, asked.seconds)
+    asked.out.mkdir(parents=True, exist_ok=True)
+    save_file(model.arrays, asked.out / "relight.safetensors")
+    record = {
+        "what": "how honest light changes the colours of a product's patches (scoring/relight.py)",
+        "code": "training/colour_lessons.py, training/colour_null.py",
+        "takes": len(takes),
+        "lessons": len(rows),
+        "products": len({take.meta["seed"] for take in takes}),
+        "kinds left out": list(LEFT_OUT),
+        "seconds": asked.seconds,
+        "seed": 0,
+    }
+    (asked.out / "training.json").write_text(json.dumps(record, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -28,6 +28,8 @@ TILES = 4
 # pixels at work size: of an interior from any edge; the least of a patch, and of a region
 _MARGINS = (3, 2)
 _LEAST_PATCH, _LEAST_REGION = 24, 48
+# share of the product's pixels under which a region is too small to be told from its neighbours' edges
+_LEAST_SHARE = 0.004
 # the patches that are kept, largest first
 MOST = 64
 # linear light added before a logarithm: what a decoder makes of black
@@ -218,6 +220,7 @@ def patches_of(truth: Truth, colours: tuple[PartColours, ...]) -> Patches:
 def _region_map(truth: Truth, colours: tuple[PartColours, ...]) -> tuple[NDArray[np.int32], list[Region]]:
     """1 + index into the regions of each pixel in a thick interior, int32 (h, w); else 0."""
     solid = truth.mask > 252
+    least = max(_LEAST_REGION, round(_LEAST_SHARE * int(solid.sum())))
     parts = np.where(solid, truth.parts, 0).astype(np.int32)
     lab = np.asarray(
         cv2.cvtColor(truth.albedo.astype(np.float32) / np.float32(255), cv2.COLOR_RGB2LAB), np.float32
@@ -227,7 +230,7 @@ def _region_map(truth: Truth, colours: tuple[PartColours, ...]) -> tuple[NDArray
     for part in colours:
         at = parts == part.index
         count = int(at.sum())
-        if count < _LEAST_REGION or not part.swatches:
+        if count < least or not part.swatches:
             continue
         centres = np.array([one.lab for one in part.swatches], np.float32)
         nearest = np.square(lab[at][:, None] - centres).sum(-1).argmin(-1)
@@ -243,13 +246,13 @@ def _region_map(truth: Truth, colours: tuple[PartColours, ...]) -> tuple[NDArray
         taken = 0
         for k in swatches:
             at = (fine == k + 1) & inner[0]
-            if at.sum() < _LEAST_REGION:
+            if at.sum() < least:
                 at = (fine == k + 1) & inner[1]
-            if (size := int(at.sum())) >= _LEAST_REGION:
+            if (size := int(at.sum())) >= least:
                 regions.append(_sized(known[k], size))
                 out[at] = len(regions)
                 taken += size
-        if swatches and taken < _SPECKLED * interior.sum() and interior.sum() >= _LEAST_REGION:
+        if swatches and taken < _SPECKLED * interior.sum() and interior.sum() >= least:
             # a photograph or a fine pattern: no swatch has an interior, the part as a whole has one
             a, b, c = (float(v) for v in np.median(lab[interior], 0))
             regions.append(Region(part.part, part.index, -1, int(interior.sum()), (a, b, c)))

@@ -104,7 +104,9 @@ class Print:
     @property
     def expected(self) -> Picture:
         """The render's own label as the verifier wants it, the right way up."""
-        return np.asarray(strips.undone(strips.core(self.strip, AROUND), self.contradiction or KEEP), np.uint8)
+        return np.asarray(
+            strips.undone(strips.core(self.strip, AROUND), self.contradiction or KEEP), np.uint8
+        )
 
     @property
     def upright(self) -> Picture:

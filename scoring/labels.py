@@ -99,7 +99,9 @@ class Seen:
     @property
     def ink(self) -> float:
         """How much of the render's local contrast along ink and ground is left, 0 is none."""
-        own, given = (_spread(strips.core(one, 0.0), self.print.axis) for one in (self.print.strip, self.strip))
+        own, given = (
+            _spread(strips.core(one, 0.0), self.print.axis) for one in (self.print.strip, self.strip)
+        )
         return given / max(own, 1e-3)
 
 
@@ -126,7 +128,9 @@ def _measured(seen: Seen) -> dict[str, float]:
         against = np.array(reading.letters) - np.minimum(np.array(own.letters), 0.0)
         letter = float(min(against.min(initial=0.0), 0.0))
         # every letter may be there and one too many besides: then the whole is less likely than its letters
-        spare, own_spare = (one.likelihood * len(one.letters) - float(np.sum(one.letters)) for one in (reading, own))
+        spare, own_spare = (
+            one.likelihood * len(one.letters) - float(np.sum(one.letters)) for one in (reading, own)
+        )
         surplus = min(0.0, spare - min(own_spare, 0.0))
         others = [seen.heard(how) for how in seen.readings if how not in label.same]
         heard_margin = seen.heard(KEEP) - max(others) if others else 4.0

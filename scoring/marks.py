@@ -1,7 +1,7 @@
-"""Prints without words: where the truth says that a part bears a mark or a pattern, laid flat.
+"""Marks and patterns: where the truth says that a part bears a print without words, laid flat.
 
-A print is found in the albedo alone: strong edges inside one part, away from annotated labels. It is laid flat
-by the texture's own coordinates, so that a mark turned over in its texture is turned over in the patch,
+A mark is found in the albedo alone: strong edges inside one part, away from annotated labels. It is laid
+flat by the texture's own coordinates, so that one turned over in its texture is turned over in the patch,
 curved surface or not.
 """
 
@@ -11,6 +11,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -40,8 +41,8 @@ MOST = 5
 
 
 @dataclass(frozen=True)
-class Print:
-    """One print of a view.
+class Mark:
+    """One mark or pattern of a view.
 
     Parameters
     ----------
@@ -123,11 +124,11 @@ def overturned(patch: Picture, axes: Floats, weight: Floats, how: str) -> tuple[
 
 
 # a reference's prints by its content: all candidates of a shot share them
-_PRINTS: OrderedDict[bytes, tuple[Print, ...]] = OrderedDict()
+_MARKS: OrderedDict[bytes, tuple[Mark, ...]] = OrderedDict()
 _KEPT = 32
 
 
-def prints_of(scene: Reference) -> tuple[Print, ...]:
+def marks_of(scene: Reference) -> tuple[Mark, ...]:
     """The prints that a view shows, largest first; each reference's are found once."""
     x, y, w, h = cv2.boundingRect(scene.mask)
     if w == 0:
@@ -139,15 +140,15 @@ def prints_of(scene: Reference) -> tuple[Print, ...]:
     for part in parts:
         digest.update(part)
     key = digest.digest()
-    if key not in _PRINTS:
-        _PRINTS[key] = tuple(_found(scene, window))
-        if len(_PRINTS) > _KEPT:
-            _PRINTS.popitem(last=False)
-    _PRINTS.move_to_end(key)
-    return _PRINTS[key]
+    if key not in _MARKS:
+        _MARKS[key] = tuple(_found(scene, window))
+        if len(_MARKS) > _KEPT:
+            _MARKS.popitem(last=False)
+    _MARKS.move_to_end(key)
+    return _MARKS[key]
 
 
-def _found(scene: Reference, window: tuple[slice, slice]) -> list[Print]:
+def _found(scene: Reference, window: tuple[slice, slice]) -> list[Mark]:
     height, width = scene.mask[window].shape
     scale = min(1.0, LOOK / max(height, width))
     size = (max(8, round(width * scale)), max(8, round(height * scale)))
@@ -195,7 +196,7 @@ def _edges(scene: Reference, window: tuple[slice, slice], size: tuple[int, int])
     return np.asarray(np.hypot(*steep) > EDGE)
 
 
-def _uniform(parts: NDArray[np.uint16], depth: Floats, size: tuple[int, int]) -> Bools:
+def _uniform(parts: NDArray[Any], depth: Floats, size: tuple[int, int]) -> Bools:
     """Away from where one part ends and another begins, or the part hides itself."""
     around = np.ones((5, 5), np.uint8)
     same = cv2.dilate(parts, around) == cv2.erode(parts, around)
@@ -214,7 +215,7 @@ def _laid_flat(
     labels: NDArray[np.uint8],
     window: tuple[slice, slice],
     name: str,
-) -> Print | None:
+) -> Mark | None:
     """The patch of one print; None where it is too small or nothing about it can be told."""
     low, high = at.min(0), at.max(0)
     if min(high - low) < LEAST_SIDE:
@@ -248,7 +249,7 @@ def _laid_flat(
         ):
             alike[how] = likeness(turned, both, look)
     area = float(np.prod(high - low))
-    return Print(name, map_x, map_y, patch, weight, axes, look, alike, area) if alike else None
+    return Mark(name, map_x, map_y, patch, weight, axes, look, alike, area) if alike else None
 
 
 def _by_picture(low: NDArray[np.float64], high: NDArray[np.float64]) -> tuple[Floats, Floats]:

@@ -25,6 +25,8 @@ SCALES = (0.94, 0.97, 1.0, 1.03, 1.06)
 REACH = 0.22
 # agreement of gradients from which nothing needs to be found
 THERE = 0.9
+# agreement under which the product may be farther away than a refinement reaches
+LOST = 0.6
 # steps of refinement, and how much agreement they may cost: the outline may know better than the inside
 STEPS = 3
 GIVE = 0.02
@@ -87,20 +89,27 @@ def register(
     inside = away < -3
     wanted, seen = gradients(small[0]), gradients(small[1])
     plain = inside.sum() < 100 or float(np.percentile(np.abs(wanted[inside]), 95)) < 3.0
-    found, best = identity, None if plain else agreement(wanted, seen, inside)
-    if best is not None and best <= THERE:
-        coarse = _shift_and_scale(wanted, seen, inside)
-        if (value := _under(wanted, small[1], inside, coarse)) > best:
-            found, best = coarse, value
-    if best is None and base is None or best is not None and best > THERE and found is identity:
+    best = None if plain else agreement(wanted, seen, inside)
+    if best is not None and best > THERE or best is None and base is None:
         return Registration(identity, best)
-    closer = found
-    for _ in range(STEPS):
-        closer = refined(small[0], small[1], small[2], away * scale, closer)
-    if not _runs_away(found, closer, inside.shape):
-        value = None if best is None else _under(wanted, small[1], inside, closer)
-        if best is None or value is None or value > best - GIVE:
-            found, best = closer, value
+
+    def closer(start: NDArray[np.float64], value: float | None) -> tuple[NDArray[np.float64], float | None]:
+        """`start` refined, where that is no worse, and its agreement."""
+        end = start
+        for _ in range(STEPS):
+            end = refined(small[0], small[1], small[2], away * scale, end)
+        if _runs_away(start, end, inside.shape):
+            return start, value
+        after = None if value is None else _under(wanted, small[1], inside, end)
+        return (end, after) if value is None or after is None or after > value - GIVE else (start, value)
+
+    found, best = closer(identity, best)
+    if best is not None and best < LOST:
+        # too far for a flow, or another product
+        start = _shift_and_scale(wanted, seen, inside)
+        matrix, value = closer(start, _under(wanted, small[1], inside, start))
+        if value is not None and value > best:
+            found, best = matrix, value
     # from the small cut-out back to the picture
     to_small = np.array([[scale, 0, -x0 * scale], [0, scale, -y0 * scale], [0, 0, 1.0]])
     matrix = np.linalg.inv(to_small) @ found @ to_small

@@ -6,7 +6,7 @@ from functools import lru_cache
 from importlib.metadata import entry_points
 
 from packline.errors import FixSettings
-from scoring import alignment, artifacts, house_rules, scene_kept, text_orientation
+from scoring import alignment, artifacts, extra_text, house_rules, scene_kept, text_orientation
 from scoring.check import Check
 
 GROUP = "packline.checks"
@@ -15,6 +15,7 @@ BUILT_IN: tuple[Check, ...] = (
     artifacts.CHECK,
     scene_kept.CHECK,
     text_orientation.CHECK,
+    extra_text.CHECK,
     alignment.CHECK,
 )
 

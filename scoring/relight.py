@@ -62,17 +62,17 @@ def inputs_of(patches: Patches, spread: Floats, open_share: Floats, style: Style
 
 
 def style_loadings(patches: Patches, style: Style) -> Floats:
-    """How the patches' differences move with what the scene leaves open about the style, (N, 3, 30)."""
+    """How the patches' differences move with what the scene leaves open about the style, (N, 3, 33)."""
     x, y = patches.place[:, 0], patches.place[:, 1]
     doubts = style.doubts(patches.shown, x, y)
     level = np.clip(style.at(patches.shown, x, y), 1, 254) / np.float32(255)
     step = np.float32(1 / 255)
     slope = (to_linear(level + step / 2) - to_linear(level - step / 2)) / (to_linear(level) + np.float32(DARK))
     moved = doubts * slope[..., None]
-    whole = np.zeros((len(x), 3, 3, 10), np.float32)
+    whole = np.zeros((len(x), 3, 3, doubts.shape[-1]), np.float32)
     for channel in range(3):
         whole[:, :, channel] = AXES[:, channel][None, :, None] * moved[:, channel][:, None]
-    return whole.reshape(len(x), 3, 30)
+    return whole.reshape(len(x), 3, -1)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,8 @@ _LEAST = 0.02
 # how strongly each term is drawn to "no change", as a share of the pixels: a gain that varies over the
 # picture, an offset and a curve are known from any scene, a change of saturation only from a colourful one
 _GAINS, _OFFSET, _CURVE, _ACROSS = 1e-3, 1e-3, 1e-3, 1e-3
-_PULL = np.array([*[_GAINS] * 6, _OFFSET, _CURVE, _ACROSS, _ACROSS])
+_PULL = np.array([*[_GAINS] * 6, _OFFSET, _CURVE, _CURVE, _ACROSS, _ACROSS])
+_TERMS = len(_PULL)
 _MIDDLE = 128.0
 
 
@@ -41,8 +42,8 @@ class Style:
     Parameters
     ----------
     coefficients
-        float32 (3, 10), a row a channel: six of the gain over the picture (1, x, y, xy, x², y² with x and y
-        from -1 to 1), offset, square, and the shares of the next and the next but one channel.
+        float32 (3, 11), a row a channel: six of the gain over the picture (1, x, y, xy, x², y² with x and y
+        from -1 to 1), offset, square, cube, and the shares of the next and the next but one channel.
     strength
         The largest relative change of a mid-grey, of the contrast around it or of its saturation: 0 is none.
     noise
@@ -50,7 +51,7 @@ class Style:
     known
         False where the product fills the frame; the style is then "no change".
     freedom
-        How each channel's coefficients could move without the scene showing it, float32 (3, 10, 10): its rows
+        How each channel's coefficients could move without the scene showing it, float32 (3, 11, 11): its rows
         times their transposes are the inverse of the fit's normal matrix over the number of pixels.
     """
 
@@ -97,7 +98,8 @@ class Style:
             one, next_one, last = (level[..., (channel + k) % 3] for k in range(3))
             # Horner's way through the polynomial: few passes over a large picture
             gain = row[0] + x * (row[1] + row[3] * y + row[4] * x) + y * (row[2] + row[5] * y)
-            styled[..., channel] = row[6] + one * (gain + row[7] * one) + row[8] * next_one + row[9] * last
+            curve = one * (gain + one * (row[7] + row[8] * one))
+            styled[..., channel] = row[6] + curve + row[9] * next_one + row[10] * last
         return np.asarray(np.clip(styled * np.float32(_MIDDLE), 0, 255), np.float32)
 
 
@@ -116,11 +118,11 @@ class Style:
         Returns
         -------
         doubts
-            float32 (N, 3, 10): the change of each channel, in grey levels, along each of ten ways in which its
+            float32 (N, 3, 11): the change of each channel, in grey levels, along each of eleven ways in which its
             style could be otherwise; ways of equal likelihood, of a size that the fit's noise decides.
         """
         level = np.asarray(colours, np.float32) / np.float32(_MIDDLE)
-        out = np.empty((*level.shape, 10), np.float32)
+        out = np.empty((*level.shape, _TERMS), np.float32)
         for channel in range(3):
             columns = _columns(*(level[:, (channel + k) % 3] for k in range(3)), x, y)
             out[:, channel] = columns @ self.freedom[channel] * np.float32(_MIDDLE)
@@ -129,7 +131,7 @@ class Style:
 
 def no_style() -> Style:
     """No change; unknown."""
-    same = np.zeros((3, 10), np.float32)
+    same = np.zeros((3, _TERMS), np.float32)
     same[:, 0] = 1
     return Style(same, known=False)
 
@@ -174,10 +176,10 @@ def fit_style(base: Floats, candidate: Floats, where: Bools) -> Style:
     levels = base.reshape(-1, 3)[picked] / np.float32(_MIDDLE)
     wanted = candidate.reshape(-1, 3)[picked] / np.float32(_MIDDLE)
     ridge = len(picked) * np.diag(_PULL).astype(np.float32)
-    same = np.zeros(10, np.float32)
+    same = np.zeros(_TERMS, np.float32)
     same[0] = 1
-    rows, residuals = np.empty((3, 10), np.float32), np.empty_like(wanted)
-    freedom = np.empty((3, 10, 10), np.float32)
+    rows, residuals = np.empty((3, _TERMS), np.float32), np.empty_like(wanted)
+    freedom = np.empty((3, _TERMS, _TERMS), np.float32)
     for channel in range(3):
         one, next_one, last = (levels[:, (channel + k) % 3] for k in range(3))
         columns = _columns(one, next_one, last, x, y)
@@ -195,9 +197,9 @@ def fit_style(base: Floats, candidate: Floats, where: Bools) -> Style:
 
 
 def _columns(one: Floats, next_one: Floats, last: Floats, x: Floats, y: Floats) -> Floats:
-    """What `Style.coefficients` are multiplied by, float32 (N, 10), from a channel and the other two."""
+    """What `Style.coefficients` are multiplied by, float32 (N, 11), from a channel and the other two."""
     gains = (one, x * one, y * one, x * y * one, x * x * one, y * y * one)
-    return np.stack([*gains, np.ones_like(one), one * one, next_one, last], 1).astype(np.float32)
+    return np.stack([*gains, np.ones_like(one), one * one, one * one * one, next_one, last], 1).astype(np.float32)
 
 
 def _nothing_known() -> Floats:
@@ -209,10 +211,10 @@ def _strength(rows: Floats) -> float:
     """See `Style`."""
     y, x = np.mgrid[-1:1:9j, -1:1:9j].astype(np.float32)
     shapes = np.stack([np.ones_like(x), x, y, x * y, x * x, y * y], -1)
-    across = rows[:, 8] + rows[:, 9]
-    middle = shapes @ rows[:, :6].T + rows[:, 6] + rows[:, 7] + across
-    contrast = rows[:, 0] + 2 * rows[:, 7] + across
-    saturation = rows[:, 0] + 2 * rows[:, 7] - across / 2
+    across = rows[:, 9] + rows[:, 10]
+    slope = rows[:, 0] + 2 * rows[:, 7] + 3 * rows[:, 8]
+    middle = shapes @ rows[:, :6].T + rows[:, 6:9].sum(1) + across
+    contrast, saturation = slope + across, slope - across / 2
     changes = (np.abs(middle - 1).max(), np.abs(contrast - 1).max(), np.abs(saturation - 1).max())
     return float(max(changes))
 

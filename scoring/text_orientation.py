@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import Field
 
+from packline.reference import Picture
 from packline.scorecard import CheckResult, Verdict
 from scoring import strips
 from scoring.check import Check, CheckInput, CheckSettings
@@ -87,7 +88,9 @@ def _found(one: CheckInput, label: Print) -> Seen:
         crossed = strips.strip(one.aligned, strips.turned_grid(label.part))
         looks = strips.matches(strips.normalised(crossed, label.axis), label.template, (KEEP, TURN_180))
         matches.update({TURN_90: looks[KEEP], TURN_270: looks[TURN_180]})
-        seen.crossed.update({TURN_90: crossed, TURN_270: np.asarray(strips.undone(crossed, TURN_180), np.uint8)})
+        seen.crossed.update(
+            {TURN_90: crossed, TURN_270: np.asarray(strips.undone(crossed, TURN_180), np.uint8)}
+        )
     return seen
 
 
@@ -107,22 +110,25 @@ def _compare(flat: Sequence[Seen]) -> None:
     for seen in flat:
         own = seen.print.expected
         for how in seen.matches if not _sure(seen) else seen.print.same:
-            if how in seen.crossed:
-                crop = strips.core(seen.crossed[how], AROUND)
-            else:
-                placed = strips.core(seen.strip, AROUND, _shift(seen.matches[how]))
-                crop = np.asarray(strips.undone(placed, how), np.uint8)
             asked.append((seen, how))
             expected.append(own)
-            given.append(crop)
+            given.append(placed(seen, how))
     found: list[Likeness] = verifier().compare(expected, given) if asked else []
     for (seen, how), likeness in zip(asked, found, strict=True):
         seen.likeness[how] = likeness
 
 
+def placed(seen: Seen, how: str) -> Picture:
+    """The candidate's label as the verifier wants it, made upright under a hypothesis, where that fits best."""
+    if how in seen.crossed:
+        return strips.core(seen.crossed[how], AROUND)
+    crop = strips.core(seen.strip, AROUND, _shift(seen.matches[how]))
+    return np.asarray(strips.undone(crop, how), np.uint8)
+
+
 def _read(flat: Sequence[Seen]) -> None:
     """Read all labels in one batch: as they should be, and other ways round where the look is not sure."""
-    wanted: list[tuple[str, dict[str, Reading], dict[str, strips.Picture]]] = []
+    wanted: list[tuple[str, dict[str, Reading], dict[str, Picture]]] = []
     for seen in flat:
         label = seen.print
         some = {KEEP: seen.crop}

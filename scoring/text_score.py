@@ -27,7 +27,10 @@ MEASURES: dict[str, tuple[float, float]] = {
     "look": (-0.2, 1.0),  # correlation with the render's own label
     "weakest": (-0.6, 1.0),  # the same at the worst letter
     "margin": (-0.6, 0.6),  # of the look over the look of any other way round
-    "heard": (-6.0, 0.0),  # log likelihood a letter that the recogniser gives the string, against the render's
+    "heard": (
+        -6.0,
+        0.0,
+    ),  # log likelihood a letter that the recogniser gives the string, against the render's
     "letter": (-9.0, 0.0),  # the same for the least likely letter
     "surplus": (-9.0, 0.0),  # for a letter too many
     "heard_margin": (-4.0, 4.0),  # of the likelihood over that of any other way round

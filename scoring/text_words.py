@@ -73,7 +73,9 @@ def outcome(seen: Seen, score: float, threshold: float, small: bool) -> Outcome:
     if seen.ink < FAINT:
         return Outcome(score, f"'{truth.text}' is missing.", _evidence(seen, "missing", read))
     if small and score > CERTAIN * threshold:
-        sentence = f"'{truth.text}' cannot be judged: it is only {truth.height:.0f} px high and looks uncertain."
+        sentence = (
+            f"'{truth.text}' cannot be judged: it is only {truth.height:.0f} px high and looks uncertain."
+        )
         return Outcome(0.5, "", _evidence(seen, "not judged"), sentence, True, 20.0 / truth.height)
     if _convincing(seen, how):
         heard = seen.readings[how].text if how in seen.readings else read

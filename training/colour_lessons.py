@@ -35,7 +35,7 @@ Picture = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 SIZE = 512
 PAD = 8  # pixels around the product that are kept
-TAKES, LIGHTS, FINISHES = 3, 4, 2  # of each product; of each take; of each light
+TAKES, LIGHTS, FINISHES = 3, 6, 2  # of each product; of each take; of each light
 SAMPLES = 80  # pixels of a patch that are lit
 
 
@@ -127,6 +127,13 @@ def _take(
     pose = scene_pose(model, scene, side)
     with rasteriser().staged(model.transformed(pose)) as stage:
         reference = render_reference(stage, "scene", camera, scene, colours)
+        buffer = flattened(stage.gbuffer(camera))
+        lit_ways = []
+        for _ in range(LIGHTS):
+            light, tint, words = stray_light(scene.light, rng)
+            turned = _turned(buffer, rng)
+            seen = self_shadow(stage, camera, turned, light)
+            lit_ways.append((light, tint, words, turned, seen))
     around = surroundings(reference.mask, reference.shadow)
     truth, box = _cut(reference, camera)
     patches = patches_of(truth, reference.colours)
@@ -148,23 +155,9 @@ def _take(
     # of the frame, in pixels
     at = np.stack([(x + 1) / 2 * camera.width, (y + 1) / 2 * camera.height], -1)
     lessons = []
-    for _ in range(LIGHTS):
-        light, tint, words = stray_light(scene.light, rng)
-        stray = scene_pose(
-            model,
-            scene,
-            side,
-            shift=(float(rng.normal(0, 0.006)), float(rng.normal(0, 0.006))),
-            turn=float(rng.normal(0, 2.0)),
-            scale=float(np.clip(rng.normal(1, 0.015), 0.95, 1.05)),
-        )
-        with rasteriser().staged(model.transformed(stray)) as stage:
-            buffer = flattened(stage.gbuffer(camera))
-            seen = self_shadow(stage, camera, buffer, light)
-        matrix = _homography(reference, pose, stray, camera, rng)
-        matrix[:2, 2] += rng.normal(0, 0.6, 2)
-        there = np.column_stack([at, np.ones(len(at))]) @ matrix.T
-        there = np.floor(there[:, :2] / there[:, 2:]).astype(int)
+    for light, tint, words, buffer, seen in lit_ways:
+        there = at + _stray(at, rng)
+        there = np.floor(there).astype(int)
         v, u = np.clip(there[:, 1], 0, camera.height - 1), np.clip(there[:, 0], 0, camera.width - 1)
         points, lit = _points(buffer, seen, camera, v, u)
         lamp = to_srgb(np.clip(to_linear(base) * tint, 0, 1))
@@ -248,17 +241,17 @@ def _photo(linear: Floats, shift: _Shift | None) -> Floats:
 def stray_light(light: Any, rng: np.random.Generator) -> tuple[Any, Floats, dict[str, Any]]:
     """A light like the scene's, and the tint, linear RGB, that a warmer or colder lamp lays over all."""
     direction = np.asarray(light.key_direction, float)
-    turn, tilt = np.radians(rng.normal(0, 12)), np.radians(rng.normal(0, 6))
+    turn, tilt = np.radians(_normal(rng, 25)), np.radians(_normal(rng, 12))
     x, y, z = direction / np.linalg.norm(direction)
     height = np.clip(np.arcsin(y) + tilt, np.radians(8), np.radians(85))
     about = np.arctan2(x, z) + turn
     moved = (np.sin(about) * np.cos(height), np.sin(height), np.cos(about) * np.cos(height))
-    warm = float(np.clip(rng.normal(0, 0.45), -1, 1)) if rng.random() < 0.5 else 0.0
+    warm = _normal(rng, 1.0) if rng.random() < 0.7 else 0.0
     tint = np.exp(warm * np.array([0.10, 0.0, -0.16])).astype(np.float32)
     tint /= tint @ np.array([0.2126, 0.7152, 0.0722], np.float32)
     # lights that an editor draws differ a little in colour from those that light the scene
-    own = [np.exp(rng.normal(0, 0.012, 3)) for _ in range(3)]
-    key, sky = float(np.exp(rng.normal(0, 0.14))), float(np.exp(rng.normal(0, 0.14)))
+    own = [np.exp(rng.normal(0, 0.008, 3)) for _ in range(3)]
+    key, sky = float(np.exp(_normal(rng, 0.24))), float(np.exp(_normal(rng, 0.24)))
 
     def lit(colour: Any, gain: float, k: int) -> tuple[float, float, float]:
         r, g, b = np.asarray(colour) * gain * tint * own[k]
@@ -276,9 +269,16 @@ def stray_light(light: Any, rng: np.random.Generator) -> tuple[Any, Floats, dict
     return strayed, tint, words
 
 
+def _normal(rng: np.random.Generator, edge: float) -> float:
+    """Mostly mild, one in eight anywhere up to the edge."""
+    if rng.random() < 0.125:
+        return float(rng.uniform(-edge, edge))
+    return float(np.clip(rng.normal(0, edge / 3), -edge, edge))
+
+
 def _unevenness(rng: np.random.Generator, x: Floats, y: Floats) -> Floats:
     """The rough light that some editors leave on a product: a smooth factor about 1, (N, 3)."""
-    if rng.random() < 0.5:
+    if rng.random() < 0.7:
         return np.ones((1, 3), np.float32)
     side = 128
     grid = int(rng.integers(6, 25))
@@ -347,8 +347,10 @@ def _displaced(lab: NDArray[Any], wanted: float, rng: np.random.Generator) -> ND
 
 
 def _draw_style(rng: np.random.Generator) -> tuple[str, float]:
-    style = str(rng.choice(["", "", "", "warm", "cool", "faded", "contrast", "vignette", "rich", "curve"]))
-    return style, float(rng.uniform(0.2, 1)) if style else 0.0
+    if rng.random() < 0.55:
+        return "", 0.0
+    style = str(rng.choice(["warm", "cool", "faded", "contrast", "vignette", "rich", "curve"]))
+    return style, float(rng.uniform(0.1, 1.0 if rng.random() < 0.15 else 0.6))
 
 
 def styled(picture: NDArray[Any], style: str, strength: float, x: Floats, y: Floats) -> Floats:
@@ -377,26 +379,18 @@ def _frame(picture: Picture) -> tuple[Floats, Floats]:
     return x.astype(np.float32), y.astype(np.float32)
 
 
-def _homography(
-    truth: Any,
-    pose: NDArray[np.float64],
-    stray: NDArray[np.float64],
-    camera: Camera,
-    rng: np.random.Generator,
-) -> NDArray[np.float64]:
-    """The best plane map from the truth's pixels to where the strayed pose shows the same points."""
-    rows, columns = np.nonzero((truth.depth > 0) & (truth.mask > 250))
-    if len(rows) < 40:
-        return np.eye(3)
-    picked = rng.choice(len(rows), min(400, len(rows)), replace=False)
-    rows, columns = rows[picked], columns[picked]
-    rays = camera.rays()[rows, columns]
-    world = np.asarray(camera.eye) + rays * truth.depth[rows, columns, None]
-    moved = np.column_stack([world, np.ones(len(world))]) @ (stray @ np.linalg.inv(pose)).T
-    there, _ = camera.project(moved[:, :3])
-    here = np.stack([columns, rows], -1).astype(np.float64) + 0.5
-    matrix, _ = cv2.findHomography(here, there, cv2.RANSAC, 3.0)
-    return np.eye(3) if matrix is None else np.asarray(matrix, np.float64)
+def _turned(buffer: Any, rng: np.random.Generator) -> Any:
+    """The product turned a little about Y where it stands: only its normals tell."""
+    angle = np.radians(rng.normal(0, 1.2))
+    c, s = np.cos(angle), np.sin(angle)
+    turn = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]], np.float32)
+    return replace(buffer, normals=np.asarray(buffer.normals @ turn.T, np.float32))
+
+
+def _stray(at: Floats, rng: np.random.Generator) -> Floats:
+    """By how many pixels registration errs at each of the points, (N, 2): a shift, a turn, a stretch."""
+    centred = (at - at.mean(0)) / max(float(np.abs(at - at.mean(0)).max()), 1.0)
+    return np.asarray(rng.normal(0, 0.7, 2) + centred @ rng.normal(0, 0.7, (2, 2)), np.float32)
 
 
 @lru_cache(maxsize=1)

@@ -30,7 +30,7 @@ BATCH, SOME = 32, 16  # lessons of a step; patches of a lesson
 
 @dataclass(frozen=True)
 class Row:
-    """One lesson as arrays: inputs (N, I), loadings (N, 3, 30), differences (N, 3) and so on."""
+    """One lesson as arrays: inputs (N, I), loadings (N, 3, 33), differences (N, 3) and so on."""
 
     take: Take
     lesson: Lesson

@@ -26,6 +26,7 @@ from training.shape_data import FIELDS, differing
 Picture = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 Random = np.random.Generator
+ECHO = 160  # lessons that are kept to be seen again
 HELD_OUT = ("mug", "pouch")  # kinds that training never sees
 # share of the product from which a defect must be found, and below which it is no lesson
 PLAIN, FAINT = 0.008, 0.004
@@ -100,14 +101,25 @@ def read_takes(file: Path) -> list[Source]:
     data = np.load(file)
     arrays = {name: data[name] for name in FIELDS if name != "parts"}
     sources = []
+    stored = file.with_suffix(".matrices.npy")
+    known = np.load(stored) if stored.exists() else None
+    found = np.full((*arrays["pictures"].shape[:2], 3, 3), np.nan)
     for i, meta in enumerate(data["meta"]):
         said = json.loads(str(meta))
         kinds = tuple(said["shots"]) + ("none",) * (arrays["pictures"].shape[1] - len(said["shots"]))
         one = {name: values[i] for name, values in arrays.items()}
-        matrices = tuple(
-            None if kind == "none" else registered(register, one, j) for j, kind in enumerate(kinds)
-        )
-        sources.append(Source(**one, kinds=kinds, matrices=matrices, product=said["kind"]))
+        matrices: list[NDArray[np.float64] | None] = []
+        for j, kind in enumerate(kinds):
+            if known is not None:
+                matrix = None if np.isnan(known[i, j]).any() else known[i, j]
+            else:
+                matrix = None if kind == "none" else registered(register, one, j)
+            matrices.append(matrix)
+            if matrix is not None:
+                found[i, j] = matrix
+        sources.append(Source(**one, kinds=kinds, matrices=tuple(matrices), product=said["kind"]))
+    if known is None:
+        np.save(stored, found)
     return sources
 
 
@@ -117,10 +129,11 @@ def registered(register: Any, one: dict[str, Picture], index: int) -> NDArray[np
     inside = (mask > 127).astype(np.uint8)
     distance = cv2.distanceTransform(1 - inside, cv2.DIST_L2, 3) - cv2.distanceTransform(inside, cv2.DIST_L2, 3)
     greys = [
-        cv2.cvtColor(p, cv2.COLOR_RGB2GRAY).astype(np.float32) for p in (one["colour"], one["pictures"][index])
+        cv2.cvtColor(p, cv2.COLOR_RGB2GRAY).astype(np.float32)
+        for p in (one["colour"], one["pictures"][index], one["base"])
     ]
     x, y, w, h = cv2.boundingRect(mask)
-    matrix = register(greys[0], greys[1], distance, (x, y, x + w, y + h)).matrix
+    matrix = register(greys[0], greys[1], distance, (x, y, x + w, y + h), greys[2]).matrix
     if not one["defects"][index].any():
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         moved = cv2.warpPerspective(one["masks"][index], matrix, mask.shape[::-1], flags=flags) > 127
@@ -352,12 +365,19 @@ def train(asked: argparse.Namespace) -> None:
     end, step, means = begun + 60 * asked.minutes, 0, np.zeros(3)
     asked.out.mkdir(parents=True, exist_ok=True)
     looked = saved = begun
+    seen: list[Lesson] = []
     while (now := time.time()) < end:
         progress = (now - begun) / (end - begun)
         rate = asked.rate * min(1, (step + 1) / 100) * (0.5 + 0.5 * np.cos(np.pi * progress) + 0.005)
         for group in optimiser.param_groups:
             group["lr"] = rate
-        losses = loss_of(network, [library.draw(rng) for _ in range(asked.batch)])
+        # to make a lesson costs as much as to learn it: each is seen twice or so, at another time
+        new = [library.draw(rng) for _ in range(asked.batch // 2)]
+        old = rng.choice(len(seen), asked.batch - len(new)) if len(seen) >= asked.batch else []
+        losses = loss_of(network, [*new, *(seen[int(i)] for i in old)])
+        seen += new
+        if len(seen) > ECHO:
+            del seen[: len(seen) - ECHO]
         optimiser.zero_grad()
         losses[0].backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)
@@ -370,7 +390,7 @@ def train(asked: argparse.Namespace) -> None:
                     shadow[name].lerp_(value, 1 - keep)
                 else:
                     shadow[name].copy_(value)
-        means += [float(v) for v in losses]
+        means += [float(v.detach()) for v in losses]
         if step % 50 == 0:
             spent = time.process_time() - cost
             said = " ".join(f"{v / 50:.4f}" for v in means)

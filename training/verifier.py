@@ -50,9 +50,15 @@ def shard(seed: int, tall: bool, count: int = SHARD) -> dict[str, NDArray[Any]]:
             start = int(random.integers(0, (planes.shape[2] - width) // STRIDE + 1)) * STRIDE
             if one.kind != "right" and one.differs.max() > DIFFERENT:  # show the fault
                 worst = int(one.differs.max(0).argmax()) * STRIDE
-                start = int(np.clip(worst - random.integers(0, width), 0, planes.shape[2] - width)) // STRIDE * STRIDE
+                start = (
+                    int(np.clip(worst - random.integers(0, width), 0, planes.shape[2] - width))
+                    // STRIDE
+                    * STRIDE
+                )
         planes = planes[:, :, start : start + width]
-        places = one.differs[:, start // STRIDE :][:, : planes.shape[2] // STRIDE + (planes.shape[2] % STRIDE > 0)]
+        places = one.differs[:, start // STRIDE :][
+            :, : planes.shape[2] // STRIDE + (planes.shape[2] % STRIDE > 0)
+        ]
         places = places[:, : width // STRIDE]
         seen[i, :, :, : planes.shape[2]] = np.round(planes * STEPS)
         differs[i, :, : places.shape[1]] = np.round(100 * np.clip(places, 0, 1))
@@ -142,8 +148,12 @@ def train(
         local = functional.binary_cross_entropy_with_logits(places, (y > DIFFERENT).float(), reduction="none")
         local = (local * known * (1 + 1.5 * (y > DIFFERENT))).sum() / known.sum()
         most = (y * inside).amax((1, 2, 3))
-        clear = ((most > DIFFERENT) | (most < SAME)).float() * (1 + (WEIGHT_OF_TURNS - 1) * turned * (most > DIFFERENT))
-        overall = functional.binary_cross_entropy_with_logits(whole, (most > DIFFERENT).float(), reduction="none")
+        clear = ((most > DIFFERENT) | (most < SAME)).float() * (
+            1 + (WEIGHT_OF_TURNS - 1) * turned * (most > DIFFERENT)
+        )
+        overall = functional.binary_cross_entropy_with_logits(
+            whole, (most > DIFFERENT).float(), reduction="none"
+        )
         overall = (overall * clear).sum() / clear.sum()
         loss = local + overall
         optimiser.zero_grad()

@@ -41,7 +41,7 @@ def draw(folder: Path, first: int, last: int, each: int, scenes: Path) -> None:
         if file.exists():
             continue
         start = time.process_time()
-        rows, kinds, heights = [], [], []
+        rows, kinds, heights, pairs = [], [], [], []
         try:
             made = list(candidates(seed, known, each))
         except PacklineError as error:
@@ -54,17 +54,39 @@ def draw(folder: Path, first: int, last: int, each: int, scenes: Path) -> None:
                     rows.append(measures_of([label])[0])
                     kinds.append(kind)
                     heights.append(label.print.truth.height)
+                    pairs.append(compared(label))
         part = file.with_suffix(".part.npz")
-        np.savez(part, rows=np.array(rows).reshape(-1, len(NAMES)), kinds=np.array(kinds, "U24"), heights=np.array(heights))
+        kept = np.empty(len(pairs), object)
+        kept[:] = pairs
+        values = np.array(rows).reshape(-1, len(NAMES))
+        np.savez(part, rows=values, kinds=np.array(kinds, "U24"), heights=np.array(heights), pairs=kept)
         part.rename(file)
         print(f"{seed}: {len(rows)} labels, {time.process_time() - start:.1f} s CPU", flush=True)
 
 
+def compared(label: Any) -> list[tuple[Any, Any]]:
+    """The pairs of strips that the verifier was given of a label, the right way round."""
+    from scoring.text_orientation import placed
+
+    return [(label.print.expected, placed(label, how)) for how in label.print.same]
+
+
 def load(folder: Path) -> tuple[Floats, NDArray[Any], Floats, NDArray[Any]]:
-    """Rows, kinds, heights and products."""
-    files = sorted(folder.glob("[0-9]*.npz"))
-    parts = [dict(np.load(file)) for file in files if ".part" not in file.name]
-    parts = [part for part in parts if len(part["rows"])]
+    """Rows, kinds, heights and products; the verifier is asked anew, since it may have been trained since."""
+    from scoring.verifier import verifier
+
+    files = [file for file in sorted(folder.glob("[0-9]*.npz")) if ".part" not in file.name]
+    # our own files, pictures of many sizes
+    parts = [part for part in (dict(np.load(file, allow_pickle=True)) for file in files) if len(part["rows"])]
+    for part in parts:
+        flat = [(i, *pair) for i, pairs in enumerate(part["pairs"]) for pair in pairs]
+        found = verifier().compare([a for _, a, _ in flat], [b for *_, b in flat])
+        for i in range(len(part["rows"])):
+            best = max(
+                (one for one, (j, *_) in zip(found, flat, strict=True) if i == j), key=lambda one: one.alike
+            )
+            part["rows"][i, NAMES.index("alike")] = best.alike
+            part["rows"][i, NAMES.index("worst_place")] = -best.worst
     group = np.concatenate([np.full(len(part["rows"]), i) for i, part in enumerate(parts)])
     return (*(np.concatenate([part[name] for part in parts]) for name in ("rows", "kinds", "heights")), group)  # type: ignore[return-value]
 
@@ -129,7 +151,12 @@ def _grow(x: Floats, slope: Floats, curve: Floats) -> tuple[NDArray[np.int64], F
                     continue
                 gain = g1**2 / h1 + g0**2 / h0 - (g1 + g0) ** 2 / (h1 + h0)
                 if gain > best[0]:
-                    best = (gain, m, float(cut), (np.clip(g1 / h1, low, high) + np.clip(g0 / h0, low, high)) / 2)
+                    best = (
+                        gain,
+                        m,
+                        float(cut),
+                        (np.clip(g1 / h1, low, high) + np.clip(g0 / h0, low, high)) / 2,
+                    )
         _, measure[node], level[node], middle = best
         left, right = (low, high), (low, high)
         if best[0] > 0 and rising[measure[node]]:
@@ -198,7 +225,11 @@ def main() -> None:
             {"measure": m.tolist(), "level": np.round(s, 4).tolist(), "value": np.round(v, 4).tolist()}
             for m, s, v in table.trees
         ],
-        "fitted": {"labels": len(rows), "right": int((kinds == "right").sum()), "products": int(group.max()) + 1},
+        "fitted": {
+            "labels": len(rows),
+            "right": int((kinds == "right").sum()),
+            "products": int(group.max()) + 1,
+        },
         "escapes": found,
     }
     asked.out.write_text(json.dumps(plain) + "\n")

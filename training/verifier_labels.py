@@ -24,7 +24,17 @@ from packline.scenes import Light, Scene, load_scene
 from packline.truth import Label
 from scoring.check import CheckInput
 from training.verifier_pairs import DIFFERENT
-from training.verifier_prints import HEIGHT, SHAPES, SPELLING, TURNS, Floats, Random, draw_kind, fonts, misspelt
+from training.verifier_prints import (
+    HEIGHT,
+    SHAPES,
+    SPELLING,
+    TURNS,
+    Floats,
+    Random,
+    draw_kind,
+    fonts,
+    misspelt,
+)
 
 Picture = NDArray[np.uint8]
 SIDES = ("hero", "front", "front", "three-quarter", "left", "right")
@@ -66,7 +76,9 @@ def candidates(seed: int, scenes: Sequence[Scene], each: int, size: int | None =
     scale = float(random.uniform(0.6, 1.1))
     with rasteriser().staged(model.transformed(scene_pose(model, scene, side, scale=scale))) as stage:
         truth = render_reference(stage, "scene", camera, scene)
-    truth = replace(truth, labels=tuple(label for label in truth.labels if label.height > 8 and label.visible > 0.4))
+    truth = replace(
+        truth, labels=tuple(label for label in truth.labels if label.height > 8 and label.visible > 0.4)
+    )
     if not truth.labels:
         return
     photo = cv2.resize(scene.photo(), (camera.width, camera.height), interpolation=cv2.INTER_AREA)
@@ -99,7 +111,22 @@ def candidates(seed: int, scenes: Sequence[Scene], each: int, size: int | None =
         with rasteriser().staged(made.transformed(pose)) as stage:
             seen = render_reference(stage, "scene", camera, lit)
         picture = finished(composed(photo, seen), random)
-        yield Candidate(CheckInput(picture, photo, truth, (truth,)), tuple(altered[la.label] for la in truth.labels))
+        kinds = tuple(_seen(altered[label.label], label.visible) for label in truth.labels)
+        yield Candidate(CheckInput(picture, photo, truth, (truth,)), kinds)
+
+
+def _seen(kind: str, visible: float) -> str:
+    """The fault, or "" where it may lie in the part of the label that the view does not show."""
+    whole = kind in (
+        *TURNS,
+        "right",
+        "other word",
+        "blank",
+        "garbled",
+        "garbled strongly",
+        "garbled slightly",
+    )
+    return kind if whole or visible > 0.95 else ""
 
 
 @lru_cache(maxsize=1)
@@ -223,7 +250,11 @@ def finished(picture: Floats, random: Random) -> Picture:
         out = out + random.normal(0, random.uniform(0.3, 2.0), out.shape)
     final = np.clip(np.round(out), 0, 255).astype(np.uint8)
     if random.random() < 0.6:
-        codec, key = (".jpg", cv2.IMWRITE_JPEG_QUALITY) if random.random() < 0.7 else (".webp", cv2.IMWRITE_WEBP_QUALITY)
+        codec, key = (
+            (".jpg", cv2.IMWRITE_JPEG_QUALITY)
+            if random.random() < 0.7
+            else (".webp", cv2.IMWRITE_WEBP_QUALITY)
+        )
         stored = cv2.imencode(codec, final[..., ::-1], [key, int(random.uniform(70, 97))])[1]
         final = np.ascontiguousarray(cv2.imdecode(stored, cv2.IMREAD_COLOR)[..., ::-1])
     return np.asarray(final, np.uint8)

@@ -9,7 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.verifier import MARGIN, STRIDE, TALL, WIDE
-from training.verifier_prints import HEIGHT, KINDS, Floats, Print, Random, draw_kind, mark_print, noise, text_print
+from training.verifier_prints import (
+    HEIGHT,
+    KINDS,
+    Floats,
+    Print,
+    Random,
+    draw_kind,
+    mark_print,
+    noise,
+    text_print,
+)
 
 Picture = NDArray[np.uint8]
 
@@ -57,7 +67,8 @@ def photographed(made: Print, random: Random, tall: bool) -> Lesson:
     pad_x, pad_y = (int(HEIGHT * p) for p in np.abs(random.normal(0.04, 0.08, 2)))
     around = int(0.5 * HEIGHT)
     padded = [
-        np.pad(one, ((pad_y + around,) * 2, (pad_x + around,) * 2, (0, 0))) for one in (made.right, made.wrong)
+        np.pad(one, ((pad_y + around,) * 2, (pad_x + around,) * 2, (0, 0)))
+        for one in (made.right, made.wrong)
     ]
     label = np.array([made.right.shape[1] + 2 * pad_x, made.right.shape[0] + 2 * pad_y], float)
     ground, inks, clutter = _colours(random, padded[0].shape)
@@ -109,7 +120,9 @@ def _unrolled(picture: Picture, matrix: NDArray[np.float64], size: tuple[int, ..
     return np.asarray(out, np.uint8)
 
 
-def _difference(padded: list[Floats], matrix: NDArray[np.float64], size: tuple[int, ...], inks: Floats) -> Floats:
+def _difference(
+    padded: list[Floats], matrix: NDArray[np.float64], size: tuple[int, ...], inks: Floats
+) -> Floats:
     """How much the prints differ at each of the verifier's places."""
     if padded[0] is padded[1] or np.array_equal(padded[0], padded[1]):
         places = [np.zeros(size[::-1], np.float32)]
@@ -127,9 +140,17 @@ def _difference(padded: list[Floats], matrix: NDArray[np.float64], size: tuple[i
 def _colours(random: Random, shape: tuple[int, ...]) -> tuple[Floats, Floats, Floats]:
     """Ground (H, W, 3), two inks with the second one's weight (3, 3), and clutter (H, W, 4: colour, cover)."""
     height, width = shape[:2]
-    plain = random.uniform(15, 250, 3) if random.random() < 0.5 else np.full(3, random.uniform(20, 250)) + random.normal(0, 8, 3)
+    plain = (
+        random.uniform(15, 250, 3)
+        if random.random() < 0.5
+        else np.full(3, random.uniform(20, 250)) + random.normal(0, 8, 3)
+    )
     while True:
-        ink = random.uniform(5, 250, 3) if random.random() < 0.5 else np.full(3, random.choice([12.0, 30, 225, 248]))
+        ink = (
+            random.uniform(5, 250, 3)
+            if random.random() < 0.5
+            else np.full(3, random.choice([12.0, 30, 225, 248]))
+        )
         gap = abs(float(np.dot(ink - plain, (0.3, 0.59, 0.11))))
         if gap > 26 and (gap > 60 or random.random() < 0.35):
             break
@@ -138,7 +159,9 @@ def _colours(random: Random, shape: tuple[int, ...]) -> tuple[Floats, Floats, Fl
     inks = np.array([ink, other, [weight, 0, 0]], np.float32)
     ground = np.broadcast_to(np.asarray(plain, np.float32), (height, width, 3)).copy()
     if random.random() < 0.3:  # weave, grain of paper, brushed metal
-        ground += random.uniform(1, 6) * noise((height, width), float(random.uniform(1, 5)), random)[..., None]
+        ground += (
+            random.uniform(1, 6) * noise((height, width), float(random.uniform(1, 5)), random)[..., None]
+        )
     clutter = np.zeros((height, width, 4), np.float32)
     for _ in range(int(random.integers(0, 3))):  # what stands beside a label: rules, edges of the paper, bars
         colour = random.uniform(5, 250, 3)
@@ -181,7 +204,9 @@ def _careless(picture: Floats, random: Random, height: float) -> Picture:
     out = picture * _light(random, size, 0.35)
     y, x = np.mgrid[0 : size[1], 0 : size[0]].astype(np.float32)
     angle = random.uniform(0, np.pi)
-    across = (x - random.uniform(0, size[0])) * np.cos(angle) + (y - random.uniform(0, size[1])) * np.sin(angle)
+    across = (x - random.uniform(0, size[0])) * np.cos(angle) + (y - random.uniform(0, size[1])) * np.sin(
+        angle
+    )
     if random.random() < 0.18:  # a shadow falls over a part
         edge = float(random.uniform(0.5, 0.5 + 0.4 * height))
         out = out * (1 - random.uniform(0.1, 0.5) / (1 + np.exp(-np.clip(across / edge, -20, 20))))[..., None]
@@ -209,7 +234,9 @@ def _careless(picture: Floats, random: Random, height: float) -> Picture:
     final = np.clip(out, 0, 255).astype(np.uint8)
     roll = random.random()
     if roll < 0.5:
-        codec, key = (".jpg", cv2.IMWRITE_JPEG_QUALITY) if roll < 0.35 else (".webp", cv2.IMWRITE_WEBP_QUALITY)
+        codec, key = (
+            (".jpg", cv2.IMWRITE_JPEG_QUALITY) if roll < 0.35 else (".webp", cv2.IMWRITE_WEBP_QUALITY)
+        )
         quality = int(random.uniform(55, 97))
         stored = cv2.imencode(codec, final[..., ::-1], [key, quality])[1]
         final = cv2.imdecode(stored, cv2.IMREAD_COLOR)[..., ::-1]

@@ -27,7 +27,17 @@ FAMILIES = (
     "firacode", "hack", "cabin",
 )  # fmt: skip
 # kept out of training, to measure with
-HELD_OUT = ("FreeSerif", "FreeMono", "Jura", "C059", "texgyreheros", "texgyrebonum", "Roboto", "Hack", "Cabin")
+HELD_OUT = (
+    "FreeSerif",
+    "FreeMono",
+    "Jura",
+    "C059",
+    "texgyreheros",
+    "texgyrebonum",
+    "Roboto",
+    "Hack",
+    "Cabin",
+)
 _NO_LETTERS = ("symbol", "dingbats", "d050", "emoji", "math", "chorus")
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -149,7 +159,11 @@ def misspelt(text: str, how: str, random: Random, short: bool = False) -> str:
     i = int(random.choice(at))
     if how == "letter replaced":
         near = [pair.replace(text[i], "", 1) for pair in ALIKE if text[i] in pair]
-        pool = near if near and random.random() < 0.65 else list(LETTERS if text[i].isupper() else LETTERS.lower())
+        pool = (
+            near
+            if near and random.random() < 0.65
+            else list(LETTERS if text[i].isupper() else LETTERS.lower())
+        )
         return text[:i] + str(random.choice(pool)) + text[i + 1 :]
     if how == "letters exchanged":
         j = min(i + 1, len(text) - 1)
@@ -222,8 +236,13 @@ def _smeared(ink: Floats, random: Random) -> Floats:
     kernel = np.zeros((long, long), np.float32)
     angle = random.uniform(0, np.pi)
     t = np.linspace(-1, 1, 4 * long) * (long // 2)
-    kernel[np.round(long // 2 + t * np.sin(angle)).astype(int), np.round(long // 2 + t * np.cos(angle)).astype(int)] = 1
-    return np.asarray(cv2.filter2D(ink, -1, kernel / kernel.sum(), borderType=cv2.BORDER_CONSTANT), np.float32)
+    kernel[
+        np.round(long // 2 + t * np.sin(angle)).astype(int),
+        np.round(long // 2 + t * np.cos(angle)).astype(int),
+    ] = 1
+    return np.asarray(
+        cv2.filter2D(ink, -1, kernel / kernel.sum(), borderType=cv2.BORDER_CONSTANT), np.float32
+    )
 
 
 def _scribbled(ink: Floats, random: Random) -> Floats:
@@ -302,14 +321,32 @@ def mark_print(random: Random, kind: str) -> Print:
     colours = ((255, 0, 0), (0, 255, 0), (0, 0, 0))
 
     def point(spread: float = 1.0) -> tuple[float, float]:
-        return width * (0.5 + spread * random.uniform(-0.5, 0.5)), side * (0.5 + spread * random.uniform(-0.5, 0.5))
+        return width * (0.5 + spread * random.uniform(-0.5, 0.5)), side * (
+            0.5 + spread * random.uniform(-0.5, 0.5)
+        )
 
     if roll < 0.35:
         name = str(random.choice(MOTIFS))
-        _motif(draw, name, width / 2, side / 2, side * random.uniform(0.35, 0.5), colours[0], colours[int(random.integers(1, 3))])
+        _motif(
+            draw,
+            name,
+            width / 2,
+            side / 2,
+            side * random.uniform(0.35, 0.5),
+            colours[0],
+            colours[int(random.integers(1, 3))],
+        )
         if random.random() < 0.5:
             x, y = point(0.8)
-            _motif(draw, str(random.choice(MOTIFS)), x, y, side * random.uniform(0.12, 0.25), colours[1], colours[2])
+            _motif(
+                draw,
+                str(random.choice(MOTIFS)),
+                x,
+                y,
+                side * random.uniform(0.12, 0.25),
+                colours[1],
+                colours[2],
+            )
     elif roll < 0.75:
         for _ in range(int(random.integers(2, 7))):
             fill = colours[int(random.integers(3))]
@@ -324,7 +361,9 @@ def mark_print(random: Random, kind: str) -> Print:
                 draw.line([point(), point()], fill, int(random.uniform(0.05, 0.18) * side))
             else:
                 files = fonts(False)
-                face = ImageFont.truetype(files[int(random.integers(len(files)))], int(side * random.uniform(0.5, 1.0)))
+                face = ImageFont.truetype(
+                    files[int(random.integers(len(files)))], int(side * random.uniform(0.5, 1.0))
+                )
                 x, y = point(0.5)
                 draw.text((x, y), str(random.choice(list(LETTERS))), fill, face, anchor="mm")
     else:  # a pattern of stripes, dots or checks
@@ -335,7 +374,13 @@ def mark_print(random: Random, kind: str) -> Print:
         phase = random.random(2) * pitch
         a, b = ((u + phase[0]) % pitch / pitch), ((v + phase[1]) % pitch / pitch)
         which = random.random()
-        on = a < 0.45 if which < 0.35 else np.hypot(a - 0.5, b - 0.5) < 0.3 if which < 0.7 else (a < 0.5) ^ (b < 0.5)
+        on = (
+            a < 0.45
+            if which < 0.35
+            else np.hypot(a - 0.5, b - 0.5) < 0.3
+            if which < 0.7
+            else (a < 0.5) ^ (b < 0.5)
+        )
         also = (b < 0.2) & ~on if random.random() < 0.5 else np.zeros_like(on)
         image = Image.fromarray((np.stack([on, also, on & False], -1) * 255).astype(np.uint8))
     layers = cv2.GaussianBlur(np.asarray(image, np.float32)[..., :2] / 255, (0, 0), 0.6)

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from packline.cli.table import console, table
 from packline.errors import FixSettings
+from packline.fingerprint import digest
 from packline.ledger import Ledger
 from packline.line.order import Order
 from packline.records import Opinion
+from packline.scorecard import Verdict
 from scoring import registry
 from scoring.calibration import Judged, Outcome, Table, calibrate, outcome, table_of
 from scoring.settings import default_settings
@@ -33,7 +35,7 @@ def calibrate_checks(scores: Path, catalog: Order | None, goal: Goal, out: Path)
     Parameters
     ----------
     scores
-        Folder or Parquet file that the bench wrote.
+        Folder that the bench wrote.
     catalog
         Whose ledger is asked for people's decisions; None asks none.
     out
@@ -49,7 +51,7 @@ def calibrate_checks(scores: Path, catalog: Order | None, goal: Goal, out: Path)
     FixSettings
         Where the scores are missing, or are of other versions of the checks than the installed ones.
     """
-    rows = _bench_rows(scores)
+    rows = bench_rows(scores)
     people = _people_rows(catalog) if catalog else []
     found = table_of([*rows, *people])
     checks = registry.checks()
@@ -73,7 +75,7 @@ def calibrate_checks(scores: Path, catalog: Order | None, goal: Goal, out: Path)
         goal.alpha,
         goal.confidence,
         goal.max_false_rejects,
-        _digest(rows),
+        digest_of(rows),
         datetime.now(UTC).date().isoformat(),
         set_,
         now.escapes,
@@ -147,8 +149,8 @@ def opinion_rows(opinions: Sequence[Opinion]) -> list[Judged]:
     """What people decided, as pictures whose fault is known.
 
     An approved picture is a good one. A rejected one is a plain defect of the check that the person's words
-    name ("colour: too dark"); where they name none, nothing is known of whose fault it is, and it is left out.
-    Scores of other versions of a check than the installed one are left out as well.
+    begin with ("colour: too dark"); where they name none, nothing is known of whose fault it is, and it is
+    left out. Scores of other versions of a check than the installed one are left out as well.
     """
     checks = registry.checks()
     rows = []
@@ -178,9 +180,48 @@ def opinion_rows(opinions: Sequence[Opinion]) -> list[Judged]:
     return rows
 
 
-def _bench_rows(scores: Path) -> list[Judged]:
-    raise NotImplementedError
+def bench_rows(scores: Path) -> list[Judged]:
+    """What the bench wrote, as `scoring.calibration` wants it.
+
+    Raises
+    ------
+    FixSettings
+        Where there is nothing to read.
+    """
+    from scoring.bench.table import read_scores
+
+    frame = read_scores(scores)
+    if frame.empty:
+        raise FixSettings(f"Folder {scores} holds no scores; run packline bench checks first.")
+    bad = frame["kind"].notna()
+    told = zip(
+        frame["specimen"],
+        frame["check"],
+        frame["version"],
+        frame["verdict"],
+        frame["score"],
+        frame["threshold"],
+        frame["kind"].where(bad, ""),
+        frame["defect_check"].where(bad, ""),
+        bad & frame["plain"].fillna(False).astype(bool),
+        strict=True,
+    )
+    return [
+        Judged(
+            str(specimen),
+            str(check),
+            str(version),
+            Verdict(verdict),
+            float(score),
+            float(threshold),
+            str(kind),
+            str(dimension),
+            bool(plain),
+        )
+        for specimen, check, version, verdict, score, threshold, kind, dimension, plain in told
+    ]
 
 
-def _digest(rows: Sequence[Judged]) -> str:
-    raise NotImplementedError
+def digest_of(rows: Sequence[Judged]) -> str:
+    """Which scores these are: a digest over all of them, in any order."""
+    return digest(sorted((row.specimen, row.check, row.version, row.verdict, row.score) for row in rows))

@@ -23,6 +23,8 @@ app.add_typer(loras, name="loras")
 app.add_typer(models, name="models")
 truth = typer.Typer(help="Labels on 3D models: propose, accept, show.", no_args_is_help=True)
 app.add_typer(truth, name="truth")
+bench = typer.Typer(help="What the checks miss and what they reject wrongly.", no_args_is_help=True)
+app.add_typer(bench, name="bench")
 
 ALL_PUBLISHED, WITH_FLAGS, FIX_SETTINGS, CRASHED = 0, 1, 2, 3
 
@@ -96,6 +98,38 @@ def drift(catalog: CatalogFile, settings: SettingsFile = None) -> None:
 
         changed = show_drift(Order(catalog, settings))
     raise typer.Exit(WITH_FLAGS if changed else ALL_PUBLISHED)
+
+
+@app.command()
+def calibrate(
+    scores: Annotated[Path, typer.Option(help="Folder with the scores of packline bench checks.")] = Path(
+        "work/bench"
+    ),
+    catalog: Annotated[
+        Path | None, typer.Option(help="A catalogue: what people decided on its pictures counts as well.")
+    ] = None,
+    alpha: Annotated[
+        float, typer.Option(min=0.00001, max=0.5, help="Largest escape rate of a check's own plain defects.")
+    ] = 0.001,
+    confidence: Annotated[
+        float, typer.Option(min=0.5, max=0.9999, help="Probability with which that holds.")
+    ] = 0.95,
+    max_false_rejects: Annotated[
+        float, typer.Option(min=0, max=1, help="Largest share of good pictures that a check may reject.")
+    ] = 0.005,
+    out: Annotated[Path, typer.Option(help="The file of thresholds.")] = Path("scoring/thresholds.json"),
+) -> None:
+    """Set the checks' thresholds from the bench's scores and from people's decisions.
+
+    Exit code 0: every check keeps to what is asked; 1: some cannot, and the table says what was traded.
+    """
+    with _sentences():
+        from packline.cli.calibrate import Goal, calibrate_checks
+        from packline.line.order import Order
+
+        goal = Goal(alpha, confidence, max_false_rejects)
+        met = calibrate_checks(scores, Order(catalog) if catalog else None, goal, out)
+    raise typer.Exit(ALL_PUBLISHED if met else WITH_FLAGS)
 
 
 @app.command()
@@ -231,6 +265,30 @@ def show_labels(
         from packline.cli.truth import show_truth
 
         show_truth(model, view or (), out, size, annotated)
+
+
+@bench.command("checks")
+def bench_the_checks(
+    split: Annotated[str, typer.Option(help="Products and fonts: calibration or test.")] = "test",
+    takes: Annotated[int, typer.Option(min=1, help="Products in scenes, 30 pictures each.")] = 200,
+    size: Annotated[int, typer.Option(min=128, max=2048, help="Pixels on a side.")] = 512,
+    out: Annotated[Path, typer.Option(help="Folder; a run that was stopped goes on there.")] = Path(
+        "work/bench"
+    ),
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, other pictures.")] = 0,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
+    settings: Annotated[
+        Path | None, typer.Option(help="A settings file whose [checks.*] count; the defaults otherwise.")
+    ] = None,
+    write_docs: Annotated[
+        bool, typer.Option("--write-docs", help="Write docs/bench.md and its plot anew.")
+    ] = False,
+) -> None:
+    """Make pictures whose faults are known and say which the checks let out and which good ones they reject."""
+    with _sentences():
+        from packline.cli.bench import bench_checks
+
+        bench_checks(split, takes, size, out, seed, workers, settings, write_docs)
 
 
 @contextmanager

@@ -153,7 +153,9 @@ def _rounded(values: NDArray[Any]) -> Picture:
     return np.clip(np.round(values), 0, 255).astype(np.uint8)
 
 
-def _graded(gains: tuple[float, float, float], lift: float = 0.0, contrast: float = 1.0) -> Callable[[Floats], Floats]:
+def _graded(
+    gains: tuple[float, float, float], lift: float = 0.0, contrast: float = 1.0
+) -> Callable[[Floats], Floats]:
     def style(x: Floats) -> Floats:
         y = x * np.asarray(gains, np.float32)
         y = (y - 0.5) * np.float32(contrast) + 0.5

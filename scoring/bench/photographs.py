@@ -6,6 +6,7 @@ the light from all around, text truth) is drawn once.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import sys
 from collections import OrderedDict
@@ -88,7 +89,9 @@ def rasteriser(size: int) -> Rasteriser:
     return Rasteriser(size)
 
 
-def draw(model: ProductModel, pose: NDArray[np.float64], camera: Camera, light: Light, ground: float) -> Drawing:
+def draw(
+    model: ProductModel, pose: NDArray[np.float64], camera: Camera, light: Light, ground: float
+) -> Drawing:
     """Draw a product in a scene.
 
     Parameters
@@ -138,6 +141,7 @@ def _settle() -> None:
         _modules = len(sys.modules)
         gc.collect()
         gc.freeze()
+        atexit.register(gc.unfreeze)  # at the end libraries count what is left
 
 
 def _raster(model: ProductModel, pose: NDArray[np.float64], stage: Stage, camera: Camera) -> _Raster:

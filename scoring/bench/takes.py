@@ -167,7 +167,9 @@ def takes(split: str, size: int, count: int, seed: int = 0) -> Iterator[Take]:
         place = scene.place
         # half of the candidates are asked to stand a little elsewhere, as waves of candidates are
         wide = rng.uniform(-1, 1, 4) * (rng.random() < 0.5)
-        x, z, turn = (float(a * b) for a, b in zip(wide, (place.shift, place.shift, place.turn), strict=False))
+        x, z, turn = (
+            float(a * b) for a, b in zip(wide, (place.shift, place.shift, place.turn), strict=False)
+        )
         asked = (x, z, turn, 1 + float(wide[3]) * place.scale)
         pose = scene_pose(model, scene, side, asked[:2], asked[2], asked[3])
         camera = scene_camera(scene, size)

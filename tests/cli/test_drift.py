@@ -46,7 +46,7 @@ def test_a_fall_ends_with_code_1_and_says_since_when(catalog: Path, monkeypatch:
     code, said = drift(catalog, monkeypatch, (5, 400), (2, 200))
     assert code == 1
     assert "The pass rate fell from 80% to 50% over the last" in said
-    assert "since run run-4 " in said.replace("run-3", "run-4")
+    assert "since run run-4;" in said.replace("run-3", "run-4")
     assert said.endswith("(most of it in text orientation).")
 
 

@@ -32,6 +32,10 @@ class Recipe:
         not apply to this product or nobody would see it.
     late
         The finished picture is spoilt instead, by this.
+    plain
+        Of those, whether it is a plain one; the others find out.
+    often
+        How many times as often as others it is made.
     """
 
     name: str
@@ -39,10 +43,11 @@ class Recipe:
     make: Make | None = None
     late: Callable[[Sitting, Picture, str], Picture] | None = None
     plain: bool = False
+    often: int = 1
 
 
-def _ways(name: str, make: Make, strengths: str = "") -> list[Recipe]:
-    return [Recipe(name, strength, make) for strength in strengths.split("; ")]
+def _ways(name: str, make: Make, strengths: str = "", often: int = 1) -> list[Recipe]:
+    return [Recipe(name, strength, make, often=often) for strength in strengths.split("; ")]
 
 
 def _late(
@@ -56,21 +61,21 @@ _AREAS = "1 %; 2 %; 4 %; 8 %"
 _GRADES = "faint; clear; strong"
 
 RECIPES: tuple[Recipe, ...] = (
-    *_ways("text turned 180", text.turned_180),
-    *_ways("text turned 90", text.turned_90),
-    *_ways("text turned 270", text.turned_270),
-    *_ways("text mirrored left-right", text.mirrored_across),
-    *_ways("text mirrored top-bottom", text.mirrored_down),
-    *_ways("text missing", text.missing),
-    *_ways("letters swapped", text.letters_swapped),
-    *_ways("letter replaced", text.letter_replaced),
-    *_ways("letter doubled", text.letter_doubled),
-    *_ways("letter dropped", text.letter_dropped),
+    *_ways("text turned 180", text.turned_180, often=3),
+    *_ways("text turned 90", text.turned_90, often=3),
+    *_ways("text turned 270", text.turned_270, often=3),
+    *_ways("text mirrored left-right", text.mirrored_across, often=3),
+    *_ways("text mirrored top-bottom", text.mirrored_down, often=3),
+    *_ways("text missing", text.missing, often=2),
+    *_ways("letters swapped", text.letters_swapped, often=2),
+    *_ways("letter replaced", text.letter_replaced, often=2),
+    *_ways("letter doubled", text.letter_doubled, often=2),
+    *_ways("letter dropped", text.letter_dropped, often=2),
     *_ways("text garbled", text.garbled, "mild; moderate; strong"),
     *_ways("extra text", text.extra_word, "14-20 px; 20-32 px; >32 px"),
-    *_ways("colour of one part", colour.one_part, "dE 2; dE 3; dE 5; dE 8"),
+    *_ways("colour of one part", colour.one_part, "dE 2; dE 3; dE 5; dE 8", often=2),
     *_ways("colour of the whole", colour.whole, "dE 2; dE 3; dE 5; dE 8"),
-    *_ways("colours exchanged", colour.exchanged),
+    *_ways("colours exchanged", colour.exchanged, often=2),
     *_ways("part missing", shape.part_missing, _AREAS),
     *_ways("part added", shape.part_added, _AREAS),
     *_ways("part melted", shape.melted, _AREAS),
@@ -82,22 +87,22 @@ RECIPES: tuple[Recipe, ...] = (
     *_ways("scribble", shape.scribble, "1 %; 2 %; 4 %"),
     *_ways("wrong pattern", shape.wrong_pattern, _AREAS),
     *_ways("product turned away", shape.turned_away, "20 deg; 45 deg; 90 deg; 180 deg"),
-    *_ways("art turned 180", pattern.logo_turned),
-    *_ways("art mirrored left-right", pattern.logo_mirrored),
-    *_ways("art mirrored top-bottom", pattern.logo_overturned),
+    *_ways("art turned 180", pattern.logo_turned, often=2),
+    *_ways("art mirrored left-right", pattern.logo_mirrored, often=2),
+    *_ways("art mirrored top-bottom", pattern.logo_overturned, often=2),
     *_ways("wrong product", scene.wrong_product, "same kind; another kind"),
     *_ways("product missing", scene.product_missing, "shadow left; no shadow"),
     *_ways("product duplicated", scene.duplicated, "small; half; same"),
     *_ways("object appears", scene.object_appears, "0.5 % of picture; 1.5 % of picture; 4 % of picture"),
     *_ways("base shifted", scene.base_shifted, "0.4 %; 0.8 %; 1.6 %; 4 %"),
-    *_ways("background replaced", scene.background_replaced),
+    *_ways("background replaced", scene.background_replaced, often=2),
     *_ways("background recoloured", scene.background_recoloured, "dE 8; dE 15; dE 25"),
     *_ways("halo", scene.halo, _GRADES),
     *_ways("product too large", scene.too_large, "15 %; 25 %; 40 %"),
     *_ways("product too small", scene.too_small, "15 %; 25 %; 40 %"),
     *_ways("product moved", scene.moved, "6 %; 10 %; 16 %"),
     *_ways("floating", scene.floating, "1.5 %; 3 %; 6 %"),
-    *_ways("shadow missing", scene.shadow_missing),
+    *_ways("shadow missing", scene.shadow_missing, often=2),
     *_late("VAE grid", picture.vae_grid, _GRADES),
     *_late("checkerboard", picture.checkerboard, _GRADES),
     *_late("banding", picture.banding, "24 levels; 16 levels; 10 levels"),

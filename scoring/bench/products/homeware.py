@@ -74,7 +74,8 @@ def clock(spec: BenchSpec) -> Built:
             canvas.text("line", spec.line, (0.3, 0.66, 0.7, 0.74), spec.ink, spec.faces[1])
     elif spec.print == "emblem":
         canvas.emblem(spec.emblem, (0.36, 0.2, 0.64, 0.4), spec.ink, spec.paper)
-    hour, minute = spec.between(2, -150, 150), spec.between(3, 40, 140)
+    # to the sides, off the words
+    hour, minute = spec.between(2, -112, -70), spec.between(3, 66, 112)
     front = deep / 2 + 0.0022
     hands = [
         moved(slab(np.array([(-w, -0.1 * r), (w, -0.1 * r), (w * 0.6, r), (-w * 0.6, r)]), 0.0012).front, (0, 0, z), (0, 0, a))

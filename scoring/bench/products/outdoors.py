@@ -36,10 +36,10 @@ def backpack(spec: BenchSpec) -> Built:
     body = Finish(spec.body, roughness=max(spec.roughness, 0.55))
     front = deep / 2
     pocket = moved(block((0.76 * wide, 0.4 * tall, 0.06), 0.022), (0, 0.07 * tall, front))
-    rim = 0.385 * wide
-    seam = curve([(-rim, 0.12 * tall, front + 0.03), (-rim, 0.4 * tall, front + 0.031), (-0.8 * rim, 0.465 * tall, front + 0.026),
-                  (0, 0.472 * tall, front + 0.026), (0.8 * rim, 0.465 * tall, front + 0.026), (rim, 0.4 * tall, front + 0.031),
-                  (rim, 0.12 * tall, front + 0.03)], 48)  # fmt: skip
+    rim = 0.375 * wide
+    seam = curve([(-rim, 0.12 * tall, front + 0.022), (-rim, 0.4 * tall, front + 0.022), (-0.8 * rim, 0.465 * tall, front + 0.018),
+                  (0, 0.472 * tall, front + 0.018), (0.8 * rim, 0.465 * tall, front + 0.018), (rim, 0.4 * tall, front + 0.022),
+                  (rim, 0.12 * tall, front + 0.022)], 48)  # fmt: skip
     zip_line = []
     for share in np.linspace(-1, 1, 40):
         angle = share * 1.25
@@ -130,7 +130,7 @@ def headphones(spec: BenchSpec) -> Built:
         shells.append(moved(moved(lathe(shell, 56), turn=(90, 0, 0)), at, (0, yaw, 0)))
         pads.append(moved(moved(lathe(pad, 56), turn=(-90, 0, 0)), at, (0, yaw, 0)))
         faces.append(moved(moved(disc.front, (0, 0, 0.0248)), at, (0, yaw, 0)))
-    one, other = faces
+    other, one = faces
     plain = Finish(spec.accent, roughness=0.5)
     pieces = [
         Piece("band", tube(path, 0.0058, 1.5, 12), Finish(spec.trim, roughness=0.5)),
@@ -167,7 +167,7 @@ def car(spec: BenchSpec) -> Built:
     rims = [moved(lathe(rim, 32), (px, wheel, sign * (deep / 2 - 0.009)), (90 * sign, 0, 0)) for px, sign in spots]
     lights = [moved(lathe(fillet([(0.007, 0, 0), (0.005, 0.004, 0.002), (0, 0.005, 0)]), 20), (x - 0.002, belt * 0.74, s * deep * 0.3), (0, 0, -90))
               for s in (1, -1)]  # fmt: skip
-    wide, high = long * 0.4, (belt - low) * 0.72
+    wide, high = long * 0.31, (belt - low) * 0.72
     canvas = Canvas((wide, high), spec.texture, spec.paper, "door print")
     decorate(canvas, replace(spec, small="", aside=""), (0.04, 0.06, 0.96, 0.94))
     door = moved(thin_plate(wide, high, 0.0008), (-0.01, low + 0.16 * (belt - low), deep / 2))

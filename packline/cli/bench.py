@@ -1,0 +1,102 @@
+"""``packline bench checks``: how many defects escape, how many good pictures are rejected."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from packline.cli.bars import Bars
+from packline.cli.table import console, table
+from packline.errors import FixSettings
+from packline.progress import watched_by
+
+DOCS = Path("docs")
+
+
+def bench_checks(
+    split: str,
+    takes: int,
+    size: int,
+    out: Path,
+    seed: int,
+    workers: int,
+    settings: Path | None,
+    write_docs: bool,
+) -> None:
+    """Run the defect bench, print a short table and write plot, page and pictures of what went wrong.
+
+    Raises
+    ------
+    FixSettings
+        For an unknown split, settings that cannot be read, or a folder that holds another run.
+    """
+    from scoring.bench.plot import contact_sheet, escape_plot
+    from scoring.bench.runner import Order, run
+    from scoring.bench.table import find, headline, markdown
+
+    if split not in ("calibration", "test"):
+        raise FixSettings(f"There is no split {split}; choose calibration or test.")
+    screen = console()
+    order = Order(split, takes, size=size, seed=seed, tables=_tables(settings))
+    folder = out / f"{split}-{size}-{seed}"
+    with Bars(screen) as bars, watched_by(bars):
+        scores = run(order, folder, workers)
+    found = find(scores)
+    rows = [
+        (
+            one.kind,
+            one.strength,
+            str(one.escaped.of),
+            str(one.plain),
+            one.escaped.words(),
+            ", ".join(f"{name} {100 * share:.0f} %" for name, share in one.caught_by[:2]),
+        )
+        for one in found.defects
+    ]
+    screen.print(table("Escapes", ("defect", "strength", "n", "plain", "escaped", "caught by"), rows, (2, 3)))
+    honest = [
+        (
+            one.name,
+            one.rejected.words(),
+            one.unverifiable.words(),
+            f"{one.median_ms:.0f}",
+            f"{one.p95_ms:.0f}",
+        )
+        for one in found.checks
+    ]
+    screen.print(
+        table("Good pictures", ("check", "rejected", "cannot tell", "ms", "ms, 95 %"), honest, (3, 4))
+    )
+    screen.print(headline(found), highlight=False)
+    shown = contact_sheet(scores, folder, folder / "wrong.jpg")
+    if shown:
+        screen.print(f"{shown} that were judged wrongly: {folder / 'wrong.jpg'}", highlight=False)
+    page, plot = (DOCS / "bench.md", DOCS / "images" / "bench.svg") if write_docs else (
+        folder / "bench.md",
+        folder / "images" / "bench.svg",
+    )  # fmt: skip
+    plot.parent.mkdir(parents=True, exist_ok=True)
+    plot.write_text(escape_plot(found))
+    each = scores.drop_duplicates("specimen")
+    about = (
+        f"This run: split `{split}`, {takes} takes at {size} px, seed {seed}: "
+        f"{int(each['kind'].isna().sum())} good and {int(each['kind'].notna().sum())} bad pictures of {each['product'].nunique()} products; "
+        f"`packline bench checks --split {split} --takes {takes} --size {size} --seed {seed}`."
+    )
+    page.write_text(markdown(found, about))
+    screen.print(f"Table and plot: {page}", highlight=False)
+
+
+def _tables(settings: Path | None) -> dict[str, Any]:
+    """The ``checks`` tables of a settings file."""
+    if settings is None:
+        return {}
+    try:
+        told = tomllib.loads(settings.read_text())
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise FixSettings(f"Settings {settings}: cannot be read ({error}).") from error
+    found = told.get("checks", {})
+    if not isinstance(found, dict):
+        raise FixSettings(f"Settings {settings}: checks should be tables such as [checks.artifacts].")
+    return found

@@ -2,18 +2,22 @@
 
 A bare similarity says little (it depends on the picture more than on the words), so the score is the
 probability that the model gives to the right caption against the strongest distractor: other products' words,
-other scenes' words.
+other scenes' words. A small model is asked only about words that it was taught; of others it says that it does not
+know them, which is no opinion on the picture: the other checks hold it to the product's truth.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import re
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import cv2
 import numpy as np
@@ -32,6 +36,8 @@ if TYPE_CHECKING:
 EMBEDDED = "assets/models/aligner"
 # how many captions are encoded at a time
 BATCH = 64
+# captions whose vectors agree this much say the same to the model: it cannot tell one from the other
+SAME_WORDS = 0.97
 _ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -48,15 +54,19 @@ class AlignmentSettings(CheckSettings):
     crop
         The product's words are judged on the mask's box and this share of its size around it; 0 takes the
         whole picture.
+    unknown
+        What it means where a small model was not taught the words, or there is nothing to compare them with:
+        "not applicable" leaves the picture to the other checks, "unverifiable" holds it back.
     device
-        Where the model runs: "cpu" or "cuda".
+        Where the model runs: "cpu", "cuda", or "auto", which takes a GPU where there is one.
     """
 
     model: str = EMBEDDED
     product_prompt: str = Field("a photo of a {}", pattern=r"\{\}")
     scene_prompt: str = Field("a product on {}", pattern=r"\{\}")
     crop: float = Field(0.25, ge=0)
-    device: str = "cpu"
+    unknown: Literal["not applicable", "unverifiable"] = "not applicable"
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
 
     def facts(self) -> dict[str, Any]:
         """The settings, and the hash of a local model's weights: other weights, other scores."""
@@ -71,21 +81,47 @@ class Vocabulary:
 
     Parameters
     ----------
-    products
-        Nouns, one of which a title must hold.
+    products, colours
+        Kinds and colours, each with the words that mean it.
     scenes
         Whole descriptions.
     """
 
-    products: frozenset[str]
+    products: Mapping[str, tuple[str, ...]] = field(hash=False)
+    colours: Mapping[str, tuple[str, ...]] = field(hash=False)
     scenes: frozenset[str]
 
     def __contains__(self, asked: tuple[str, str]) -> bool:
         what, words = asked
+        return words in self.scenes if what == "scene" else bool(self.of(words)[0])
+
+    def of(self, title: str) -> tuple[str, str]:
+        """The kind and the colour that a title names; empty where it names none that is known.
+
+        The longest word wins, so that a candle tin is no tin alone and navy blue no blue; the kind's own
+        words name no colour (a tube of cream).
+        """
+        kind, rest = _named(self.products, title.lower())
+        return kind, _named(self.colours, rest)[0]
+
+    def apart(self, what: str, one: str, other: str) -> bool:
+        """Whether it was taught to tell these words apart."""
         if what == "scene":
-            return words in self.scenes
-        plain = f" {words.lower()} "
-        return any(f" {noun} " in plain for noun in self.products)
+            return one != other and other in self.scenes
+        (kind, colour), (other_kind, other_colour) = self.of(one), self.of(other)
+        if not other_kind:
+            return False
+        return kind != other_kind or bool(colour and other_colour and colour != other_colour)
+
+
+def _named(known: Mapping[str, tuple[str, ...]], words: str) -> tuple[str, str]:
+    """What the longest known word among `words` means, and the words without it."""
+    ways = sorted(((way, name) for name, them in known.items() for way in them), key=lambda w: -len(w[0]))
+    for way, name in ways:
+        place = re.search(rf"(?<!\w){re.escape(way)}(?!\w)", words)
+        if place:
+            return name, words[: place.start()] + words[place.end() :]
+    return "", words
 
 
 @dataclass(frozen=True)
@@ -121,21 +157,35 @@ class Aligner:
 
     def captions(self, captions: Iterable[str]) -> Floats:
         """Encode captions to unit vectors, float32 (N, D); each is encoded once a process."""
-        return np.stack([self._caption(caption) for caption in captions])
-
-    def _caption(self, caption: str) -> Floats:
-        key = (self.name, caption)
-        if key not in _CAPTIONS:
+        asked = list(captions)
+        new = list(dict.fromkeys(one for one in asked if (self.name, one) not in _CAPTIONS))
+        if new:
             import torch
 
-            with torch.inference_mode():
-                tokens = self.tokenize([caption]).to(self.device)  # type: ignore[operator]
-                _CAPTIONS[key] = _unit(self.model.encode_text(tokens))[0]  # type: ignore[operator]
-        return _CAPTIONS[key]
+            for start in range(0, len(new), BATCH):
+                part = new[start : start + BATCH]
+                with torch.inference_mode():
+                    tokens = self.tokenize(part).to(self.device)  # type: ignore[operator]
+                    vectors = _unit(self.model.encode_text(tokens))  # type: ignore[operator]
+                _CAPTIONS.update({(self.name, one): v for one, v in zip(part, vectors, strict=True)})
+        return np.stack([_CAPTIONS[self.name, one] for one in asked])
+
+    def references(self, pictures: Sequence[Picture]) -> Floats:
+        """Encode references' pictures as `pictures` does; each is encoded once, by its content."""
+        keys = [(self.name, hashlib.sha1(p.tobytes(), usedforsecurity=False).digest()) for p in pictures]
+        new = {key: picture for key, picture in zip(keys, pictures, strict=True) if key not in _REFERENCES}
+        if new:
+            _REFERENCES.update(zip(new, self.pictures(list(new.values())), strict=True))
+        found = np.stack([_REFERENCES[key] for key in keys])
+        while len(_REFERENCES) > _KEPT:
+            _REFERENCES.popitem(last=False)
+        return found
 
 
-# a cache of pure values: the same model and caption always give the same vector
+# caches of pure values: the same model and caption or picture always give the same vector
 _CAPTIONS: dict[tuple[str, str], Floats] = {}
+_REFERENCES: OrderedDict[tuple[str, bytes], Floats] = OrderedDict()
+_KEPT = 512
 
 
 def _unit(vectors: torch.Tensor) -> Floats:
@@ -155,8 +205,11 @@ def load(model: str, device: str = "cpu") -> Aligner:
     """
     # slow to import, and only this check needs it
     import open_clip  # type: ignore[import-untyped]
+    import torch
 
     name = _open_clip_name(model)
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         base, _, tag = name.partition("/") if ":" not in name else (name, "", "")
         # open_clip only warns where weights are missing, and scores noise: require them
@@ -190,7 +243,10 @@ def _vocabulary(name: str) -> Vocabulary | None:
     if not name.startswith("local-dir:") or not file.is_file():
         return None
     knows = json.loads(file.read_text()).get("knows")
-    return Vocabulary(frozenset(knows["products"]), frozenset(knows["scenes"])) if knows else None
+    if not knows:
+        return None
+    products, colours = ({k: tuple(v) for k, v in knows[name].items()} for name in ("products", "colours"))
+    return Vocabulary(products, colours, frozenset(knows["scenes"]))
 
 
 def _open_clip_name(model: str) -> str:
@@ -239,47 +295,43 @@ def judge(inputs: Sequence[CheckInput], settings: AlignmentSettings) -> list[Che
         return [_unasked(settings) for _ in inputs]
     aligner = load(settings.model, settings.device)
     encoded = aligner.pictures(
-        [picture for one in inputs for picture in (one.candidate, _close(one, settings.crop))]
+        [picture for one in inputs for picture in (one.candidate, _close(one.candidate, one, settings.crop))]
     )
+    own = aligner.references([_close(one.scene.colour, one, settings.crop) for one in inputs])
     return [
-        _judge(one, encoded[2 * i], encoded[2 * i + 1], aligner, settings) for i, one in enumerate(inputs)
+        _judge(one, encoded[2 * i], encoded[2 * i + 1], own[i], aligner, settings)
+        for i, one in enumerate(inputs)
     ]
 
 
-def _unasked(settings: AlignmentSettings) -> CheckResult:
-    return CHECK.result(
-        0.5,
-        settings.threshold,
-        "The prompt has no words for product or scene, so there is nothing to compare.",
-        verdict=Verdict.UNVERIFIABLE,
-    )
+def _unasked(settings: AlignmentSettings, why: str = "") -> CheckResult:
+    said = why or "There are no other words of products or scenes that these could be told from."
+    return CHECK.result(0.5, settings.threshold, said, verdict=Verdict(settings.unknown))
 
 
 def _untaught(unknown: Sequence[str], settings: AlignmentSettings) -> CheckResult:
     words = " and ".join(f"'{one}'" for one in unknown)
-    return CHECK.result(
-        0.5,
-        settings.threshold,
-        f"The small alignment model was not taught {words}; name a larger one in [checks.alignment] model.",
-        verdict=Verdict.UNVERIFIABLE,
+    return _unasked(
+        settings,
+        f"The alignment model does not know the words {words}; name a larger one in [checks.alignment] model.",
     )
 
 
-def _close(one: CheckInput, margin: float) -> Picture:
-    """A square around the product."""
+def _close(picture: Picture, one: CheckInput, margin: float) -> Picture:
+    """A square of a picture around the product."""
     left, top, right, bottom = one.box
     if margin == 0 or right <= left:
-        return one.candidate
+        return picture
     side = round(max(right - left, bottom - top) * (1 + 2 * margin))
-    height, width = one.candidate.shape[:2]
+    height, width = picture.shape[:2]
     side = min(side, height, width)
     x = int(np.clip((left + right - side) // 2, 0, width - side))
     y = int(np.clip((top + bottom - side) // 2, 0, height - side))
-    return one.candidate[y : y + side, x : x + side]
+    return picture[y : y + side, x : x + side]
 
 
 def _judge(
-    one: CheckInput, whole: Floats, close: Floats, aligner: Aligner, settings: AlignmentSettings
+    one: CheckInput, whole: Floats, close: Floats, own: Floats, aligner: Aligner, settings: AlignmentSettings
 ) -> CheckResult:
     words = one.words
     asked = (
@@ -292,14 +344,8 @@ def _judge(
         if right and aligner.knows is not None and (what, right) not in aligner.knows:
             unknown.append(right)
             continue
-        distractors = tuple(
-            dict.fromkeys(
-                other
-                for other in others
-                if other and other != right and (aligner.knows is None or (what, other) in aligner.knows)
-            )
-        )
-        if right and distractors:
+        distractors = _rivals(aligner, what, right, others, prompt) if right else ()
+        if distractors:
             share, rival = choice(
                 vector, aligner, prompt.format(right), [prompt.format(o) for o in distractors]
             )
@@ -313,10 +359,29 @@ def _judge(
         Evidence("text", f"{name}: {share:.0%}", (), {"expected": wanted, "rival": other})
         for share, name, wanted, other in found
     )
-    if score >= settings.threshold:
-        return CHECK.result(score, settings.threshold, f"It looks like {words.product or right}.", evidence)
-    sentence = f"The {what} looks more like '{rival_words}' than like '{right}'."
-    return CHECK.result(score, settings.threshold, sentence, evidence)
+    measures = {f"{name}_words": share for share, name, _, _ in found}
+    measures["reference_likeness"] = float(own @ close)
+    sentence = f"It looks like {words.product or right}."
+    if score < settings.threshold:
+        sentence = f"The {what} looks more like '{rival_words}' than like '{right}'."
+    return CHECK.result(score, settings.threshold, sentence, evidence, measures=measures)
+
+
+def _rivals(aligner: Aligner, what: str, right: str, others: Sequence[str], prompt: str) -> tuple[str, ...]:
+    """The other words that a picture might be taken for, without those that say the same."""
+    known = aligner.knows
+    distinct = tuple(
+        dict.fromkeys(
+            other
+            for other in others
+            if other and other != right and (known is None or known.apart(what, right, other))
+        )
+    )
+    if not distinct:
+        return ()
+    vectors = aligner.captions([prompt.format(right), *(prompt.format(other) for other in distinct)])
+    alike = vectors[1:] @ vectors[0]
+    return tuple(other for other, same in zip(distinct, alike, strict=True) if same < SAME_WORDS)
 
 
 def choice(
@@ -333,4 +398,4 @@ def choice(
     return float(1 / (1 + np.exp(-np.clip(margin, -30, 30)))), rival
 
 
-CHECK = Check("alignment", "1", AlignmentSettings, {"threshold": 0.5}, judge)
+CHECK = Check("alignment", "2", AlignmentSettings, {"threshold": 0.5}, judge)

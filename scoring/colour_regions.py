@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from packline.colour import to_linear
-from packline.truth import PartColours
+from packline.truth import PartColours, Swatch
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
@@ -238,6 +238,11 @@ def _region_map(truth: Truth, colours: tuple[PartColours, ...]) -> tuple[NDArray
         known += [Region(part.part, part.index, k, 0, one.lab) for k, one in enumerate(part.swatches)]
     out = np.zeros(parts.shape, np.int32)
     regions: list[Region] = []
+    if not colours:  # a reference without colour truth: each part as a whole
+        colours = tuple(
+            PartColours(f"part {k}", int(k), 0.0, (Swatch((50.0, 0.0, 0.0), 1.0),))
+            for k in np.unique(parts[parts > 0])
+        )
     whole = _interior(parts, _MARGINS[0])
     inner = [_interior(fine, margin) for margin in _MARGINS]
     for part in colours:

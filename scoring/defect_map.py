@@ -8,6 +8,7 @@ missing, added, melted and painted-over parts look like.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -59,7 +60,7 @@ class Window:
         return Window((left + right - side) // 2, (top + bottom - side) // 2, side)
 
     def cut(self, picture: NDArray[Any]) -> NDArray[Any]:
-        """The window of a picture or map, uint8 (SIDE, SIDE, ...), averaged; beyond it, its edge goes on."""
+        """The window of a picture or map, (SIDE, SIDE, ...) of its type, averaged; beyond it, its edge goes on."""
         height, width = picture.shape[:2]
         y0, x0 = max(0, self.top), max(0, self.left)
         y1, x1 = min(height, self.top + self.side), min(width, self.left + self.side)
@@ -83,11 +84,15 @@ class Looked:
         Logits, float32 (SIDE / CELL, SIDE / CELL); positive is wrong.
     verdict
         The whole picture's logit; positive is wrong.
+    candidate, base
+        The registered candidate and the base photo moved with it, in the window, sRGB uint8 (SIDE, SIDE, 3).
     """
 
     window: Window
     heat: Floats
     verdict: float
+    candidate: Picture
+    base: Picture
 
 
 def features(
@@ -106,7 +111,7 @@ def features(
 
     Returns
     -------
-    float32 (19, S, S)
+    float32 (22, S, S)
     """
     cover = mask.astype(np.float32)[..., None] / 255
     seen, shown = candidate.astype(np.float32), colour.astype(np.float32)
@@ -114,7 +119,8 @@ def features(
     weight = cover * cover + 1e-4
     gain = (seen * weight).sum((0, 1)) / np.maximum((shown * weight).sum((0, 1)), 1e-3)
     expected = shown * np.clip(gain, 0.5, 2.0) * cover + base * (1 - cover)
-    ratio = cv2.log((seen + 8) / (expected + 8))
+    logs = [cv2.log(p + 8) for p in (seen, expected)]
+    ratio = logs[0] - logs[1]
     ratio -= cv2.GaussianBlur(ratio, (0, 0), _SMOOTH)
     grown = 1 / np.float32(255)
     maps = (
@@ -125,11 +131,49 @@ def features(
         (normals * (2 * grown) - 1) * cover,
         (albedo * grown - 0.5) * cover,
         np.clip(ratio * 1.5, -1.5, 1.5),
+        _unexplained(logs[0], logs[1]),
     )
     return np.ascontiguousarray(np.concatenate(maps, 2).transpose(2, 0, 1), np.float32)
 
 
-def look(inputs: list[CheckInput], weights: Path = WEIGHTS) -> list[Looked]:
+def _unexplained(seen: Floats, expected: Floats) -> Floats:
+    """What differs however the expected picture is shifted by a pixel or two, float32 (S, S, 3).
+
+    Both are compared as detail and as tint, relative to their surroundings, which light hardly touches. The
+    channels are the difference without a shift, the least of all shifts either way, and the detail expected.
+    """
+    pictures = []
+    for logs in (seen, expected):
+        luma = logs @ _LUMA
+        detail = luma - cv2.GaussianBlur(luma, (0, 0), 7.0)
+        tint = logs[..., ::2] - logs[..., 1:2]
+        tint = tint - cv2.GaussianBlur(tint, (0, 0), 16.0)
+        maps = np.concatenate([detail[..., None] * 90, tint * 130], 2)
+        pictures.append(np.clip(maps + 128, 0, 255).astype(np.uint8))
+    here, there = pictures
+    side = here.shape[0]
+    wide = cv2.copyMakeBorder(there, 2, 2, 2, 2, cv2.BORDER_REPLICATE)
+    least, unshifted = None, None
+    for down, across in _SHIFTS:
+        other = wide[2 + down : 2 + down + side, 2 + across : 2 + across + side]
+        apart = cv2.blur(cv2.transform(cv2.absdiff(here, other), _TOGETHER), (5, 5))
+        unshifted = apart if unshifted is None else unshifted
+        least = apart if least is None else cv2.min(least, apart)
+    expected_detail = cv2.blur(np.abs(there[..., 0].astype(np.int16) - 128).astype(np.uint8), (5, 5))
+    out = np.stack([unshifted, least, expected_detail], 2).astype(np.float32)
+    return np.asarray(np.minimum(out / np.array([40, 20, 40], np.float32), 3.0), np.float32)
+
+
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+# detail counts whole, each of two tints half
+_TOGETHER = np.array([[1.0, 0.5, 0.5]], np.float32)
+# pixels down and across, none first, within a circle
+_SHIFTS = sorted(
+    ((y, x) for y in range(-2, 3) for x in range(-2, 3) if x * x + y * y <= 6), key=lambda s: s[0] ** 2 + s[1] ** 2
+)
+
+
+def look(inputs: Sequence[CheckInput], weights: Path = WEIGHTS) -> list[Looked]:
     """Ask the network about candidates, in batches.
 
     Raises
@@ -142,30 +186,28 @@ def look(inputs: list[CheckInput], weights: Path = WEIGHTS) -> list[Looked]:
     network = _network(weights)
     answers = []
     for start in range(0, len(inputs), BATCH):
-        some = inputs[start : start + BATCH]
-        windows = [Window.around(one.box) for one in some]
-        batch = np.stack([_features_of(one, window) for one, window in zip(some, windows, strict=True)])
+        some = [_seen(one) for one in inputs[start : start + BATCH]]
+        x = torch.from_numpy(np.stack([features for *_, features in some]))
         with torch.inference_mode():
-            heat, verdict = network(
-                torch.from_numpy(batch).contiguous(memory_format=torch.channels_last)
-            )
+            heat, verdict = network(x.contiguous(memory_format=torch.channels_last))
         answers += [
-            Looked(window, heat[i].numpy().copy(), float(verdict[i])) for i, window in enumerate(windows)
+            Looked(window, heat[i].numpy().copy(), float(verdict[i]), candidate, base)
+            for i, (window, candidate, base, _) in enumerate(some)
         ]
     return answers
 
 
-def _features_of(one: CheckInput, window: Window) -> Floats:
-    truth = one.scene
-    normals = window.cut(((truth.normals + 1) * 127.5).astype(np.uint8))
-    return features(
-        window.cut(one.aligned),
-        window.cut(truth.colour),
-        _moved(window.cut(one.base), window, one.registration.matrix),
-        window.cut(truth.mask),
-        normals,
-        window.cut(truth.albedo),
+def _seen(one: CheckInput) -> tuple[Window, Picture, Picture, Floats]:
+    """The window, what it shows of the registered candidate and of the base photo, and the features."""
+    truth, window = one.scene, Window.around(one.box)
+    candidate = window.cut(one.aligned)
+    base = _moved(window.cut(one.base), window, one.registration.matrix)
+    # the window's part only: the whole picture's normals are many
+    normals = np.round((window.cut(truth.normals) + 1) * 127.5).astype(np.uint8)
+    maps = features(
+        candidate, window.cut(truth.colour), base, window.cut(truth.mask), normals, window.cut(truth.albedo)
     )
+    return window, candidate, base, maps
 
 
 def _moved(cut: Picture, window: Window, matrix: NDArray[np.float64]) -> Picture:

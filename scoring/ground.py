@@ -23,6 +23,8 @@ _LENGTHS = (0.7, 1.0, 1.45)
 _DARKER = 1.4
 # pixels by which it may be softer
 _SOFTER = 2.5
+# pixels beside the outline that the product's own edge may fill
+EDGE = 2.0
 # keeps the logarithm of dark places finite, grey levels
 _BLACK = 8.0
 
@@ -110,6 +112,22 @@ class Ground:
         softer = cv2.GaussianBlur(most, (0, 0), _SOFTER)
         whole = cv2.resize(np.maximum(most, softer), (SMALL, SMALL), interpolation=cv2.INTER_LINEAR)
         return np.asarray(_DARKER * whole, np.float32)
+
+    @cached_property
+    def unexplained(self) -> Floats:
+        """Grey levels by which each place differs from the base photo under style and any honest shadow.
+
+        The largest over the channels, float32 (256, 256); 0 on the product and within `EDGE` of its outline.
+        """
+        seen, wanted = (cv2.GaussianBlur(p, (0, 0), 0.8) for p in (self.picture, self.expected))
+        ratio = (seen @ _LUMA + 4) / (wanted @ _LUMA + 4)
+        # a shadow takes light away, nothing else: between the darkest one and none at all
+        share = np.clip(ratio, np.exp(-self.possible), 1)[..., None]
+        change = np.abs(seen - share * wanted).max(-1)
+        # coloured light reaches into shadows: its tint is no new thing
+        change -= 0.10 * (1 - share[..., 0]) * wanted.max(-1)
+        change[self.away <= EDGE] = 0
+        return np.asarray(np.maximum(change, 0), np.float32)
 
     @property
     def _foreshortening(self) -> float:

@@ -1,7 +1,8 @@
 """Labels as the 3D model prints them: what the reference itself looks like and reads, under every turn.
 
-The reference is asked first. What its own label looks like turned over says which hypotheses can be told apart
-at all; how the recogniser reads it says how far the recogniser can be trusted on this typeface at this size.
+The reference is asked first. What its own label looks like turned over says which hypotheses can be told
+apart at all; how the recogniser reads it says how far the recogniser can be trusted on this typeface at this
+size.
 """
 
 from __future__ import annotations
@@ -60,8 +61,8 @@ class Print:
     same
         The hypotheses under which it cannot be told from itself, `KEEP` among them.
     readings
-        How the recogniser reads the render: as it stands, and under all hypotheses where that does not read as
-        declared.
+        How the recogniser reads the render: as it stands, and under all hypotheses where that does not read
+        as declared.
     turned
         How it reads upright and then turned by each hypothesis; filled where a candidate needs it.
     """
@@ -173,7 +174,7 @@ def prints(scenes: Iterable[Reference], too_small: float) -> list[list[Print]]:
 
 
 def shown(truth: TextTruth) -> tuple[str, TextTruth]:
-    """The letters that the view shows, and the label cut to them; no letters where some are hidden between."""
+    """The letters that show (none where some are hidden between others), and the label cut to them."""
     start, end = truth.span
     whole = start <= 0.02 and end >= 0.98
     part = truth if whole else strips.cropped(truth, start, end)

@@ -1,4 +1,4 @@
-"""A label in a candidate: how it looks, compares and reads under every hypothesis, and the numbers of that."""
+"""A label in a candidate: how it looks, compares and reads under every hypothesis, and that in numbers."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Seen:
         return max(asked, key=lambda likeness: likeness.alike)
 
     def heard(self, how: str) -> float:
-        """Log likelihood a letter that the recogniser gives a hypothesis; that of `KEEP` where it cannot tell."""
+        """Log likelihood a letter that the recogniser gives a hypothesis; `KEEP`'s where it cannot tell."""
         label = self.print
         if not label.readable or KEEP not in self.readings:
             return 0.0

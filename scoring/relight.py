@@ -36,14 +36,31 @@ class Shift:
 
     Parameters
     ----------
-    logs
-        Logarithms of the factors of red, green and blue, float64 (3,).
+    axes
+        On `scoring.colour_regions.AXES`, float64 (3,): lightness, red against green, blue against green.
+    doubt
+        Their covariance, float64 (3, 3).
     sigmas
-        How many standard deviations it is away from none (the square root of the likelihood's gain).
+        How many standard deviations it is away from none.
+    hue_sigmas
+        The same of red and blue against green alone, whatever the lightness: light that is blocked or comes
+        from elsewhere changes lightness by much and colours by little.
     """
 
-    logs: Doubles
+    axes: Doubles
+    doubt: Doubles
     sigmas: float
+    hue_sigmas: float
+
+    @property
+    def logs(self) -> Doubles:
+        """Logarithms of the factors of red, green and blue, float64 (3,)."""
+        return np.asarray(np.linalg.solve(AXES.astype(np.float64), self.axes))
+
+    @property
+    def only_hue(self) -> Doubles:
+        """`logs` of a shift that leaves the lightness."""
+        return np.asarray(np.linalg.solve(AXES.astype(np.float64), self.axes * (0, 1, 1)))
 
 
 def inputs_of(patches: Patches, spread: Floats, open_share: Floats, style: Style) -> Floats:
@@ -67,7 +84,9 @@ def style_loadings(patches: Patches, style: Style) -> Floats:
     doubts = style.doubts(patches.shown, x, y)
     level = np.clip(style.at(patches.shown, x, y), 1, 254) / np.float32(255)
     step = np.float32(1 / 255)
-    slope = (to_linear(level + step / 2) - to_linear(level - step / 2)) / (to_linear(level) + np.float32(DARK))
+    slope = (to_linear(level + step / 2) - to_linear(level - step / 2)) / (
+        to_linear(level) + np.float32(DARK)
+    )
     moved = doubts * slope[..., None]
     whole = np.zeros((len(x), 3, 3, doubts.shape[-1]), np.float32)
     for channel in range(3):
@@ -89,7 +108,9 @@ class Relight:
 
     arrays: dict[str, Floats]
 
-    def covariance(self, patches: Patches, inputs: Floats, loadings: Floats, style: Style) -> tuple[Doubles, Doubles]:
+    def covariance(
+        self, patches: Patches, inputs: Floats, loadings: Floats, style: Style
+    ) -> tuple[Doubles, Doubles]:
         """Mean (3N,) and covariance (3N, 3N) of the patches' differences under honest light."""
         a = self.arrays
         count = len(inputs)
@@ -124,13 +145,24 @@ class Relight:
 
 @dataclass(frozen=True)
 class Residual:
-    """A candidate's differences beside what light explains; answers which sets of patches are astray."""
+    """A candidate's differences beside what light explains; answers which sets of patches are astray.
+
+    Parameters
+    ----------
+    whitened, precision
+        Of the patches' differences, float64 (3N,) and (3N, 3N).
+    misfit
+        Mean square of all differences in standard deviations: about 1 where light explains everything.
+    """
 
     whitened: Doubles
     precision: Doubles
+    misfit: float
 
     @staticmethod
-    def of(model: Relight, patches: Patches, style: Style, measured: tuple[Floats, Floats, Floats]) -> Residual:
+    def of(
+        model: Relight, patches: Patches, style: Style, measured: tuple[Floats, Floats, Floats]
+    ) -> Residual:
         """Weigh what `scoring.colour_regions.observed` measured."""
         difference, spread, open_share = measured
         inputs = inputs_of(patches, spread, open_share, style)
@@ -139,7 +171,9 @@ class Residual:
         blind = np.repeat(open_share < 0.2, 3)
         covariance[blind, blind] += 1e3
         precision = np.linalg.inv(covariance)
-        return Residual(precision @ (difference.ravel().astype(np.float64) - mean), precision)
+        rest = difference.ravel().astype(np.float64) - mean
+        whitened = precision @ rest
+        return Residual(whitened, precision, float(rest @ whitened) / max(len(rest), 1))
 
     def shift(self, chosen: NDArray[np.bool_]) -> Shift:
         """The common shift of the chosen patches, bool (N,), that explains them best beside the light."""
@@ -149,8 +183,10 @@ class Residual:
             pull[i] = self.whitened[3 * at + i].sum()
             for j in range(3):
                 gain[i, j] = self.precision[np.ix_(3 * at + i, 3 * at + j)].sum()
-        best = np.linalg.solve(gain + np.eye(3) * 1e-3, pull)
-        return Shift(np.linalg.solve(AXES.astype(np.float64), best), float(np.sqrt(max(pull @ best, 0.0))))
+        doubt = np.linalg.inv(gain + np.eye(3) * 1e-3)
+        best = doubt @ pull
+        hue = best[1:] @ np.linalg.solve(doubt[1:, 1:], best[1:])
+        return Shift(best, doubt, float(np.sqrt(max(pull @ best, 0.0))), float(np.sqrt(max(hue, 0.0))))
 
 
 @lru_cache(maxsize=4)

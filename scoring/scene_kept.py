@@ -18,13 +18,11 @@ from pydantic import Field
 
 from packline.scorecard import CheckResult, Evidence
 from scoring.check import Bools, Check, CheckInput, CheckSettings, Floats, box_evidence
-from scoring.ground import Ground
+from scoring.ground import EDGE, Ground
 from scoring.looks.finding import graded
 from scoring.style import SMALL
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-# small pixels beside the outline that the product's own edge may fill
-_EDGE = 2.0
 # small pixels from there that are the product's rim: wider than a halo, narrower than the scene
 _RIM = 12.0
 # a change counts at most this many times the largest change that is allowed
@@ -79,7 +77,7 @@ def _judge(one: CheckInput, settings: SceneSettings) -> CheckResult:
             1.0, settings.threshold, "The product fills the picture; there is no scene to compare."
         )
     ground = one.ground
-    change = unexplained(ground)
+    change = ground.unexplained
     scale = one.grey.shape[1] / SMALL
     parts = sorted(
         [
@@ -103,25 +101,6 @@ def _judge(one: CheckInput, settings: SceneSettings) -> CheckResult:
     )
 
 
-def unexplained(ground: Ground) -> Floats:
-    """Grey levels by which each place differs from the base photo under style and any honest shadow.
-
-    Returns
-    -------
-    change
-        The largest over the channels, float32 (256, 256); 0 on the product and close to its outline.
-    """
-    seen, wanted = (cv2.GaussianBlur(p, (0, 0), 0.8) for p in (ground.picture, ground.expected))
-    ratio = (seen @ _LUMA + 4) / (wanted @ _LUMA + 4)
-    # a shadow takes light away, nothing else: between the darkest one and none at all
-    share = np.clip(ratio, np.exp(-ground.possible), 1)[..., None]
-    change = np.abs(seen - share * wanted).max(-1)
-    # coloured light reaches into shadows: its tint is no new thing
-    change = change - 0.10 * (1 - share[..., 0]) * wanted.max(-1)
-    change[ground.away <= _EDGE] = 0
-    return np.asarray(np.maximum(change, 0), np.float32)
-
-
 def _light(one: CheckInput) -> _Part:
     strength = one.style.strength
     words = "The whole scene has changed its light or colours far beyond a style."
@@ -132,7 +111,7 @@ def _things(ground: Ground, change: Floats, settings: SceneSettings, scale: floa
     """Things that came, went or changed their colour: how much area changed, and by how much."""
     # thin outlines move by less than a pixel when a picture is encoded again; a change has some body
     body = cv2.medianBlur(change, 3)
-    body[(ground.away > 0) & (ground.away <= 2 * _EDGE)] = 0
+    body[(ground.away > 0) & (ground.away <= 2 * EDGE)] = 0
     changed = body > settings.max_change
     weight = np.minimum(body / settings.max_change, _MOST) * changed
     joined = cv2.morphologyEx(changed.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
@@ -149,7 +128,7 @@ def _things(ground: Ground, change: Floats, settings: SceneSettings, scale: floa
 
 def _halo(ground: Ground, change: Floats, settings: SceneSettings, scale: float) -> _Part:
     """A glow, a fringe or a smear along the outline: close to the product there should be ground and wall."""
-    rim = (ground.away > _EDGE) & (ground.away <= _RIM)
+    rim = (ground.away > EDGE) & (ground.away <= _RIM)
     words = "Around the product the scene is smeared: a halo or a fringe runs along its outline."
     if int(rim.sum()) < 50:
         return _Part("halo", 1.0, 0.0, words)

@@ -145,7 +145,7 @@ def ink_axes(reference: Picture) -> Floats:
 
 def ink_axis(reference: Picture) -> Floats:
     """The direction in RGB along which a label's ink and ground differ most, unit length, shape (3,)."""
-    return ink_axes(reference)[0]
+    return np.asarray(ink_axes(reference)[0], np.float32)
 
 
 def normalised(picture: Picture, axis: Floats) -> Floats:

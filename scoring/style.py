@@ -102,7 +102,6 @@ class Style:
             styled[..., channel] = row[6] + curve + row[9] * next_one + row[10] * last
         return np.asarray(np.clip(styled * np.float32(_MIDDLE), 0, 255), np.float32)
 
-
     def doubts(self, colours: NDArray[np.uint8] | Floats, x: Floats, y: Floats) -> Floats:
         """What the scene leaves open about the style of colours that lie anywhere in the frame.
 
@@ -118,8 +117,8 @@ class Style:
         Returns
         -------
         doubts
-            float32 (N, 3, 11): the change of each channel, in grey levels, along each of eleven ways in which its
-            style could be otherwise; ways of equal likelihood, of a size that the fit's noise decides.
+            float32 (N, 3, 11): the change of each channel, in grey levels, along each of eleven ways in which
+            its style could be otherwise; ways of equal likelihood, of a size that the fit's noise decides.
         """
         level = np.asarray(colours, np.float32) / np.float32(_MIDDLE)
         out = np.empty((*level.shape, _TERMS), np.float32)
@@ -199,7 +198,9 @@ def fit_style(base: Floats, candidate: Floats, where: Bools) -> Style:
 def _columns(one: Floats, next_one: Floats, last: Floats, x: Floats, y: Floats) -> Floats:
     """What `Style.coefficients` are multiplied by, float32 (N, 11), from a channel and the other two."""
     gains = (one, x * one, y * one, x * y * one, x * x * one, y * y * one)
-    return np.stack([*gains, np.ones_like(one), one * one, one * one * one, next_one, last], 1).astype(np.float32)
+    return np.stack([*gains, np.ones_like(one), one * one, one * one * one, next_one, last], 1).astype(
+        np.float32
+    )
 
 
 def _nothing_known() -> Floats:

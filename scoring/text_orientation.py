@@ -18,8 +18,8 @@ from packline.reference import Picture
 from packline.scorecard import CheckResult, Verdict
 from scoring import strips
 from scoring.check import Check, CheckInput, CheckSettings
-from scoring.labels import Seen, measures_of
 from scoring.label_prints import AROUND, HIDDEN, Print, crops, prints, read_all
+from scoring.labels import Seen, measures_of
 from scoring.recogniser import Reading
 from scoring.strips import KEEP, TURN_90, TURN_180, TURN_270, Match
 from scoring.text_score import score_of, table
@@ -104,7 +104,7 @@ def _sure(seen: Seen) -> bool:
 
 
 def _compare(flat: Sequence[Seen]) -> None:
-    """Ask the verifier about all labels: as they should be, and other ways round where the look is not sure."""
+    """Ask the verifier about all labels: the right way round, and others where the look is not sure."""
     asked: list[tuple[Seen, str]] = []
     expected, given = [], []
     for seen in flat:
@@ -119,7 +119,7 @@ def _compare(flat: Sequence[Seen]) -> None:
 
 
 def placed(seen: Seen, how: str) -> Picture:
-    """The candidate's label as the verifier wants it, made upright under a hypothesis, where that fits best."""
+    """The candidate's label as the verifier wants it, made upright under a hypothesis, placed best for it."""
     if how in seen.crossed:
         return strips.core(seen.crossed[how], AROUND)
     crop = strips.core(seen.strip, AROUND, _shift(seen.matches[how]))

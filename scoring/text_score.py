@@ -1,7 +1,7 @@
-"""One well-ranked score for a label from all that is known about it: what is read, how it looks, what differs.
+"""One well-ranked score for a label from all that is known about it: what is read, how it looks and differs.
 
-The table was fitted by ``training/verifier_combine.py`` on labels in whole pictures that went through the complete
-check: a logistic sum of bounded measures, then small trees that see how they depend on one another.
+The table was fitted by ``training/verifier_combine.py`` on labels in whole pictures that went through the
+complete check: a logistic sum of bounded measures, then small trees that see how they depend on one another.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class Table:
     weights, bias
         Of the logistic sum over `MEASURES`, each scaled to 0 to 1.
     trees
-        Each ``{"measure": [...], "level": [...], "value": [...]}``: a full binary tree, its inner nodes breadth
-        first (a measure at or over the level goes right), then its leaves.
+        Each ``{"measure": [...], "level": [...], "value": [...]}``: a full binary tree, its inner nodes
+        breadth first (a measure at or over the level goes right), then its leaves.
     """
 
     weights: Floats
@@ -105,6 +105,7 @@ def table() -> Table:
     data = json.loads(TABLE.read_text())
     if data.get("measures") != list(MEASURES):
         raise FixSettings(
-            f"The table {TABLE} was fitted for other measures; fit it anew with `python -m training.verifier_combine`."
+            f"The table {TABLE} was fitted for other measures; "
+            "fit it anew with `python -m training.verifier_combine fit`."
         )
     return Table.from_dict(data)

@@ -9,8 +9,8 @@ import numpy as np
 
 from packline.scorecard import Evidence
 from packline.truth import direction_words
-from scoring.labels import Seen
 from scoring.label_prints import READABLE, Print
+from scoring.labels import Seen
 from scoring.strips import KEEP, TURN_90, TURN_180, TURN_270, TURNED
 
 # of the render's own contrast, under which nothing is there

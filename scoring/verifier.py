@@ -205,7 +205,7 @@ def channels(expected: Picture, seen: Picture) -> Floats:
 
 
 def padded(pairs: Sequence[Floats]) -> tuple[Floats, Floats]:
-    """Pairs of one height in one batch, float32 (N, 6, H, W), and which places are a pair's own, (N, 1, h, w)."""
+    """Pairs of one height in one batch, float32 (N, 6, H, W); which places are theirs, (N, 1, h, w)."""
     height = int(np.ceil(pairs[0].shape[1] / STRIDE)) * STRIDE
     width = int(np.ceil(max(pair.shape[2] for pair in pairs) / STRIDE)) * STRIDE
     batch = np.zeros((len(pairs), CHANNELS, height, width), np.float32)
@@ -232,7 +232,8 @@ def network() -> Any:
             self.first, self.second = layer(wide, wide, 1, dilation), layer(wide, wide)
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return x + self.second(self.first(x))
+            out: torch.Tensor = x + self.second(self.first(x))
+            return out
 
     class Compare(nn.Module):
         def __init__(self) -> None:

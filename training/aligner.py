@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch.nn import functional
 
-from training.captions import COLOURS, NOUNS, PRODUCTS, product_caption, scene_caption
+from training.captions import COLOURS, NOUNS, PRODUCTS, SHADES, product_caption, scene_caption
 from training.lessons import Lessons, Picture
 from training.products import KINDS
 from training.set_dressing import Bases, close_up, developed, recoloured, whole
@@ -174,11 +174,6 @@ def train(
             print(f"{spent / 60:.1f} min, step {step}, loss {loss.item():.3f}, held out {scores}", flush=True)
             write(model, folder)
     scores = examine(model, exam, bases, unseen)
-    # what it was taught; the check asks it of nothing else
-    knows = {
-        "products": sorted({noun for nouns in NOUNS.values() for noun in nouns}),
-        "scenes": sorted(bases.descriptions),
-    }
     notes = {
         "pictures": count,
         "products": len(np.unique(lessons.seeds)),
@@ -186,9 +181,20 @@ def train(
         "minutes": round(spent / 60, 1),
     }
     write(
-        model, folder, {**notes, "seed": 0, "code": "training/aligner.py", "held_out": scores, "knows": knows}
+        model,
+        folder,
+        {**notes, "seed": 0, "code": "training/aligner.py", "held_out": scores, "knows": knows(bases)},
     )
     return scores
+
+
+def knows(bases: Bases) -> dict[str, Any]:
+    """What the model is taught, for its ``training.json``; the check asks it of nothing else."""
+    return {
+        "products": NOUNS,
+        "colours": {colour: (colour, *SHADES.get(colour, ())) for colour in COLOURS},
+        "scenes": sorted(bases.descriptions),
+    }
 
 
 def _asked(right: NDArray[np.int64], count: int, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -2,8 +2,8 @@
 
 A random product (`training.products`) stands in a random scene. Its truth is rendered under the scene's own
 light and cut into patches as the check cuts it; the patches' pixels are then lit as an honest picture may
-light them: from a light that strays, in a pose that strays, under a style over the whole picture. Pictures are
-never drawn: only the patches' pixels are. Each photograph is made twice: as it should be, and with one
+light them: from a light that strays, in a pose that strays, under a style over the whole picture. Pictures
+are never drawn: only the patches' pixels are. Each photograph is made twice: as it should be, and with one
 region, one part or the whole product shifted by a known CIEDE2000.
 """
 
@@ -18,6 +18,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -139,15 +140,17 @@ def _take(
     patches = patches_of(truth, reference.colours)
     if not patches.regions:
         return Take(patches, (), meta)
-    picked = tuple(at if len(at) <= SAMPLES else rng.choice(at, SAMPLES, replace=False) for at in patches.members)
+    picked = tuple(
+        at if len(at) <= SAMPLES else rng.choice(at, SAMPLES, replace=False) for at in patches.members
+    )
     joined = np.concatenate(picked)
     starts = np.cumsum([0, *(len(at) for at in picked)])
     sampled = replace(
         patches,
-        members=tuple(np.arange(a, b) for a, b in zip(starts[:-1], starts[1:], strict=True)),
+        members=tuple(np.arange(a, b) for a, b in pairwise(starts)),
     )
     region = np.repeat(patches.region, [len(at) for at in picked])
-    height, width = truth.mask.shape
+    width = truth.mask.shape[1]
     rows, columns = joined // width, joined % width
     expected = truth.colour[rows, columns]
     albedo = to_linear(truth.albedo[rows, columns])
@@ -198,7 +201,9 @@ def _cut(reference: Any, camera: Camera) -> tuple[Truth, tuple[int, int, int, in
         min(camera.height, top + height + PAD),
     )
     cut = np.s_[box[1] : box[3], box[0] : box[2]]
-    passes = {name: getattr(reference, name)[cut] for name in ("colour", "albedo", "normals", "parts", "mask")}
+    passes = {
+        name: getattr(reference, name)[cut] for name in ("colour", "albedo", "normals", "parts", "mask")
+    }
     return truth_of(passes, facing(camera.pose), box, (camera.width, camera.height)), box
 
 
@@ -306,9 +311,7 @@ def _shift(patches: Patches, region: NDArray[np.int64], albedo: Floats, rng: np.
     first = int(rng.integers(len(patches.regions)))
     shifted = np.array(
         [
-            kind == "whole"
-            or k == first
-            or (kind == "part" and one.index == patches.regions[first].index)
+            kind == "whole" or k == first or (kind == "part" and one.index == patches.regions[first].index)
             for k, one in enumerate(patches.regions)
         ]
     )

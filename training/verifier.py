@@ -1,8 +1,8 @@
-"""Train the verifier of prints: ``python -m training.verifier lessons`` and ``python -m training.verifier train``.
+"""Train the verifier of prints: ``python -m training.verifier lessons``, then ``train``, then ``report``.
 
-Lessons are drawn once into shards (`training.verifier_pairs`) and seen several times, each time turned over or
-mirrored together, which changes nothing about whether both are alike. The network answers place by place and for
-the whole; both are taught. ``report`` measures on typefaces that were kept out.
+Lessons are drawn once into shards (`training.verifier_pairs`) and seen several times, each time turned over
+or mirrored together, which changes nothing about whether both are alike. The network answers place by place
+and for the whole; both are taught. ``report`` measures on typefaces that were kept out.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ WEIGHT_OF_TURNS = 2.0
 
 
 def shard(seed: int, tall: bool, count: int = SHARD) -> dict[str, NDArray[Any]]:
-    """Draw lessons, cut to the canvas: channels int8, differences uint8 in percent, kinds, heights, lengths."""
+    """Draw lessons, cut to the canvas: channels int8, differences in percent, kinds, heights, lengths."""
     random = np.random.default_rng([23, seed, tall])
     height, width = CANVAS[tall]
     seen = np.zeros((count, 6, height, width), np.int8)
@@ -67,7 +67,7 @@ def shard(seed: int, tall: bool, count: int = SHARD) -> dict[str, NDArray[Any]]:
 
 
 def draw(folder: Path, first: int, last: int) -> None:
-    """Write shards of lessons, two of wide strips for each one of near-square prints; skip those there are."""
+    """Write shards of lessons, two of wide strips for each of near-square prints; skip those there are."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(first, last):
         tall = number % 3 == 2
@@ -185,8 +185,8 @@ def train(
         "cpu_seconds": round(time.process_time() - begun),
         "seed": 0,
         "parameters": sum(parameter.numel() for parameter in net.parameters()),
-        "typefaces": "DejaVu, Liberation, FreeFont, URW base 35, TeX Gyre, Open Sans, Roboto, Jura, Fira Code, "
-        "Hack, Cabin; some kept out to measure with",
+        "typefaces": "DejaVu, Liberation, FreeFont, URW base 35, TeX Gyre, Open Sans, Roboto, Jura, "
+        "Fira Code, Hack, Cabin; some kept out to measure with",
     }
     out.with_name("training.json").write_text(json.dumps(record, indent=1) + "\n")
 

@@ -1,8 +1,8 @@
 """Fit the score of the text check: ``python -m training.verifier_combine draw`` and ``… fit``.
 
-Drawn are candidates (`training.verifier_labels`), looked at by the check itself; what it measured on each label
-goes into rows. Fitted is a logistic sum whose signs are known, then small trees by gradient boosting (Friedman
-2001) that may only split so that a larger measure never lowers the score.
+Drawn are candidates (`training.verifier_labels`), looked at by the check itself; what it measured on each
+label goes into rows. Fitted is a logistic sum whose signs are known, then small trees by gradient boosting
+(Friedman 2001) that may only split so that a larger measure never lowers the score.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Labels in whole pictures, right and wrong, for fitting the score of the text check.
 
-A random product is rendered by the stage in a scene; the candidate is rendered anew in a strayed pose and light,
-with its texture altered where a label shall be wrong, and then styled, softened and compressed as candidates are.
+A random product is rendered by the stage in a scene; the candidate is rendered anew in a strayed pose and
+light, with its texture altered where a label shall be wrong, and then styled, softened and compressed as
+candidates are.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ from training.verifier_prints import (
 
 Picture = NDArray[np.uint8]
 SIDES = ("hero", "front", "front", "three-quarter", "left", "right")
-SIZES = (512, 768, 1024)
+SIZES = (512, 768, 768, 1024)
+# a picture is styled and compressed in several ways, which costs much less than to draw it
+FINISHES = 2
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,8 @@ class Candidate:
     given
         What the check gets.
     kinds
-        What was done to each label of the truth, in its order: "right", a fault, or "" where nobody could say.
+        What was done to each label of the truth, in its order: "right", a fault, or "" where nobody
+        could say.
     """
 
     given: CheckInput
@@ -58,7 +62,8 @@ class Candidate:
 
 
 def candidates(seed: int, scenes: Sequence[Scene], each: int, size: int | None = None) -> Iterator[Candidate]:
-    """A random product in a random scene, and `each` candidates of it, half of them right."""
+    """A random product in a random scene, and `each` pictures of it, half of them right, each finished in
+    `FINISHES` ways."""
     from packline.stage.render import render_reference, scene_camera
     from packline.stage.views import scene_pose
     from training.products import KINDS, random_spec
@@ -110,9 +115,10 @@ def candidates(seed: int, scenes: Sequence[Scene], each: int, size: int | None =
         lit = replace(scene, light=strayed(scene.light, random))
         with rasteriser().staged(made.transformed(pose)) as stage:
             seen = render_reference(stage, "scene", camera, lit)
-        picture = finished(composed(photo, seen), random)
+        whole = composed(photo, seen)
         kinds = tuple(_seen(altered[label.label], label.visible) for label in truth.labels)
-        yield Candidate(CheckInput(picture, photo, truth, (truth,)), kinds)
+        for _ in range(FINISHES):
+            yield Candidate(CheckInput(finished(whole, random), photo, truth, (truth,)), kinds)
 
 
 def _seen(kind: str, visible: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -23,7 +24,7 @@ from training.verifier_prints import (
 
 Picture = NDArray[np.uint8]
 
-# a place differs where the inks differ by this much of their contrast over a few pixels, and does not under that
+# a place differs where the inks differ by this much of their contrast over a few pixels; not under the other
 DIFFERENT, SAME = 0.42, 0.15
 
 
@@ -95,7 +96,7 @@ def photographed(made: Print, random: Random, tall: bool) -> Lesson:
     for surface, place in zip(surfaces, (truth, real), strict=True):
         matrix = cv2.getPerspectiveTransform(flat.astype(np.float32), place.astype(np.float32))
         blurred = cv2.GaussianBlur(surface, (0, 0), soft)
-        pictures.append(cv2.warpPerspective(blurred, matrix, patch, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))  # fmt: skip
+        pictures.append(_warped(blurred, matrix, patch, cv2.INTER_LINEAR))
     expected = np.clip(pictures[0] * _light(random, patch, 0.25), 0, 255).astype(np.uint8)
     seen = _careless(pictures[1], random, height)
     # both are unrolled by the truth's place
@@ -114,10 +115,13 @@ def _unrolled(picture: Picture, matrix: NDArray[np.float64], size: tuple[int, ..
     if dense > 1:  # as `packline.unroll` does: dense, then reduced
         k = int(min(4, np.ceil(dense)))
         matrix = np.diag([k, k, 1.0]) @ matrix
-        big = cv2.warpPerspective(picture, matrix, (size[0] * k, size[1] * k), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)  # fmt: skip
+        big = _warped(picture, matrix, (size[0] * k, size[1] * k), cv2.INTER_CUBIC)
         return np.asarray(cv2.resize(big, size, interpolation=cv2.INTER_AREA), np.uint8)
-    out = cv2.warpPerspective(picture, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(out, np.uint8)
+    return np.asarray(_warped(picture, matrix, size, cv2.INTER_CUBIC), np.uint8)
+
+
+def _warped(picture: Any, matrix: NDArray[np.float64], size: tuple[int, ...], how: int) -> Any:
+    return cv2.warpPerspective(picture, matrix, size, flags=how, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _difference(
@@ -138,7 +142,7 @@ def _difference(
 
 
 def _colours(random: Random, shape: tuple[int, ...]) -> tuple[Floats, Floats, Floats]:
-    """Ground (H, W, 3), two inks with the second one's weight (3, 3), and clutter (H, W, 4: colour, cover)."""
+    """Ground (H, W, 3), two inks with the second one's weight (3, 3), and clutter (H, W, 4)."""
     height, width = shape[:2]
     plain = (
         random.uniform(15, 250, 3)

@@ -249,9 +249,10 @@ def _scribbled(ink: Floats, random: Random) -> Floats:
     """A stroke too many."""
     out = np.ascontiguousarray(ink[..., 0])
     height, width = out.shape
-    at = (np.array([random.uniform(0, width), random.uniform(0, height)]) * 8).astype(int)
-    reach = random.uniform(-0.6, 0.6, 2) * HEIGHT * 8
-    cv2.line(out, at.tolist(), (at + reach).astype(int).tolist(), 1.0, max(3, int(random.uniform(0.07, 0.16) * HEIGHT)), cv2.LINE_AA, 3)  # fmt: skip
+    start = (np.array([random.uniform(0, width), random.uniform(0, height)]) * 8).astype(int)
+    end = (start + random.uniform(-0.6, 0.6, 2) * HEIGHT * 8).astype(int)
+    thick = max(3, int(random.uniform(0.07, 0.16) * HEIGHT))
+    cv2.line(out, start.tolist(), end.tolist(), 1.0, thick, cv2.LINE_AA, 3)
     return np.stack([out, ink[..., 1]], -1)
 
 
@@ -268,11 +269,11 @@ SHAPES: dict[str, Callable[[Floats, Random], Floats]] = {
 }
 KINDS = (*SPELLING, *TURNS, *SHAPES)
 _WEIGHTS = {
-    "letter replaced": 3.0, "letters exchanged": 0.7, "letter doubled": 0.7, "letter dropped": 0.7, "other word": 0.8,
-    "upside down": 1.2, "mirrored": 1.2, "mirrored top to bottom": 1.2, "turned by 90": 0.5, "turned by 270": 0.5,
-    "mirrored and turned": 0.4, "garbled slightly": 0.8, "garbled": 1.3, "garbled strongly": 0.8,
-    "garbled in one place": 1.3, "melted": 1.2, "smeared": 0.8, "partly erased": 1.0, "a stroke too many": 0.6,
-    "blank": 0.4,
+    "letter replaced": 3.0, "letters exchanged": 0.7, "letter doubled": 0.7, "letter dropped": 0.7,
+    "other word": 0.8, "upside down": 1.2, "mirrored": 1.2, "mirrored top to bottom": 1.2,
+    "turned by 90": 0.5, "turned by 270": 0.5, "mirrored and turned": 0.4, "garbled slightly": 0.8,
+    "garbled": 1.3, "garbled strongly": 0.8, "garbled in one place": 1.3, "melted": 1.2, "smeared": 0.8,
+    "partly erased": 1.0, "a stroke too many": 0.6, "blank": 0.4,
 }  # fmt: skip
 
 

@@ -81,7 +81,8 @@ def bench_checks(
     each = scores.drop_duplicates("specimen")
     about = (
         f"This run: split `{split}`, {takes} takes at {size} px, seed {seed}: "
-        f"{int(each['kind'].isna().sum())} good and {int(each['kind'].notna().sum())} bad pictures of {each['product'].nunique()} products; "
+        f"{int(each['kind'].isna().sum())} good and {int(each['kind'].notna().sum())} bad pictures of "
+        f"{each['product'].nunique()} products; "
         f"`packline bench checks --split {split} --takes {takes} --size {size} --seed {seed}`."
     )
     page.write_text(markdown(found, about))

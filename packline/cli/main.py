@@ -284,7 +284,7 @@ def bench_the_checks(
         bool, typer.Option("--write-docs", help="Write docs/bench.md and its plot anew.")
     ] = False,
 ) -> None:
-    """Make pictures whose faults are known and say which the checks let out and which good ones they reject."""
+    """Make pictures whose faults are known: which do the checks let out, which good ones do they reject?"""
     with _sentences():
         from packline.cli.bench import bench_checks
 

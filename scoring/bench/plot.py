@@ -1,4 +1,4 @@
-"""The bench's plot: escape rate by strength, a small panel for each defect, as SVG; what went wrong as JPEG."""
+"""The bench's plot: escape rate by strength, a small panel for each defect, as SVG; and what went wrong."""
 
 from __future__ import annotations
 

@@ -38,7 +38,9 @@ def props(camera: Camera, light: Light, wall_z: float, rng: np.random.Generator)
 def _colour(rng: np.random.Generator) -> RGB:
     names = sorted(COLOUR_WORDS)
     grey = int(rng.integers(90, 220))
-    return mixed(COLOUR_WORDS[names[int(rng.integers(len(names)))]], (grey, grey, grey), float(rng.uniform(0.2, 0.7)))
+    return mixed(
+        COLOUR_WORDS[names[int(rng.integers(len(names)))]], (grey, grey, grey), float(rng.uniform(0.2, 0.7))
+    )
 
 
 def _thing(rng: np.random.Generator) -> ProductModel:
@@ -62,7 +64,13 @@ def _thing(rng: np.random.Generator) -> ProductModel:
             thick = float(rng.uniform(0.014, 0.03))
             size_k = (float(rng.uniform(0.13, 0.18)), thick, float(rng.uniform(0.1, 0.13)))
             turn = (0.0, float(rng.uniform(-14, 14)), 0.0)
-            pieces.append(Piece(f"book {k}", moved(block(size_k, 0.002), (0, y, 0), turn), Finish(_colour(rng), roughness=0.7)))
+            pieces.append(
+                Piece(
+                    f"book {k}",
+                    moved(block(size_k, 0.002), (0, y, 0), turn),
+                    Finish(_colour(rng), roughness=0.7),
+                )
+            )
             y += thick
     elif roll == 3:
         r = 0.04 * size

@@ -35,7 +35,10 @@ _GROUNDS = {
     "calibration": ("sweep", "planks", "cloth", "terrazzo"),
     "test": ("sweep", "planks", "marble", "tiles", "terrazzo"),
 }
-_WALLS = {"calibration": ("plain", "two-tone", "panels"), "test": ("plain", "brick", "tiles", "panels", "paper")}
+_WALLS = {
+    "calibration": ("plain", "two-tone", "panels"),
+    "test": ("plain", "brick", "tiles", "panels", "paper"),
+}
 
 
 @lru_cache(maxsize=2)
@@ -128,7 +131,8 @@ def _setting(split: str, number: int) -> _Setting:
         f"{' with things about' if busy else ''}"
     )  # fmt: skip
     colours = tuple(
-        _triple(np.asarray(to_linear(np.array([[rgb]], np.uint8))[0, 0], float)) for rgb in (*below[1:], *behind[1:])
+        _triple(np.asarray(to_linear(np.array([[rgb]], np.uint8))[0, 0], float))
+        for rgb in (*below[1:], *behind[1:])
     )
     return _Setting(
         ground=ground,
@@ -139,7 +143,7 @@ def _setting(split: str, number: int) -> _Setting:
         camera=camera,
         wall_z=-float(rng.uniform(0.55, 0.95)),
         yaw=float(np.degrees(np.arctan2(eye[0], eye[2])) + rng.uniform(-6, 6)),
-        fit=float(rng.uniform(0.3, 0.37)),
+        fit=float(rng.uniform(0.32, 0.42)),
         light=light,
         seed=int(rng.integers(1 << 31)),
     )
@@ -184,7 +188,9 @@ def _photo(setting: _Setting) -> NDArray[np.uint8]:
     unit = (depth / camera.focal).astype(np.float32)
     a, b, c, d = (np.asarray(colour, np.float32) for colour in setting.colours)
     direction = np.asarray(light.key_direction, np.float32)
-    key, sky, bounce = (np.asarray(x, np.float32) for x in (light.key_colour, light.sky_colour, light.ground_colour))
+    key, sky, bounce = (
+        np.asarray(x, np.float32) for x in (light.key_colour, light.sky_colour, light.ground_colour)
+    )
     lit_ground = sky + key * direction[1]
     lit_wall = 0.5 * (sky + bounce) + key * max(float(direction[2]), 0.0)
     if setting.ground == "sweep":
@@ -227,7 +233,9 @@ def _noise(x: Floats, y: Floats, cell: float, rng: np.random.Generator, octaves:
     return np.asarray(total / weight, np.float32)
 
 
-def _grid(x: Floats, y: Floats, pitch: tuple[float, float], gap: float, unit: Floats, offset: float = 0.0) -> Floats:
+def _grid(
+    x: Floats, y: Floats, pitch: tuple[float, float], gap: float, unit: Floats, offset: float = 0.0
+) -> Floats:
     """1 in the joints between tiles whose rows are staggered by `offset`."""
     row = np.floor(y / pitch[1])
     across = (x / pitch[0] + offset * (row % 2)) % 1
@@ -241,7 +249,9 @@ def _planks(x: Floats, y: Floats, unit: Floats, rng: np.random.Generator) -> Flo
     row = np.floor(x / wide)
     tone = np.asarray(np.sin(row * 12.9898) * 43758.5453 % 1, np.float32)
     veins = _noise(x * 14, y * 0.9 + tone * 9, 0.35, rng, 4)
-    return np.asarray(np.clip(0.35 * tone + 0.9 * (veins - 0.25), 0, 1) + 0.8 * _grid(x, y * 0, (wide, 1e3), 0.0012, unit))
+    return np.asarray(
+        np.clip(0.35 * tone + 0.9 * (veins - 0.25), 0, 1) + 0.8 * _grid(x, y * 0, (wide, 1e3), 0.0012, unit)
+    )
 
 
 def _cloth(x: Floats, y: Floats, unit: Floats, rng: np.random.Generator) -> Floats:
@@ -253,7 +263,11 @@ def _cloth(x: Floats, y: Floats, unit: Floats, rng: np.random.Generator) -> Floa
 def _terrazzo(x: Floats, y: Floats, unit: Floats, rng: np.random.Generator) -> Floats:
     chips = _noise(x, y, 0.018, rng, 1)
     other = _noise(x, y, 0.03, rng, 1)
-    return np.asarray(0.2 * _noise(x, y, 0.2, rng) + 0.8 * _edge((chips - 0.72) * 0.02, unit) - 0.7 * _edge((other - 0.8) * 0.03, unit))
+    return np.asarray(
+        0.2 * _noise(x, y, 0.2, rng)
+        + 0.8 * _edge((chips - 0.72) * 0.02, unit)
+        - 0.7 * _edge((other - 0.8) * 0.03, unit)
+    )
 
 
 def _marble(x: Floats, y: Floats, unit: Floats, rng: np.random.Generator) -> Floats:
@@ -270,15 +284,21 @@ def _tiles(x: Floats, y: Floats, unit: Floats, rng: np.random.Generator) -> Floa
 
 def _brick(x: Floats, y: Floats, unit: Floats, rng: np.random.Generator) -> Floats:
     tone = np.sin(np.floor(x / 0.2) * 12.9 + np.floor(y / 0.065) * 78.2) * 43758.5 % 1
-    return np.asarray(0.5 * tone + 0.4 * _noise(x, y, 0.05, rng) - 1.2 * _grid(x, y, (0.2, 0.065), 0.005, unit, 0.5))
+    return np.asarray(
+        0.5 * tone + 0.4 * _noise(x, y, 0.05, rng) - 1.2 * _grid(x, y, (0.2, 0.065), 0.005, unit, 0.5)
+    )
 
 
 def _two_tone(x: Floats, y: Floats, unit: Floats, rng: np.random.Generator) -> Floats:
-    return 1.4 * _edge(np.asarray(float(rng.uniform(0.12, 0.4)) - y, np.float32), unit) + 0.15 * _noise(x, y, 0.3, rng)
+    return 1.4 * _edge(np.asarray(float(rng.uniform(0.12, 0.4)) - y, np.float32), unit) + 0.15 * _noise(
+        x, y, 0.3, rng
+    )
 
 
 def _panels(x: Floats, y: Floats, unit: Floats, rng: np.random.Generator) -> Floats:
-    return 1.2 * _grid(x, y * 0, (float(rng.uniform(0.1, 0.22)), 1e3), 0.006, unit) + 0.2 * _noise(x, y, 0.2, rng)
+    return 1.2 * _grid(x, y * 0, (float(rng.uniform(0.1, 0.22)), 1e3), 0.006, unit) + 0.2 * _noise(
+        x, y, 0.2, rng
+    )
 
 
 def _paper(x: Floats, y: Floats, unit: Floats, rng: np.random.Generator) -> Floats:

@@ -120,7 +120,7 @@ def read_scores(folder: Path) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Columns: ``specimen`` (id), ``product``, ``scene``, ``side``, ``shard``; of the defect ``kind``,
-        ``strength``, ``defect_check`` (whose dimension it is), ``plain``, ``share`` (of the picture's pixels),
+        ``strength``, ``defect_check`` (whose dimension it is), ``plain``, ``share`` (of the picture),
         all null for a good specimen; ``nuisance`` (JSON of `scoring.bench.nuisances.Nuisance`); ``passed``
         (the whole scorecard); of the check ``check``, ``version``, ``verdict``, ``score``, ``threshold``,
         ``milliseconds`` (its share of a chunk of 8), ``sentence``, ``measures`` (JSON: name to number).
@@ -202,12 +202,12 @@ def _page(found: Findings, about: str) -> Iterator[str]:
     yield "<!-- written by `packline bench checks --write-docs` -->"
     yield ""
     yield (
-        "Pictures whose faults are known, made from the stage's own renders (`scoring/bench`): good ones with "
-        "another light, a shift, a style or compression, and bad ones. A defect *escapes* when the whole "
+        "Pictures whose faults are known, made from the stage's own renders (`scoring/bench`): good ones "
+        "with another light, a shift, a style or compression, and bad ones. A defect *escapes* when the whole "
         "scorecard passes. *Plain* are those that a person sees at arm's length: text of 20 px or more "
         "turned, mirrored, garbled beyond reading or missing; a multi-coloured product's colour off by a "
         "CIEDE2000 of 5 or more; a missing, added or melted part of 2 % of the product or more; and what is "
-        "coarser. Intervals are Clopper and Pearson's at 95 %; specimens of one product are not independent, "
+        "coarser. Intervals are Clopper and Pearson's at 95 %; specimens of a product are not independent, "
         "so the truth may lie a little outside."
     )
     yield ""

@@ -25,7 +25,7 @@ from scoring.check import PromptWords
 __all__ = ["Nuisance", "Photograph", "Take", "finish", "takes"]
 
 Floats = NDArray[np.float32]
-_SIDES = ("hero", "front", "three-quarter", "hero", "front", "three-quarter", "left", "right")
+_SIDES = ("hero", "front", "three-quarter") * 4 + ("left", "right")
 _DISTRACTORS = 12
 
 

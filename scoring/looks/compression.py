@@ -15,7 +15,7 @@ BLOCKING = 0.79
 # steps larger than this are content
 _CONTENT = 12.0
 # amplitudes of the base photo's texture (grey levels, first to last) and the share of it that must be left
-_TEXTURES = ((1.0, 2.0, 0.42), (2.0, 4.0, 0.80), (4.0, 8.0, 0.80))
+_TEXTURES = ((1.0, 2.0, 0.42), (2.0, 4.0, 0.77), (4.0, 8.0, 0.77))
 _LEAST = 3000
 # grey levels (root mean square) by which the tone curve from base photo to candidate is a staircase: 48 levels
 # a channel have 0.6

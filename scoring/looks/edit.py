@@ -27,7 +27,10 @@ def seamed(sight: Sight) -> Finding:
     one = sight.one
     half = cv2.resize(sight.difference, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     known = cv2.resize(sight.expected, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-    far = cv2.resize(one.distance, (half.shape[1], half.shape[0]), interpolation=cv2.INTER_NEAREST) > 10
+    size = (half.shape[1], half.shape[0])
+    far = cv2.resize(one.distance, size, interpolation=cv2.INTER_NEAREST) > 10
+    # a shadow may end sharply, where a light is small or the ground drops
+    far &= cv2.resize(one.ground.possible, size, interpolation=cv2.INTER_NEAREST) < 0.03
     step, own = _step(half), _step(known)
     # where the photo has an edge of its own, a slightly other softness leaves a difference too
     clear = np.where(far, step - 0.35 * own, 0)
@@ -78,10 +81,10 @@ def untouched(sight: Sight) -> Finding:
 def duplicated(sight: Sight) -> Finding:
     """A second product: something new beside the place that looks like the product, whole or in part."""
     one = sight.one
-    changed = np.abs(cv2.blur(sight.small - sight.small_expected, (3, 3))).max(-1) > 14
+    changed = one.ground.unexplained > 14
     mask = cv2.resize(one.scene.mask, (SMALL, SMALL), interpolation=cv2.INTER_AREA)
     area = float((mask > 127).sum())
-    changed &= cv2.dilate(mask, np.ones((9, 9), np.uint8)) < 8
+    changed &= one.ground.away > 6
     if area < 60 or float(changed.sum()) < 0.06 * area:
         return Finding("duplicate", 1.0, "There is no second product.")
     joined = cv2.morphologyEx(changed.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))

@@ -212,7 +212,8 @@ def make(case: Case) -> CheckInput:
     shadow = np.full((SIZE, SIZE), 255, np.uint8)
     cv2.ellipse(shadow, (540, 790), (330, 45), 0, 0, 360, 120, -1)
     shadow = cv2.GaussianBlur(shadow, (0, 0), 14)
-    ground = np.clip(base * (shadow[..., None] / 255.0), 0, 255).astype(np.uint8)
+    # a share of light is about this power of itself in sRGB values
+    ground = np.clip(base * (shadow[..., None] / 255.0) ** (1 / 2.2), 0, 255).astype(np.uint8)
     picture = _painted(case, ground, mask, None if case.missing else drawn, plane, lit=True)
     random = np.random.default_rng(case.seed + 1)
     picture = cv2.GaussianBlur(picture, (0, 0), case.blur) if case.blur > 0.2 else picture

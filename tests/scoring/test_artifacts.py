@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -47,10 +48,21 @@ def burnt(c: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return u8((cv2.cvtColor(u8(hsv), cv2.COLOR_HSV2RGB).astype(np.float32) - 128) * 1.5 + 128)
 
 
-def melted(c: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    across = X + 42 * np.sin(Y / 23) + 30 * np.cos(X / 17)
-    down = Y + 42 * np.cos(X / 29 + 1) + 27 * np.sin(Y / 15)
-    return on_product(cv2.remap(c, across, down, cv2.INTER_LINEAR))
+def coded(c: NDArray[np.uint8], kind: str, quality: int) -> NDArray[np.uint8]:
+    option = {".jpg": cv2.IMWRITE_JPEG_QUALITY, ".webp": cv2.IMWRITE_WEBP_QUALITY}[kind]
+    return np.asarray(cv2.imdecode(cv2.imencode(kind, c, [option, quality])[1], 1), np.uint8)
+
+
+def banded(c: NDArray[np.uint8], tones: int) -> NDArray[np.uint8]:
+    step = 256 / tones
+    return u8((np.floor(c / step) + 0.5) * step)
+
+
+def doubled(c: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    half = cv2.resize(c[280:800, 200:830], (189, 156), interpolation=cv2.INTER_AREA)
+    out = c.copy()
+    out[60:216, 40:229] = half
+    return out
 
 
 def seamed(c: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -74,7 +86,12 @@ DEFECTS: dict[str, tuple[Callable[[NDArray[np.uint8]], NDArray[np.uint8]], str]]
     ),
     "burn": (burnt, "over-saturated"),
     "no product": (lambda c: good().base, "The product is missing"),
-    "melted": (melted, "melted, blurred or another one"),
+    "over-saturated": (lambda c: u8(c.mean(-1, keepdims=True) * -1.2 + c * 2.2), "over-saturated"),
+    "exposed": (lambda c: u8(c * 1.8), "clipped to black or white"),
+    "JPEG 30": (lambda c: coded(c, ".jpg", 30), "8 x 8 blocks"),
+    "WebP 5": (lambda c: coded(c, ".webp", 5), "fine texture is smeared"),
+    "32 tones": (lambda c: banded(c, 32), "bands"),
+    "a second product": (doubled, "The product is there twice"),
     "seam": (seamed, "A seam"),
 }
 
@@ -93,7 +110,10 @@ def test_a_good_picture_passes() -> None:
             lambda c: u8(c * (1.05 - 0.25 * ((X - 512) ** 2 + (Y - 512) ** 2) / 512**2 / 2)[..., None]),
             id="vignette",
         ),
-        pytest.param(lambda c: cv2.imdecode(cv2.imencode(".jpg", c, [1, 85])[1], 1), id="JPEG 85"),
+        pytest.param(lambda c: coded(c, ".jpg", 75), id="JPEG 75"),
+        pytest.param(lambda c: coded(c, ".webp", 80), id="WebP 80"),
+        pytest.param(lambda c: u8((c.astype(float) - 128) * 1.15 + 128), id="contrast"),
+        pytest.param(lambda c: cv2.GaussianBlur(c, (0, 0), 0.6), id="a decoder's softness"),
         pytest.param(lambda c: u8(c + noise(3)), id="fine grain"),
     ],
 )
@@ -107,6 +127,33 @@ def test_each_defect_fails_and_is_named(defect: str) -> None:
     found = judged(change(good().candidate))
     assert found.verdict == Verdict.FAIL
     assert words in found.sentence
+
+
+@pytest.mark.parametrize(
+    "stronger",
+    [
+        pytest.param([lambda c, q=q: coded(c, ".jpg", q) for q in (90, 60, 30, 10)], id="JPEG"),
+        pytest.param([lambda c, n=n: banded(c, n) for n in (64, 32, 16)], id="tones"),
+        pytest.param([lambda c, s=s: u8(c + noise(s)) for s in (2, 5, 10, 20)], id="noise"),
+        pytest.param([lambda c, s=s: cv2.GaussianBlur(c, (0, 0), s) for s in (1.0, 1.6, 2.4)], id="blur"),
+    ],
+)
+def test_the_stronger_a_defect_the_lower_the_score(
+    stronger: list[Callable[[NDArray[np.uint8]], NDArray[np.uint8]]],
+) -> None:
+    scores = [judged(change(good().candidate)).score for change in stronger]
+    assert all(b < a for a, b in pairwise(scores))
+    assert scores[-1] > 0
+
+
+def test_a_base_photos_own_texture_is_no_grid_and_its_own_blocks_no_compression() -> None:
+    cloth = 3.0 * ((X % 8 < 4) ^ (Y % 8 < 4))[..., None]
+    base, picture = (coded(u8(p + cloth), ".jpg", 40) for p in (good().base, good().candidate))
+    # the same blocks and the same cloth in both: where neither product nor shadow is, nothing was done
+    one = replace(good(), base=base, candidate=np.where((good().distance > 40)[..., None], base, picture))
+    found = judge([one], SETTINGS)[0]
+    assert found.measures["blocking"] < 0.5
+    assert found.measures["grid"] < 1
 
 
 def test_a_missing_product_comes_with_a_box_where_it_should_be() -> None:

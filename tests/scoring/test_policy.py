@@ -66,6 +66,37 @@ def test_one_candidate_that_breaks_a_check_does_not_fail_its_neighbours(one: Che
     assert [card.results[0].verdict for card in cards] == [Verdict.PASS, Verdict.ERROR, Verdict.PASS]
 
 
+def test_an_unreadable_candidate_does_not_cost_its_neighbours_their_batch(one: CheckInput) -> None:
+    asked: list[int] = []
+
+    def judge(inputs: Sequence[CheckInput], own: CheckSettings) -> list[CheckResult]:
+        asked.append(len(inputs))
+        if any(item.problem for item in inputs):
+            raise ValueError("no picture")
+        return [made.result(0.9, own.threshold, "Fine.") for _ in inputs]
+
+    made = check(judge)
+    broken = CheckInput(np.zeros((0, 0, 3), np.uint8), one.base, one.scene)
+    cards = score([one, broken, one], settings(made))
+    assert [card.results[0].verdict for card in cards] == [Verdict.PASS, Verdict.ERROR, Verdict.PASS]
+    assert cards[1].results[0].sentence == "The check could not run: The picture cannot be decoded."
+    assert asked == [2, 1]
+
+
+def test_time_that_checks_have_in_common_is_not_the_first_ones(one: CheckInput) -> None:
+    fresh = CheckInput(one.candidate, one.base, one.scene)
+
+    def judge(inputs: Sequence[CheckInput], own: CheckSettings) -> list[CheckResult]:
+        # registered before any check ran
+        assert all("registration" in item.__dict__ for item in inputs)
+        return [first.result(0.9, own.threshold, "Fine.") for _ in inputs]
+
+    first = check(judge, "first")
+    (card,) = score([fresh], settings(first, always(1.0)))
+    assert card.passed
+    assert all(result.milliseconds > 0 for result in card.results)
+
+
 @pytest.mark.parametrize("value", [float("nan"), 1.5, -0.1])
 def test_a_score_outside_0_to_1_is_an_error(one: CheckInput, value: float) -> None:
     def judge(inputs: Sequence[CheckInput], own: CheckSettings) -> list[CheckResult]:

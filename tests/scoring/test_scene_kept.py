@@ -48,6 +48,68 @@ def test_another_scene_fails() -> None:
     assert judge([replace(good(), candidate=other.candidate)], SETTINGS)[0].verdict == Verdict.FAIL
 
 
+def halo(width: float, light: float) -> CheckInput:
+    near = np.exp(-np.maximum(good().distance, 0) / width) * (good().distance > 0)
+    picture = np.clip(good().candidate + light * near[..., None], 0, 255).astype(np.uint8)
+    return replace(good(), candidate=picture)
+
+
+@pytest.mark.parametrize(("width", "light"), [(12, 40), (20, 25), (12, -60)])
+def test_a_halo_around_the_product_fails_and_is_named(width: float, light: float) -> None:
+    found = judge([halo(width, light)], SETTINGS)[0]
+    assert found.verdict == Verdict.FAIL
+    assert "halo" in found.sentence
+    assert any(item.kind == "heat" for item in found.evidence)
+
+
+def test_a_stronger_halo_scores_lower() -> None:
+    scores = [judge([halo(14, light)], SETTINGS)[0].measures["halo"] for light in (5, 15, 45)]
+    assert scores[0] < scores[1] < scores[2]
+
+
+def test_a_thing_close_to_the_product_fails() -> None:
+    picture = good().candidate.copy()
+    cv2.circle(picture, (160, 500), 22, (40, 90, 200), -1)
+    found = judge([replace(good(), candidate=picture)], SETTINGS)[0]
+    assert found.verdict == Verdict.FAIL
+    (left, top), (right, bottom) = found.evidence[0].points
+    assert np.allclose([left, top, right, bottom], [138, 478, 182, 522], atol=14)
+
+
+def test_a_softer_lighter_and_turned_shadow_is_no_change_of_the_scene() -> None:
+    shadow = np.full((SIZE, SIZE), 255, np.float32)
+    cv2.ellipse(shadow, (580, 800), (330, 55), 8, 0, 360, 150, -1)
+    shadow = cv2.GaussianBlur(shadow, (0, 0), 22)[..., None] / 255
+    ground = good().base * shadow ** (1 / 2.2)
+    cover = good().scene.mask[..., None] / 255
+    picture = np.clip(ground * (1 - cover) + good().candidate * cover, 0, 255).astype(np.uint8)
+    assert judge([replace(good(), candidate=picture)], SETTINGS)[0].verdict == Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    ("shift", "verdict"), [(0.3, Verdict.PASS), (3.0, Verdict.FAIL), (6.0, Verdict.FAIL)]
+)
+def test_a_scene_that_moved_under_the_product_fails(shift: float, verdict: Verdict) -> None:
+    moved = cv2.warpAffine(
+        good().candidate,
+        np.array([[1, 0, shift], [0, 1, 0.7 * shift]]),
+        (SIZE, SIZE),
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    picture = np.where((good().distance < 20)[..., None], good().candidate, moved)
+    found = judge([replace(good(), candidate=np.asarray(picture, np.uint8))], SETTINGS)[0]
+    assert found.verdict == verdict
+    if verdict == Verdict.FAIL:
+        assert "moved" in found.sentence
+
+
+def test_another_colour_of_a_thing_in_the_background_fails() -> None:
+    picture = good().candidate.astype(np.float32)
+    picture[60:200, 700:900] += np.array([-25, 12, 20])
+    changed = np.clip(picture, 0, 255).astype(np.uint8)
+    assert judge([replace(good(), candidate=changed)], SETTINGS)[0].verdict == Verdict.FAIL
+
+
 def test_a_changed_product_does_not_concern_this_check() -> None:
     picture = np.where(good().inside[..., None], 255 - good().candidate, good().candidate)
     assert judge([replace(good(), candidate=picture)], SETTINGS)[0].verdict == Verdict.PASS

@@ -16,7 +16,7 @@ Floats = NDArray[np.float32]
 
 def vae_grid(sitting: Sitting, picture: Picture, strength: str) -> Picture:
     """A decoder's regular grid of 8 pixels."""
-    force = {"faint": 1.5, "clear": 3.0, "strong": 6.0}[strength]
+    force = {"faint": 2.5, "clear": 4.0, "strong": 7.0}[strength]
     rng = sitting.rng
     period = int(rng.choice([8, 16]))
     cell = rng.normal(0, 1, (period, period, 3)).astype(np.float32)
@@ -27,7 +27,7 @@ def vae_grid(sitting: Sitting, picture: Picture, strength: str) -> Picture:
 
 def checkerboard(sitting: Sitting, picture: Picture, strength: str) -> Picture:
     """What a transposed convolution leaves: pixels alternate."""
-    force = {"faint": 1.5, "clear": 3.0, "strong": 6.0}[strength]
+    force = {"faint": 2.5, "clear": 4.0, "strong": 7.0}[strength]
     period = int(sitting.rng.choice([1, 2]))
     y, x = np.indices(picture.shape[:2]) // period
     return _rounded(picture + (((x + y) % 2) * 2 - 1)[..., None] * np.float32(force))

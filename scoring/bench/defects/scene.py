@@ -6,11 +6,14 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from packline.colour import from_lab, to_lab, to_linear
 from packline.reference import Picture
 from packline.stage.lighting import develop, untone
-from scoring.bench.defects.sitting import Altered, Bools, Sitting, blended, changed, difference
+from scoring.bench.defects.sitting import Altered, Bools, Floats, Sitting, blended, changed, difference
+
+Values = NDArray[np.float64]
 
 KEPT, PLACED = "scene_kept", "placement"
 
@@ -83,17 +86,14 @@ def background_recoloured(sitting: Sitting, strength: str) -> Altered | None:
     bare = develop(sitting.behind)
     outside = cv2.dilate(sitting.plain.mask, np.ones((9, 9), np.uint8)) == 0
     lab = to_lab(sitting.behind)
-    rows, columns = np.nonzero(outside)
-    at = int(rng.integers(len(rows)))
-    seed = lab[rows[at], columns[at]]
-    near = np.linalg.norm((lab - seed) * np.array([0.5, 1, 1]), axis=-1)
-    share = np.clip((16 - near) / 6, 0, 1)
-    share = cv2.GaussianBlur(share.astype(np.float32), (0, 0), 1.5)
-    _, labels = cv2.connectedComponents((share > 0.4).astype(np.uint8))
-    own = labels == labels[rows[at], columns[at]]
-    region = float((own & outside).mean())
-    if not 0.06 < region < 0.8:
+    found = None
+    for _ in range(8):
+        found = _surface(lab, outside, rng)
+        if found is not None:
+            break
+    if found is None:
         return None
+    share, own = found
     share = share * cv2.GaussianBlur(cv2.dilate(own.astype(np.float32), np.ones((5, 5))), (0, 0), 1.5)
     wanted = float(strength.split()[1])
     angle = float(rng.uniform(0, 2 * np.pi))
@@ -102,6 +102,19 @@ def background_recoloured(sitting: Sitting, strength: str) -> Altered | None:
     other = develop(np.clip(from_lab(lab + share[..., None] * way), 0, 2))
     other = np.where(share[..., None] > 0.01, other, bare)
     return _around(sitting, other, "background recoloured", strength, False)
+
+
+def _surface(lab: Values, outside: Bools, rng: np.random.Generator) -> tuple[Floats, Bools] | None:
+    """A surface of about one colour: how much each pixel belongs to it, and where; None: too small or all."""
+    rows, columns = np.nonzero(outside)
+    at = int(rng.integers(len(rows)))
+    near = np.linalg.norm((lab - lab[rows[at], columns[at]]) * np.array([0.4, 1, 1]), axis=-1)
+    share = cv2.GaussianBlur(np.clip((16 - near) / 6, 0, 1).astype(np.float32), (0, 0), 1.5)
+    _, labels = cv2.connectedComponents((share > 0.4).astype(np.uint8))
+    own = np.asarray(labels == labels[rows[at], columns[at]])
+    if not 0.05 < float((own & outside).sum()) / len(rows) < 0.92:
+        return None
+    return np.asarray(share, np.float32), own
 
 
 def halo(sitting: Sitting, strength: str) -> Altered | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import cv2
@@ -73,7 +73,8 @@ class Sitting:
 
     def again(self, model: ProductModel) -> Photograph:
         """The same picture of an altered model."""
-        return self.take.photograph(self.nuisance, model)
+        # nobody asks for the text truth of a false model, which may have lost its labels
+        return self.take.photograph(self.nuisance, replace(model, labels=()))
 
     def with_rng(self, rng: np.random.Generator) -> Sitting:
         """The same sitting with other draws; the honest picture is not taken again."""

@@ -50,7 +50,9 @@ _ONLY = {
     "test": ("book", "kettle", "headphones", "toy car"),
 }
 KINDS: dict[str, tuple[str, ...]] = {
-    split: tuple(kind for kind in _BUILDERS if all(kind not in _ONLY[other] for other in SPLITS if other != split))
+    split: tuple(
+        kind for kind in _BUILDERS if all(kind not in _ONLY[other] for other in SPLITS if other != split)
+    )
     for split in SPLITS
 }
 

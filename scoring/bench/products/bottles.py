@@ -34,7 +34,9 @@ def jug(spec: BenchSpec) -> Built:
     powers = np.where(profile[:, 1] < 0.7 * tall, power, 2.4)
     cloth = Finish(spec.body, roughness=spec.roughness, metallic=spec.metallic)
     lid = Finish(spec.trim, roughness=spec.roughness)
-    cap = fillet([(neck * 1.35, 0.955 * tall, 0), (neck * 1.35, 1.12 * tall, 0.008), (0.0, 1.12 * tall, 0)], 5)
+    cap = fillet(
+        [(neck * 1.35, 0.955 * tall, 0), (neck * 1.35, 1.12 * tall, 0.008), (0.0, 1.12 * tall, 0)], 5
+    )
     ribs = lathe(cap, 96)
     wave = 1 + 0.02 * np.sin(24 * np.arctan2(ribs.vertices[:, 0], ribs.vertices[:, 2]))
     ribs.vertices[:, [0, 2]] *= np.where(ribs.vertices[:, 1:2] < 1.1 * tall, wave[:, None], 1.0)
@@ -59,12 +61,16 @@ def flacon(spec: BenchSpec) -> Built:
     wide, tall, deep = spec.between(0, 0.06, 0.09), spec.between(1, 0.07, 0.11), spec.between(2, 0.026, 0.04)
     collar = 0.32 * wide * 0.5
     glass = Finish(spec.body, roughness=min(spec.roughness, 0.45), metallic=spec.metallic)
-    metal = Finish(mixed(spec.trim, (212, 190, 140), 0.0 if spec.plain else 0.6), roughness=0.32, metallic=0.0)
+    metal = Finish(
+        mixed(spec.trim, (212, 190, 140), 0.0 if spec.plain else 0.6), roughness=0.32, metallic=0.0
+    )
     canvas = Canvas((wide * 0.8, tall * 0.74), spec.texture, spec.paper, "label")
     decorate(canvas, spec, (0.08, 0.06, 0.92, 0.94))
     if spec.variant % 3 == 0:
         body = lathe(fillet([(0, 0, 0), (wide / 2, 0, 0.008), (wide / 2, tall, 0.014), (0, tall, 0)], 6), 72)
-        plate = lathe(band(np.array([(wide / 2, 0.0), (wide / 2, tall)]), 0.13 * tall, 0.87 * tall), 40, arc=(-0.2, 0.2))
+        plate = lathe(
+            band(np.array([(wide / 2, 0.0), (wide / 2, tall)]), 0.13 * tall, 0.87 * tall), 40, arc=(-0.2, 0.2)
+        )
         canvas = Canvas((0.4 * girth(wide / 2), tall * 0.74), spec.texture, spec.paper, "label")
         decorate(canvas, spec, (0.12, 0.06, 0.88, 0.94))
     else:
@@ -148,7 +154,14 @@ def cup(spec: BenchSpec) -> Built:
     foot, rim, tall = spec.between(0, 0.026, 0.032), spec.between(1, 0.036, 0.044), spec.between(2, 0.06, 0.1)
     wall = np.stack([np.linspace(foot, rim, 14), np.linspace(0.004, 0.94 * tall, 14)], -1)
     base = fillet([(0, 0.002, 0), (foot * 0.94, 0, 0.001), (foot, 0.004, 0)])
-    lip = fillet([(rim, 0.94 * tall, 0), (rim * 1.07, 0.95 * tall, 0.0005), (rim * 1.07, 0.985 * tall, 0.0005), (rim, tall, 0)])
+    lip = fillet(
+        [
+            (rim, 0.94 * tall, 0),
+            (rim * 1.07, 0.95 * tall, 0.0005),
+            (rim * 1.07, 0.985 * tall, 0.0005),
+            (rim, tall, 0),
+        ]
+    )
     foil = fillet([(rim * 1.075, 0.95 * tall, 0), (rim * 1.1, 0.99 * tall, 0.001), (rim * 0.98, 1.0 * tall, 0.001),
                    (0, 1.004 * tall, 0)])  # fmt: skip
     canvas = Canvas((girth((foot + rim) / 2), 0.94 * tall), int(spec.texture * 1.6), spec.paper, "cup")
@@ -180,9 +193,15 @@ def bucket(spec: BenchSpec) -> Built:
     ears = [moved(lathe(fillet([(0, 0, 0), (0.012, 0, 0.001), (0.009, 0.008, 0.001), (0, 0.008, 0)]), 24),
                   (sign * half * 0.97, 0.8 * tall, 0), (0, 0, -90 * sign)) for sign in (1, -1)]  # fmt: skip
     return [
-        Piece("bucket", lathe(profile, 72), Finish(spec.body, roughness=spec.roughness, metallic=spec.metallic)),
+        Piece(
+            "bucket", lathe(profile, 72), Finish(spec.body, roughness=spec.roughness, metallic=spec.metallic)
+        ),
         Piece("lid", lathe(lid, 72), Finish(spec.trim, roughness=0.5)),
-        Piece("handle", joined([tube(wire, 0.0026, 1.0, 8), *ears]), Finish((120, 122, 126), roughness=0.4, metallic=0.6)),
+        Piece(
+            "handle",
+            joined([tube(wire, 0.0026, 1.0, 8), *ears]),
+            Finish((120, 122, 126), roughness=0.4, metallic=0.6),
+        ),
         sticker("label", patch, canvas, spec),
     ], canvas.labels
 
@@ -194,7 +213,15 @@ def flask(spec: BenchSpec) -> Built:
     foot = fillet([(0, 0, 0), (half * 0.97, 0, 0.004), (half * 0.97, 0.04 * tall, 0), (half, 0.05 * tall, 0)])
     ring = fillet([(half, 0.72 * tall, 0), (half * 1.04, 0.73 * tall, 0.001), (half * 1.04, 0.765 * tall, 0.001),
                    (half * 0.95, 0.775 * tall, 0)])  # fmt: skip
-    cup = fillet([(half * 0.95, 0.77 * tall, 0), (half * 0.92, 0.97 * tall, 0.004), (half * 0.8, tall, 0.008), (0, tall, 0)], 6)
+    cup = fillet(
+        [
+            (half * 0.95, 0.77 * tall, 0),
+            (half * 0.92, 0.97 * tall, 0.004),
+            (half * 0.8, tall, 0.008),
+            (0, tall, 0),
+        ],
+        6,
+    )
     canvas = Canvas((girth(half), 0.67 * tall), int(spec.texture * 1.3), spec.paper, "body")
     decorate(canvas, spec, (0.33, 0.06, 0.67, 0.94))
     pieces = [

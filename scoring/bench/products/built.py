@@ -19,7 +19,9 @@ def sticker(name: str, surface: Surface, canvas: Canvas, spec: BenchSpec) -> Pie
 
 def printed(name: str, surface: Surface, canvas: Canvas, spec: BenchSpec) -> Piece:
     """A piece that is printed on directly, with the body's own roughness and metal."""
-    return Piece(name, surface, Finish(picture=canvas.picture(), roughness=spec.roughness, metallic=spec.metallic))
+    return Piece(
+        name, surface, Finish(picture=canvas.picture(), roughness=spec.roughness, metallic=spec.metallic)
+    )
 
 
 def thin_plate(width: float, height: float, thick: float = 0.0012) -> Surface:

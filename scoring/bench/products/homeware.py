@@ -78,7 +78,11 @@ def clock(spec: BenchSpec) -> Built:
     hour, minute = spec.between(2, -112, -70), spec.between(3, 66, 112)
     front = deep / 2 + 0.0022
     hands = [
-        moved(slab(np.array([(-w, -0.1 * r), (w, -0.1 * r), (w * 0.6, r), (-w * 0.6, r)]), 0.0012).front, (0, 0, z), (0, 0, a))
+        moved(
+            slab(np.array([(-w, -0.1 * r), (w, -0.1 * r), (w * 0.6, r), (-w * 0.6, r)]), 0.0012).front,
+            (0, 0, z),
+            (0, 0, a),
+        )
         for w, r, z, a in ((0.0032, 0.5 * half, front, hour), (0.0022, 0.72 * half, front + 0.001, minute))
     ]
     body = Finish(spec.body, roughness=spec.roughness, metallic=spec.metallic)
@@ -86,13 +90,21 @@ def clock(spec: BenchSpec) -> Built:
                     (sign * 0.6 * half, -half - 0.006, 0), (0, 0, 14 * sign)) for sign in (1, -1)]  # fmt: skip
     pieces = [
         Piece("case", joined([case.front, case.back, case.rim]), body),
-        printed("face", moved(face.front, (0, 0, deep / 2 - 0.0006)), canvas, replace(spec, roughness=0.5, metallic=0.0)),
+        printed(
+            "face",
+            moved(face.front, (0, 0, deep / 2 - 0.0006)),
+            canvas,
+            replace(spec, roughness=0.5, metallic=0.0),
+        ),
         Piece("hands", joined(hands), Finish(spec.ink, roughness=0.5)),
         Piece("feet", joined(extras), Finish(spec.trim, roughness=0.5)),
     ]
     if power == 2.0 and spec.variant % 2:
         dome = fillet([(0.026, 0, 0), (0.026, 0.004, 0.002), (0.018, 0.018, 0.012), (0, 0.022, 0)], 8)
-        bells = [moved(lathe(dome, 36), (sign * 0.62 * half, 0.92 * half, 0), (0, 0, -34 * sign)) for sign in (1, -1)]
+        bells = [
+            moved(lathe(dome, 36), (sign * 0.62 * half, 0.92 * half, 0), (0, 0, -34 * sign))
+            for sign in (1, -1)
+        ]
         pieces.append(Piece("bells", joined(bells), Finish(spec.trim, roughness=0.35)))
     return pieces, canvas.labels
 
@@ -109,13 +121,24 @@ def kettle(spec: BenchSpec) -> Built:
                  (0, 1.055 * tall, 0))  # fmt: skip
     grip = curve([(0.86 * top, 0.93 * tall, 0), (top + 0.03, 0.98 * tall, 0), (half + 0.05, 0.8 * tall, 0),
                   (half + 0.047, 0.4 * tall, 0), (half + 0.02, 0.2 * tall, 0), (0.94 * half, 0.2 * tall, 0)], 36)  # fmt: skip
-    spout = curve([(-0.8 * top, 0.72 * tall, 0), (-top - 0.018, 0.86 * tall, 0), (-top - 0.038, 0.97 * tall, 0)], 14)
+    spout = curve(
+        [(-0.8 * top, 0.72 * tall, 0), (-top - 0.018, 0.86 * tall, 0), (-top - 0.038, 0.97 * tall, 0)], 14
+    )
     wide = np.linspace(0.024, 0.011, 14)
-    stand = lathe(fillet([(0, 0, 0), (half * 1.06, 0, 0.003), (half * 1.06, 0.011, 0.003), (0, 0.012, 0)]), 56)
+    stand = lathe(
+        fillet([(0, 0, 0), (half * 1.06, 0, 0.003), (half * 1.06, 0.011, 0.003), (0, 0.012, 0)]), 56
+    )
     arc = 0.15
     patch = lathe(band(profile, 0.22 * tall, 0.72 * tall), 40, arc=(-arc, arc))
     canvas = Canvas((2 * arc * girth((half + top) / 2), 0.5 * tall), spec.texture, spec.body, "badge")
-    plain = replace(spec, art=spec.art if spec.variant % 3 == 0 else "plain", paper=spec.body, ink=_seen_on(spec), small="", aside="")
+    plain = replace(
+        spec,
+        art=spec.art if spec.variant % 3 == 0 else "plain",
+        paper=spec.body,
+        ink=_seen_on(spec),
+        small="",
+        aside="",
+    )
     decorate(canvas, plain, (0.06, 0.1, 0.94, 0.9))
     body = Finish(spec.body, roughness=spec.roughness, metallic=spec.metallic)
     return [
@@ -141,8 +164,24 @@ def blender(spec: BenchSpec) -> Built:
     """A blender: a motor block with a dial and a brand, a jar with a grip, a lid."""
     half, foot = spec.between(0, 0.062, 0.075), spec.between(1, 0.12, 0.15)
     jar, power = spec.between(2, 0.16, 0.2), 4.0
-    base = fillet([(0, 0, 0), (half * 1.04, 0, 0.004), (half, 0.4 * foot, 0.02), (half * 0.82, foot, 0.012), (0, foot, 0)], 6)
-    wall = fillet([(half * 0.66, foot, 0), (half * 0.7, foot + 0.012, 0.004), (half * 0.92, foot + jar, 0), (half * 0.9, foot + jar, 0)])
+    base = fillet(
+        [
+            (0, 0, 0),
+            (half * 1.04, 0, 0.004),
+            (half, 0.4 * foot, 0.02),
+            (half * 0.82, foot, 0.012),
+            (0, foot, 0),
+        ],
+        6,
+    )
+    wall = fillet(
+        [
+            (half * 0.66, foot, 0),
+            (half * 0.7, foot + 0.012, 0.004),
+            (half * 0.92, foot + jar, 0),
+            (half * 0.9, foot + jar, 0),
+        ]
+    )
     lid = fillet([(half * 0.95, foot + jar - 0.008, 0), (half * 0.95, foot + jar + 0.012, 0.004), (half * 0.4, foot + jar + 0.014, 0.003),
                   (half * 0.36, foot + jar + 0.034, 0.005), (0, foot + jar + 0.034, 0)])  # fmt: skip
     grip = curve([(half * 0.84, foot + 0.92 * jar, 0), (half * 1.4, foot + 0.9 * jar, 0), (half * 1.45, foot + 0.5 * jar, 0),
@@ -158,7 +197,11 @@ def blender(spec: BenchSpec) -> Built:
     marks = [moved(block((0.022 if k % 2 else 0.034, 0.0016, 0.001), 0.0003), (-0.012, foot + 0.03 + 0.02 * k, half * (0.74 + 0.026 * k)))
              for k in range(6)]  # fmt: skip
     return [
-        Piece("motor", lathe(base, 72, power=power), Finish(spec.body, roughness=spec.roughness, metallic=spec.metallic)),
+        Piece(
+            "motor",
+            lathe(base, 72, power=power),
+            Finish(spec.body, roughness=spec.roughness, metallic=spec.metallic),
+        ),
         Piece("jar", lathe(wall, 64), Finish(glass, roughness=0.3)),
         Piece("marks", joined(marks), Finish(spec.ink, roughness=0.6)),
         Piece("lid", lathe(lid, 56), Finish(spec.trim, roughness=0.5)),
@@ -174,7 +217,14 @@ def speaker(spec: BenchSpec) -> Built:
     front = deep / 2
 
     def cone(radius: float, y: float) -> list[Piece]:
-        rim = fillet([(radius, 0, 0), (radius, 0.006, 0.002), (radius * 0.9, 0.007, 0.001), (radius * 0.86, 0.002, 0.001)])
+        rim = fillet(
+            [
+                (radius, 0, 0),
+                (radius, 0.006, 0.002),
+                (radius * 0.9, 0.007, 0.001),
+                (radius * 0.86, 0.002, 0.001),
+            ]
+        )
         bowl = fillet([(radius * 0.86, 0.003, 0), (radius * 0.78, 0.006, 0.004), (radius * 0.7, 0.003, 0.002),
                        (radius * 0.3, -0.003, 0.004), (0, 0.004, 0)], 6)  # fmt: skip
         at: tuple[float, float, float] = (0.0, y, front)
@@ -225,10 +275,24 @@ def chair(spec: BenchSpec) -> Built:
     ]
     height = tall - seat - 0.16
     if spec.variant % 3 and not back.labels:
-        bars = [moved(block((wide * 0.86, 0.045, 0.016), 0.006), (0, seat + 0.14 + k * height / 3, -half)) for k in range(3)]
+        bars = [
+            moved(block((wide * 0.86, 0.045, 0.016), 0.006), (0, seat + 0.14 + k * height / 3, -half))
+            for k in range(3)
+        ]
         pieces.append(Piece("slats", joined(bars), Finish(spec.trim, roughness=0.6)))
     else:
         corner = (0.0, 0.0, 0.004, 0.004)
-        rest = block((wide * 0.9, height + 0.04, 0.03), 0.012, {side: corner for side in ("left", "right", "top", "bottom", "back")})
-        pieces.append(printed("backrest", moved(rest, (0, seat + 0.12, -half + 0.012)), back, replace(spec, roughness=0.8, metallic=0.0)))
+        rest = block(
+            (wide * 0.9, height + 0.04, 0.03),
+            0.012,
+            {side: corner for side in ("left", "right", "top", "bottom", "back")},
+        )
+        pieces.append(
+            printed(
+                "backrest",
+                moved(rest, (0, seat + 0.12, -half + 0.012)),
+                back,
+                replace(spec, roughness=0.8, metallic=0.0),
+            )
+        )
     return pieces, [*back.labels] if any(piece.name == "backrest" for piece in pieces) else []

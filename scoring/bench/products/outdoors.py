@@ -44,7 +44,9 @@ def backpack(spec: BenchSpec) -> Built:
     for share in np.linspace(-1, 1, 40):
         angle = share * 1.25
         x, y = 0.9 * half * np.sin(angle) / np.sin(1.25), 0.62 * tall + 0.26 * tall * np.cos(angle)
-        inside = (1 - min(abs(x) / (half * np.interp(y, bag[:, 1], bag[:, 0] / half)), 0.999) ** power) ** (1 / power)
+        inside = (1 - min(abs(x) / (half * np.interp(y, bag[:, 1], bag[:, 0] / half)), 0.999) ** power) ** (
+            1 / power
+        )
         zip_line.append((x, y, deep / 2 * np.interp(y, bag[:, 1], bag[:, 0] / half) * inside))
     loop = curve([(-0.05, 0.97 * tall, -0.1 * deep), (-0.045, 1.05 * tall, -0.12 * deep), (0.045, 1.05 * tall, -0.12 * deep),
                   (0.05, 0.97 * tall, -0.1 * deep)], 24)  # fmt: skip
@@ -56,7 +58,9 @@ def backpack(spec: BenchSpec) -> Built:
     label = moved(thin_plate(0.62 * wide, 0.27 * tall, 0.002), (0, 0.125 * tall, front + 0.0302))
     return [
         Piece("bag", lathe(bag, 72, squash, power), body),
-        Piece("pocket", pocket, Finish(mixed(spec.body, spec.trim, 0.0 if spec.plain else 0.85), roughness=0.75)),
+        Piece(
+            "pocket", pocket, Finish(mixed(spec.body, spec.trim, 0.0 if spec.plain else 0.85), roughness=0.75)
+        ),
         Piece("zip", tube(np.array(zip_line), 0.0035, 1.0, 8), Finish(spec.accent, roughness=0.6)),
         Piece("pocket zip", tube(seam, 0.0028, 1.0, 8), Finish(spec.accent, roughness=0.6)),
         Piece("loop", tube(loop, 0.009, 0.5, 10), Finish(spec.trim, roughness=0.8)),
@@ -85,9 +89,13 @@ def cap(spec: BenchSpec) -> Built:
     seams = []
     for k in range(6):
         a = np.pi / 6 + k * np.pi / 3
-        path = np.stack([crown[:, 0] * np.sin(a) * squash[0], crown[:, 1], crown[:, 0] * np.cos(a) * squash[1]], -1)
+        path = np.stack(
+            [crown[:, 0] * np.sin(a) * squash[0], crown[:, 1], crown[:, 0] * np.cos(a) * squash[1]], -1
+        )
         seams.append(tube(path[:-1] * (1.002, 1.0, 1.002), 0.0011, 1.0, 6))
-    button = moved(lathe(fillet([(0.009, 0, 0), (0.008, 0.005, 0.003), (0, 0.006, 0)]), 24), (0, tall + 0.003, 0))
+    button = moved(
+        lathe(fillet([(0.009, 0, 0), (0.008, 0.005, 0.003), (0, 0.006, 0)]), 24), (0, tall + 0.003, 0)
+    )
     arc = 0.12
     low, high = 0.2 * tall, 0.78 * tall
     heights = np.linspace(low, high, 16)
@@ -114,8 +122,19 @@ def headphones(spec: BenchSpec) -> Built:
     path = curve([(-half, cup, 0), (-half * 1.02, 0.6 * rise, 0), (-0.72 * half, rise + 0.02, 0), (0, rise + 0.045, 0),
                   (0.72 * half, rise + 0.02, 0), (half * 1.02, 0.6 * rise, 0), (half, cup, 0)], 60)  # fmt: skip
     top = path[18:43]
-    shell = fillet([(0, 0, 0), (cup * 0.96, 0, 0.004), (cup, 0.01, 0.004), (cup * 0.9, 0.022, 0.006), (cup * 0.72, 0.025, 0.003)], 6)
-    pad = fillet([(cup * 0.98, 0, 0), (cup * 1.04, 0.008, 0.004), (cup * 0.9, 0.017, 0.005), (cup * 0.6, 0.016, 0)], 6)
+    shell = fillet(
+        [
+            (0, 0, 0),
+            (cup * 0.96, 0, 0.004),
+            (cup, 0.01, 0.004),
+            (cup * 0.9, 0.022, 0.006),
+            (cup * 0.72, 0.025, 0.003),
+        ],
+        6,
+    )
+    pad = fillet(
+        [(cup * 0.98, 0, 0), (cup * 1.04, 0.008, 0.004), (cup * 0.9, 0.017, 0.005), (cup * 0.6, 0.016, 0)], 6
+    )
     pieces = []
     turn = np.linspace(0, 2 * np.pi, 49)[:-1]
     disc = slab(np.stack([np.cos(turn), np.sin(turn)], -1) * cup * 0.74, 0.003, 0.0008)
@@ -136,7 +155,11 @@ def headphones(spec: BenchSpec) -> Built:
         Piece("band", tube(path, 0.0058, 1.5, 12), Finish(spec.trim, roughness=0.5)),
         Piece("band cushion", tube(top - (0, 0.006, 0), 0.011, 1.1, 14), Finish(spec.body, roughness=0.85)),
         Piece("cups", joined(shells), Finish(spec.body, roughness=spec.roughness, metallic=spec.metallic)),
-        Piece("ear pads", joined(pads), Finish(mixed(spec.trim, (30, 30, 32), 0.0 if spec.plain else 0.5), roughness=0.85)),
+        Piece(
+            "ear pads",
+            joined(pads),
+            Finish(mixed(spec.trim, (30, 30, 32), 0.0 if spec.plain else 0.5), roughness=0.85),
+        ),
         printed("shell print", one, canvas, spec),
         Piece("other shell", other, plain),
     ]
@@ -163,8 +186,13 @@ def car(spec: BenchSpec) -> Built:
                    (wheel * 0.58, 0.013, 0)], 4)  # fmt: skip
     rim = fillet([(wheel * 0.6, 0.012, 0), (wheel * 0.3, 0.0145, 0.002), (0, 0.0165, 0)])
     spots = [(sx * x * 0.6, sign) for sx in (1, -1) for sign in (1, -1)]
-    tyres = [moved(lathe(tyre, 40), (px, wheel, sign * (deep / 2 - 0.009)), (90 * sign, 0, 0)) for px, sign in spots]
-    rims = [moved(lathe(rim, 32), (px, wheel, sign * (deep / 2 - 0.009)), (90 * sign, 0, 0)) for px, sign in spots]
+    tyres = [
+        moved(lathe(tyre, 40), (px, wheel, sign * (deep / 2 - 0.009)), (90 * sign, 0, 0))
+        for px, sign in spots
+    ]
+    rims = [
+        moved(lathe(rim, 32), (px, wheel, sign * (deep / 2 - 0.009)), (90 * sign, 0, 0)) for px, sign in spots
+    ]
     lights = [moved(lathe(fillet([(0.007, 0, 0), (0.005, 0.004, 0.002), (0, 0.005, 0)]), 20), (x - 0.002, belt * 0.74, s * deep * 0.3), (0, 0, -90))
               for s in (1, -1)]  # fmt: skip
     wide, high = long * 0.31, (belt - low) * 0.72
@@ -173,7 +201,9 @@ def car(spec: BenchSpec) -> Built:
     door = moved(thin_plate(wide, high, 0.0008), (-0.01, low + 0.16 * (belt - low), deep / 2))
     return [
         Piece("body", joined([body.front, body.back, body.rim]), Finish(spec.body, roughness=spec.roughness)),
-        Piece("roof", joined([house.front, house.back, house.rim]), Finish(spec.trim, roughness=spec.roughness)),
+        Piece(
+            "roof", joined([house.front, house.back, house.rim]), Finish(spec.trim, roughness=spec.roughness)
+        ),
         Piece("windows", joined([glass.front, glass.back, glass.rim]), Finish((58, 66, 74), roughness=0.3)),
         Piece("tyres", joined(tyres), Finish((30, 30, 32), roughness=0.85)),
         Piece("rims", joined(rims), Finish(spec.accent, roughness=0.4)),
@@ -199,12 +229,25 @@ def skateboard(spec: BenchSpec) -> Built:
         trucks.append(moved(block((0.03, 0.03, 0.03), 0.006), (0, y - 0.015, 0.026)))
         axle: Array = np.array([(-half * 0.92, y, 0.036), (0, y, 0.036), (half * 0.92, y, 0.036)])
         trucks.append(tube(axle, 0.0055, 1.0, 10))
-        roll = fillet([(0, -0.014, 0), (0.02, -0.014, 0.003), (0.026, -0.008, 0.004), (0.026, 0.008, 0.004), (0.02, 0.014, 0.003), (0, 0.014, 0)])
+        roll = fillet(
+            [
+                (0, -0.014, 0),
+                (0.02, -0.014, 0.003),
+                (0.026, -0.008, 0.004),
+                (0.026, 0.008, 0.004),
+                (0.02, 0.014, 0.003),
+                (0, 0.014, 0),
+            ]
+        )
         wheels += [moved(lathe(roll, 36), (sign * half * 0.86, y, 0.036), (0, 0, 90)) for sign in (1, -1)]
     return [
         printed("deck print", moved(deck.front, turn=lean), canvas, spec),
-        Piece("deck", moved(joined([deck.back, deck.rim]), turn=lean), Finish((206, 172, 128), roughness=0.7)),
-        Piece("trucks", moved(joined(trucks), turn=lean), Finish((168, 170, 174), roughness=0.4, metallic=0.6)),
+        Piece(
+            "deck", moved(joined([deck.back, deck.rim]), turn=lean), Finish((206, 172, 128), roughness=0.7)
+        ),
+        Piece(
+            "trucks", moved(joined(trucks), turn=lean), Finish((168, 170, 174), roughness=0.4, metallic=0.6)
+        ),
         Piece("wheels", moved(joined(wheels), turn=lean), Finish(spec.trim, roughness=0.5)),
     ], canvas.labels
 
@@ -221,9 +264,23 @@ def pad(spec: BenchSpec) -> Built:
     front = 0.0145
     lean = (-spec.between(1, 14, 28), 0.0, 0.0)
     body = Finish(spec.body, roughness=spec.roughness)
-    stick = fillet([(0.012, 0, 0), (0.006, 0.004, 0.002), (0.006, 0.008, 0), (0.0105, 0.01, 0.001), (0.009, 0.014, 0.002), (0, 0.0125, 0)])
-    sticks = [moved(lathe(stick, 32), (sign * 0.36 * x, -0.004, front - 0.002), (90, 0, 0)) for sign in (1, -1)]
-    cross = [moved(block(size, 0.0015), (-0.66 * x, y, front)) for size, y in (((0.024, 0.008, 0.007), 0.018), ((0.008, 0.024, 0.007), 0.010))]
+    stick = fillet(
+        [
+            (0.012, 0, 0),
+            (0.006, 0.004, 0.002),
+            (0.006, 0.008, 0),
+            (0.0105, 0.01, 0.001),
+            (0.009, 0.014, 0.002),
+            (0, 0.0125, 0),
+        ]
+    )
+    sticks = [
+        moved(lathe(stick, 32), (sign * 0.36 * x, -0.004, front - 0.002), (90, 0, 0)) for sign in (1, -1)
+    ]
+    cross = [
+        moved(block(size, 0.0015), (-0.66 * x, y, front))
+        for size, y in (((0.024, 0.008, 0.007), 0.018), ((0.008, 0.024, 0.007), 0.010))
+    ]
     dot = fillet([(0.0052, 0, 0), (0.005, 0.004, 0.0015), (0, 0.0045, 0)])
     buttons = [moved(lathe(dot, 24), (0.66 * x + 0.0125 * np.cos(a), 0.022 + 0.0125 * np.sin(a), front - 0.001), (90, 0, 0))
                for a in np.arange(4) * np.pi / 2]  # fmt: skip
@@ -239,5 +296,3 @@ def pad(spec: BenchSpec) -> Built:
         sticker("print", moved(plate, (0, 0.066, 0), lean), canvas, spec),
         Piece("stand", moved(foot, (0, 0.006, 0.0)), Finish(spec.trim, roughness=0.6)),
     ], canvas.labels
-
-

@@ -10,7 +10,18 @@ from PIL import Image
 from scoring.bench.products.built import Built, printed
 from scoring.bench.products.prints import Canvas, art, decorate
 from scoring.bench.products.spec import BenchSpec, mixed
-from scoring.bench.products.surfaces import Finish, Piece, Rect, block, curve, joined, moved, sheet, slab, tube
+from scoring.bench.products.surfaces import (
+    Finish,
+    Piece,
+    Rect,
+    block,
+    curve,
+    joined,
+    moved,
+    sheet,
+    slab,
+    tube,
+)
 
 
 def _wrapped(size: tuple[float, float, float]) -> tuple[tuple[float, float], dict[str, Rect]]:
@@ -50,7 +61,10 @@ def _boxed(spec: BenchSpec, size: tuple[float, float, float], radius: float, nam
     for k in range(8):  # a table of contents
         v0 = charts["left"][1] + (0.2 + 0.06 * k) * (charts["left"][3] - charts["left"][1])
         u0, _, u1, _ = _inner(charts["left"], 0.18, 0)
-        canvas.rect((u0, v0, u0 + (u1 - u0) * (1.0 - 0.07 * (k * 5 % 4)), v0 + 0.006), mixed(spec.body, _legible(spec), 0.7))
+        canvas.rect(
+            (u0, v0, u0 + (u1 - u0) * (1.0 - 0.07 * (k * 5 % 4)), v0 + 0.006),
+            mixed(spec.body, _legible(spec), 0.7),
+        )
     return [printed(name, block(size, radius, charts), canvas, spec)], canvas.labels
 
 
@@ -102,7 +116,9 @@ def book(spec: BenchSpec) -> Built:
     art(back, replace(spec, art="plain", paper=spec.body))
     spine = Canvas((deep, tall), spec.texture, spec.body, "spine")
     if spec.print == "words":
-        spine.text("spine", spec.aside or spec.brand, (0.16, 0.1, 0.84, 0.72), _legible(spec), spec.faces[1], 1)
+        spine.text(
+            "spine", spec.aside or spec.brand, (0.16, 0.1, 0.84, 0.72), _legible(spec), spec.faces[1], 1
+        )
     spine.rect((0.0, 0.86, 1.0, 0.9), spec.accent)
     pages = Image.new("RGB", (64, 8), (238, 232, 218))
     for x in range(0, 64, 3):
@@ -113,7 +129,9 @@ def book(spec: BenchSpec) -> Built:
     rear = moved(block((wide, tall, board), 0.001), (0, 0, -deep / 2))
     hinge = moved(block((0.004, tall, deep + board), 0.0015, {s: (0, 0, 0.004, 0.004) for s in ("front", "back", "right", "top", "bottom")}),
                   (-wide / 2, 0, 0))  # fmt: skip
-    block_of_pages = moved(block((wide * 0.965, tall * 0.965, deep - 0.001), 0.0005), (-0.01 * wide, 0.0175 * tall, 0))
+    block_of_pages = moved(
+        block((wide * 0.965, tall * 0.965, deep - 0.001), 0.0005), (-0.01 * wide, 0.0175 * tall, 0)
+    )
     return [
         printed("cover", front, cover, spec),
         printed("back cover", joined([rear, inner_front]), back, spec),
@@ -147,7 +165,15 @@ def bag(spec: BenchSpec) -> Built:
     paper = Finish(spec.body, roughness=max(spec.roughness, 0.3))
     floor = sheet(np.stack([face(-1.0)[0][::-1], face(1.0)[0]]))
     sides = [sheet(gusset(1.0)), sheet(gusset(-1.0)), sheet(face(-1.0)), floor]
-    lining = [sheet(surface, flip=True) for surface in (face(1.0) * (1, 1, 0.99), face(-1.0) * (1, 1, 0.99), gusset(1.0) * (0.995, 1, 1), gusset(-1.0) * (0.995, 1, 1))]
+    lining = [
+        sheet(surface, flip=True)
+        for surface in (
+            face(1.0) * (1, 1, 0.99),
+            face(-1.0) * (1, 1, 0.99),
+            gusset(1.0) * (0.995, 1, 1),
+            gusset(-1.0) * (0.995, 1, 1),
+        )
+    ]
     rise = spec.between(4, 0.06, 0.1)
     ropes = []
     for sign in (1.0, -1.0):
@@ -168,10 +194,19 @@ def sleeve(spec: BenchSpec) -> Built:
     """A record in its sleeve, leaning a little, the record half drawn out or not at all."""
     side = 0.31
     corners = np.array([(-side / 2, 0), (side / 2, 0), (side / 2, side), (-side / 2, side)])
-    outline = np.concatenate([corners[k] + (corners[(k + 1) % 4] - corners[k]) * np.linspace(0, 1, 12)[:-1, None] for k in range(4)])
+    outline = np.concatenate(
+        [
+            corners[k] + (corners[(k + 1) % 4] - corners[k]) * np.linspace(0, 1, 12)[:-1, None]
+            for k in range(4)
+        ]
+    )
     plate = slab(outline, 0.004, 0.0006)
     canvas = Canvas((side, side), spec.texture, spec.paper, "sleeve")
-    decorate(canvas, replace(spec, art=spec.art if spec.plain or spec.art != "plain" else "landscape"), (0.08, 0.08, 0.92, 0.92))
+    decorate(
+        canvas,
+        replace(spec, art=spec.art if spec.plain or spec.art != "plain" else "landscape"),
+        (0.08, 0.08, 0.92, 0.92),
+    )
     lean = (-spec.between(0, 4, 12), 0.0, 0.0)
     pieces = [
         printed("sleeve", moved(plate.front, turn=lean), canvas, spec),
@@ -184,5 +219,11 @@ def sleeve(spec: BenchSpec) -> Built:
         pieces.append(Piece("record", moved(joined([record.front, record.back, record.rim]), turn=lean),
                             Finish((22, 22, 24), roughness=0.3)))  # fmt: skip
         hub = slab((disc - disc.mean(0)) * 0.33 + disc.mean(0), 0.0022, 0.0)
-        pieces.append(Piece("record label", moved(joined([hub.front, hub.back]), turn=lean), Finish(spec.accent, roughness=0.6)))
+        pieces.append(
+            Piece(
+                "record label",
+                moved(joined([hub.front, hub.back]), turn=lean),
+                Finish(spec.accent, roughness=0.6),
+            )
+        )
     return pieces, canvas.labels

@@ -61,7 +61,9 @@ class Canvas:
 
     def frame(self, area: Rect, colour: RGB, thick: float = 0.012) -> None:
         """Outline a rectangle; `thick` is a share of the texture's shorter side."""
-        self.draw.rectangle(self.box(area), outline=colour, width=max(2, round(thick * min(self.width, self.height))))
+        self.draw.rectangle(
+            self.box(area), outline=colour, width=max(2, round(thick * min(self.width, self.height)))
+        )
 
     def emblem(self, name: str, area: Rect, colour: RGB, ground: RGB) -> None:
         """Draw an emblem as large as fits into the middle of an area."""
@@ -124,7 +126,9 @@ class Canvas:
             self.labels.append({"id": id, "text": string, "material": self.material, "quad": quad})
 
 
-def decorate(canvas: Canvas, spec: BenchSpec, area: Rect = WHOLE, prefix: str = "", bleed: Rect | None = None) -> None:
+def decorate(
+    canvas: Canvas, spec: BenchSpec, area: Rect = WHOLE, prefix: str = "", bleed: Rect | None = None
+) -> None:
     """Print a face: its art, and the spec's words or emblem in one of several layouts.
 
     Parameters
@@ -181,9 +185,13 @@ def _words(canvas: Canvas, spec: BenchSpec, area: Rect, prefix: str) -> None:
         # a wide one: all in a row
         start = 0.0
         if spec.variant % 2:
-            canvas.emblem(spec.emblem, at(area, (0.0, 0.12, 0.8 * height / width, 0.88)), spec.ink, spec.paper)
+            canvas.emblem(
+                spec.emblem, at(area, (0.0, 0.12, 0.8 * height / width, 0.88)), spec.ink, spec.paper
+            )
             start = height / width
-        canvas.text(brand, spec.brand, at(area, (start, 0.04, 1.0, 0.66 if spec.line else 0.96)), spec.ink, face)
+        canvas.text(
+            brand, spec.brand, at(area, (start, 0.04, 1.0, 0.66 if spec.line else 0.96)), spec.ink, face
+        )
         if spec.line:
             canvas.text(line, spec.line, at(area, (start, 0.72, 1.0, 0.98)), spec.ink, other)
         return
@@ -275,7 +283,9 @@ def _blobs(width: int, height: int, rng: np.random.Generator) -> Shares:
     field = _noise(width, height, rng, (int(rng.integers(4, 8)), int(rng.integers(9, 15))))
     _, _, unit = _lattice(width, height)
     levels = np.quantile(field, (0.42, 0.75))
-    return np.asarray(0.55 * _edge((field - levels[0]) * 0.2, unit) + 0.45 * _edge((field - levels[1]) * 0.2, unit))
+    return np.asarray(
+        0.55 * _edge((field - levels[0]) * 0.2, unit) + 0.45 * _edge((field - levels[1]) * 0.2, unit)
+    )
 
 
 def _noise(width: int, height: int, rng: np.random.Generator, cells: Sequence[int]) -> Shares:
@@ -355,7 +365,9 @@ _ARTS: dict[str, Callable[[int, int, np.random.Generator], Shares]] = {
 }
 
 
-def _emblem(draw: ImageDraw.ImageDraw, name: str, x: float, y: float, r: float, colour: RGB, ground: RGB) -> None:
+def _emblem(
+    draw: ImageDraw.ImageDraw, name: str, x: float, y: float, r: float, colour: RGB, ground: RGB
+) -> None:
     """One of `spec.EMBLEMS` in a circle of radius r; none of them looks the same turned upside down."""
 
     def shape(points: Any, fill: RGB = colour) -> None:
@@ -371,7 +383,16 @@ def _emblem(draw: ImageDraw.ImageDraw, name: str, x: float, y: float, r: float, 
     elif name == "chevrons":
         for k, wide in enumerate((0.9, 0.7, 0.5)):
             top = -0.75 + 0.5 * k
-            shape([(-wide, top + 0.5), (0, top), (wide, top + 0.5), (wide, top + 0.78), (0, top + 0.28), (-wide, top + 0.78)])
+            shape(
+                [
+                    (-wide, top + 0.5),
+                    (0, top),
+                    (wide, top + 0.5),
+                    (wide, top + 0.78),
+                    (0, top + 0.28),
+                    (-wide, top + 0.78),
+                ]
+            )
     elif name == "hexagon":
         turn = np.arange(6) * np.pi / 3
         shape(zip(np.sin(turn), -np.cos(turn), strict=True))
@@ -385,7 +406,13 @@ def _emblem(draw: ImageDraw.ImageDraw, name: str, x: float, y: float, r: float, 
     elif name == "fan":
         for k in range(5):
             a = -0.9 + 0.38 * k
-            shape([(0, 0.8), (1.55 * np.sin(a), 0.8 - 1.55 * np.cos(a)), (1.55 * np.sin(a + 0.26), 0.8 - 1.55 * np.cos(a + 0.26))])
+            shape(
+                [
+                    (0, 0.8),
+                    (1.55 * np.sin(a), 0.8 - 1.55 * np.cos(a)),
+                    (1.55 * np.sin(a + 0.26), 0.8 - 1.55 * np.cos(a + 0.26)),
+                ]
+            )
         disc(0.0, 0.78, 0.2)
     elif name == "orbit":
         disc(-0.05, 0.05, 0.52)

@@ -11,7 +11,19 @@ import numpy as np
 from scoring.bench.products.surfaces import RGB
 
 SPLITS = ("calibration", "test")
-ARTS = ("plain", "stripes", "dots", "checks", "fade", "blobs", "landscape", "waves", "split", "petals", "hatch")
+ARTS = (
+    "plain",
+    "stripes",
+    "dots",
+    "checks",
+    "fade",
+    "blobs",
+    "landscape",
+    "waves",
+    "split",
+    "petals",
+    "hatch",
+)
 EMBLEMS = ("rings", "chevrons", "hexagon", "flame", "fan", "orbit", "blocks", "crescent", "fish", "tree")
 PRINTS = ("words", "emblem", "none")
 

@@ -251,7 +251,9 @@ def slab(outline: Array, thick: float, bevel: float = 0.0) -> Slab:
         return np.column_stack([flat, np.full(len(flat), z)])
 
     width, height = outline.max(0) - outline.min(0)
-    rounding = [(bevel * (1 - np.sin(a)), half - bevel * (1 - np.cos(a))) for a in (0.0, 0.4, 0.8, 1.2, 1.5708)]
+    rounding = [
+        (bevel * (1 - np.sin(a)), half - bevel * (1 - np.cos(a))) for a in (0.0, 0.4, 0.8, 1.2, 1.5708)
+    ]
     # from the rim inwards, each ring further in
     rings = [ring(inset, z) for inset, z in rounding[::-1]]
     edge = rings[-1] if bevel else rings[0]
@@ -268,7 +270,9 @@ def slab(outline: Array, thick: float, bevel: float = 0.0) -> Slab:
     return Slab(front, back, rim)
 
 
-def tube(path: Array, radius: float | Array, flat: float = 1.0, sides: int = 12, ring: bool = False) -> Surface:
+def tube(
+    path: Array, radius: float | Array, flat: float = 1.0, sides: int = 12, ring: bool = False
+) -> Surface:
     """A rod along a path (N, 3) with rounded ends; `flat` squeezes it along its second axis.
 
     `ring`: the path ends where it began.
@@ -290,10 +294,16 @@ def tube(path: Array, radius: float | Array, flat: float = 1.0, sides: int = 12,
         caps = np.array([0.02, 0.6, 0.9])
         back = np.sqrt(1 - caps**2)[:, None]
         centres = np.concatenate(
-            [path[:1] - tangent[:1] * radii[0] * back, path, path[-1:] + tangent[-1:] * radii[-1] * back[::-1]]
+            [
+                path[:1] - tangent[:1] * radii[0] * back,
+                path,
+                path[-1:] + tangent[-1:] * radii[-1] * back[::-1],
+            ]
         )
         radii = np.concatenate([radii[0] * caps, radii, radii[-1] * caps[::-1]])
-        normals, second = (np.concatenate([x[:1].repeat(3, 0), x, x[-1:].repeat(3, 0)]) for x in (normals, second))
+        normals, second = (
+            np.concatenate([x[:1].repeat(3, 0), x, x[-1:].repeat(3, 0)]) for x in (normals, second)
+        )
     angle = np.linspace(0, 2 * np.pi, sides + 1)
     angle[-1] = 0
     spokes = np.cos(angle)[:, None] * normals[:, None] + flat * np.sin(angle)[:, None] * second[:, None]
@@ -308,7 +318,9 @@ def curve(points: Sequence[Sequence[float]] | Array, count: int) -> Array:
     k = np.minimum(t.astype(int), len(spots) - 2)
     f = (t - k)[:, None]
     a, b, c, d = (padded[k + j] for j in range(4))
-    return np.asarray(0.5 * (2 * b + (c - a) * f + (2 * a - 5 * b + 4 * c - d) * f**2 + (3 * b - a - 3 * c + d) * f**3))
+    return np.asarray(
+        0.5 * (2 * b + (c - a) * f + (2 * a - 5 * b + 4 * c - d) * f**2 + (3 * b - a - 3 * c + d) * f**3)
+    )
 
 
 def joined(surfaces: Sequence[Surface]) -> Surface:

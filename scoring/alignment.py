@@ -2,8 +2,8 @@
 
 A bare similarity says little (it depends on the picture more than on the words), so the score is the
 probability that the model gives to the right caption against the strongest distractor: other products' words,
-other scenes' words. A small model is asked only about words that it was taught; of others it says that it does not
-know them, which is no opinion on the picture: the other checks hold it to the product's truth.
+other scenes' words. A small model is asked only about words that it was taught; of others it says that it
+does not know them, which is no opinion on the picture: other checks hold it to the product's truth.
 """
 
 from __future__ import annotations
@@ -313,7 +313,7 @@ def _untaught(unknown: Sequence[str], settings: AlignmentSettings) -> CheckResul
     words = " and ".join(f"'{one}'" for one in unknown)
     return _unasked(
         settings,
-        f"The alignment model does not know the words {words}; name a larger one in [checks.alignment] model.",
+        f"The alignment model does not know {words}; name a larger one in [checks.alignment] model.",
     )
 
 

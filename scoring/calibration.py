@@ -11,7 +11,8 @@ Conformal risk control (Angelopoulos et al., 2022) promises the same of the mean
 Lowering any one threshold can only let more good ones through, so the lowest ones also minimise the false
 rejects of the whole scorecard. Where the promise cannot be kept within the largest share of good ones that a
 check may reject, the check gets the threshold with the fewest escapes within that share, and the file says
-so.
+so. Of those thresholds each is then lowered as far as no plain defect, of whatever check, thereby gets out of
+the whole scorecard: what another check catches need not cost good ones here.
 """
 
 from __future__ import annotations
@@ -215,15 +216,80 @@ def _threshold(
         highest = 1.0 if may_reject >= len(good) else min(1.0, float(good[may_reject]))
         above = _above(bad, good, int((bad >= highest).sum()))
         chosen = highest if above is None else min(above, highest)
-    passed = own & column.passes(chosen)
-    escapes = evidence(int(passed.sum()), len(bad), confidence)
-    rejects = evidence(int((table.good & column.rejects(chosen)).sum()), len(good), confidence)
     sentence = "" if met else _trade(len(bad), good, wanted, alpha, confidence, max_false_rejects)
-    kinds = {
-        str(kind): (int((own & (table.kind == kind)).sum()), int((passed & (table.kind == kind)).sum()))
-        for kind in np.unique(table.kind[own])
+    return _described(table, column, own, own, confidence, (chosen, met, sentence))
+
+
+def _described(
+    table: Table,
+    column: Column,
+    own: NDArray[np.bool_],
+    alone: NDArray[np.bool_],
+    confidence: float,
+    chosen: tuple[float, bool, str],
+) -> Threshold:
+    """A threshold with its counts; `alone` are pictures that every other check passes."""
+    threshold, met, sentence = chosen
+    passed = own & column.passes(threshold)
+    return Threshold(
+        column.version,
+        threshold,
+        met,
+        sentence,
+        evidence(int(passed.sum()), int(own.sum()), confidence),
+        evidence(int((table.good & column.rejects(threshold)).sum()), int(table.good.sum()), confidence),
+        evidence(int((passed & alone).sum()), int(own.sum()), confidence),
+        {
+            str(kind): (int((own & (table.kind == kind)).sum()), int((passed & (table.kind == kind)).sum()))
+            for kind in np.unique(table.kind[own])
+        },
+    )
+
+
+def relieved(
+    table: Table, found: Mapping[str, Threshold], others: Mapping[str, float], confidence: float
+) -> dict[str, Threshold]:
+    """Lower the thresholds that keep no promise as far as nothing more gets out of the whole scorecard.
+
+    Parameters
+    ----------
+    found
+        From `calibrate`.
+    others
+        Thresholds of all checks of the scorecard; `found` counts where it has one.
+
+    Returns
+    -------
+    dict
+        `found` with those thresholds lowered, the check that rejects most good ones first, and for each what
+        of its own defects no check catches.
+    """
+    levels = {**others, **{name: one.threshold for name, one in found.items()}}
+
+    def alone(name: str) -> NDArray[np.bool_]:
+        passes = [table.columns[other].passes(level) for other, level in levels.items() if other != name]
+        return np.all(passes, 0) if passes else np.ones(len(table.specimens), bool)
+
+    for name in sorted(found, key=lambda name: -found[name].false_rejects.times):
+        if found[name].met:
+            continue
+        column, waiting = table.columns[name], table.plain & alone(name)
+        bad = np.sort(np.where(column.unverifiable, _NEVER, column.score)[waiting])[::-1]
+        good = np.sort(np.where(column.unverifiable, _ALWAYS, column.score)[table.good])
+        lower = _above(bad, good, int((bad >= levels[name]).sum()))
+        if lower is not None and (good < lower).sum() < (good < levels[name]).sum():
+            levels[name] = lower
+    return {
+        name: _described(
+            table,
+            table.columns[name],
+            table.own(name),
+            alone(name),
+            confidence,
+            (levels[name], one.met, one.sentence),
+        )
+        for name, one in found.items()
     }
-    return Threshold(column.version, chosen, met, sentence, escapes, rejects, kinds)
 
 
 def _above(bad: Values, good: Values, may_escape: int) -> float | None:

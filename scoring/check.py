@@ -144,7 +144,11 @@ class CheckInput:
     @cached_property
     def ground(self) -> Ground:
         """The scene around the product beside the base photo, small; see `scoring.ground`."""
-        return ground_of(self.base, self.candidate, self.style, self.scene, self.registration.matrix)
+        found = self.registration
+        # what hardly agrees was not found: the product is another one, but the scene may be right
+        trusted = found.agreement is None or found.agreement > 0.35
+        matrix = found.matrix if trusted else np.eye(3)
+        return ground_of(self.base, self.candidate, self.style, self.scene, matrix)
 
     @cached_property
     def aligned(self) -> Picture:

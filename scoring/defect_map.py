@@ -111,7 +111,7 @@ def features(
 
     Returns
     -------
-    float32 (22, S, S)
+    float32 (19, S, S)
     """
     cover = mask.astype(np.float32)[..., None] / 255
     seen, shown = candidate.astype(np.float32), colour.astype(np.float32)
@@ -119,8 +119,7 @@ def features(
     weight = cover * cover + 1e-4
     gain = (seen * weight).sum((0, 1)) / np.maximum((shown * weight).sum((0, 1)), 1e-3)
     expected = shown * np.clip(gain, 0.5, 2.0) * cover + base * (1 - cover)
-    logs = [cv2.log(p + 8) for p in (seen, expected)]
-    ratio = logs[0] - logs[1]
+    ratio = cv2.log((seen + 8) / (expected + 8))
     ratio -= cv2.GaussianBlur(ratio, (0, 0), _SMOOTH)
     grown = 1 / np.float32(255)
     maps = (
@@ -131,46 +130,8 @@ def features(
         (normals * (2 * grown) - 1) * cover,
         (albedo * grown - 0.5) * cover,
         np.clip(ratio * 1.5, -1.5, 1.5),
-        _unexplained(logs[0], logs[1]),
     )
     return np.ascontiguousarray(np.concatenate(maps, 2).transpose(2, 0, 1), np.float32)
-
-
-def _unexplained(seen: Floats, expected: Floats) -> Floats:
-    """What differs however the expected picture is shifted by a pixel or two, float32 (S, S, 3).
-
-    Both are compared as detail and as tint, relative to their surroundings, which light hardly touches. The
-    channels are the difference without a shift, the least of all shifts either way, and the detail expected.
-    """
-    pictures = []
-    for logs in (seen, expected):
-        luma = logs @ _LUMA
-        detail = luma - cv2.GaussianBlur(luma, (0, 0), 7.0)
-        tint = logs[..., ::2] - logs[..., 1:2]
-        tint = tint - cv2.GaussianBlur(tint, (0, 0), 16.0)
-        maps = np.concatenate([detail[..., None] * 90, tint * 130], 2)
-        pictures.append(np.clip(maps + 128, 0, 255).astype(np.uint8))
-    here, there = pictures
-    side = here.shape[0]
-    wide = cv2.copyMakeBorder(there, 2, 2, 2, 2, cv2.BORDER_REPLICATE)
-    least, unshifted = None, None
-    for down, across in _SHIFTS:
-        other = wide[2 + down : 2 + down + side, 2 + across : 2 + across + side]
-        apart = cv2.blur(cv2.transform(cv2.absdiff(here, other), _TOGETHER), (5, 5))
-        unshifted = apart if unshifted is None else unshifted
-        least = apart if least is None else cv2.min(least, apart)
-    expected_detail = cv2.blur(np.abs(there[..., 0].astype(np.int16) - 128).astype(np.uint8), (5, 5))
-    out = np.stack([unshifted, least, expected_detail], 2).astype(np.float32)
-    return np.asarray(np.minimum(out / np.array([40, 20, 40], np.float32), 3.0), np.float32)
-
-
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-# detail counts whole, each of two tints half
-_TOGETHER = np.array([[1.0, 0.5, 0.5]], np.float32)
-# pixels down and across, none first, within a circle
-_SHIFTS = sorted(
-    ((y, x) for y in range(-2, 3) for x in range(-2, 3) if x * x + y * y <= 6), key=lambda s: s[0] ** 2 + s[1] ** 2
-)
 
 
 def look(inputs: Sequence[CheckInput], weights: Path = WEIGHTS) -> list[Looked]:

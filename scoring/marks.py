@@ -36,6 +36,8 @@ SQUARE = 1.35
 MARGIN = 0.1
 #: Pixels of a patch by which a print may have moved.
 STRAY = 4
+#: How much a mark must face the camera, cosine, and how flat it must lie, length of its mean normal.
+FACING, FLAT = 0.4, 0.8
 #: At most so many prints are judged, the largest.
 MOST = 5
 
@@ -137,7 +139,7 @@ def marks_of(scene: Reference) -> tuple[Mark, ...]:
     outlines = repr([label.outline for label in scene.labels]) + repr((x, y))
     parts = (np.ascontiguousarray(scene.colour[window]).data, np.ascontiguousarray(scene.albedo[window]).data)
     digest = hashlib.sha1(outlines.encode(), usedforsecurity=False)
-    for part in parts:
+    for part in (*parts, np.ascontiguousarray(scene.normals[window][::8, ::8]).data):
         digest.update(part)
     key = digest.digest()
     if key not in _MARKS:
@@ -218,7 +220,7 @@ def _laid_flat(
 ) -> Mark | None:
     """The patch of one print; None where it is too small or nothing about it can be told."""
     low, high = at.min(0), at.max(0)
-    if min(high - low) < LEAST_SIDE:
+    if min(high - low) < LEAST_SIDE or not _faces(scene, at):
         return None
     maps = _by_texture(scene, index, at)
     if maps is None:
@@ -250,6 +252,16 @@ def _laid_flat(
             alike[how] = likeness(turned, both, look)
     area = float(np.prod(high - low))
     return Mark(name, map_x, map_y, patch, weight, axes, look, alike, area) if alike else None
+
+
+def _faces(scene: Reference, at: NDArray[np.float64]) -> bool:
+    """Whether the surface there is turned to the camera and flat enough to be followed."""
+    pixels = np.clip(np.floor(at).astype(int), 0, np.array(scene.mask.shape[::-1]) - 1)
+    normal = scene.normals[pixels[:, 1], pixels[:, 0]].mean(0)
+    camera, (x, y) = scene.camera, at.mean(0)
+    ray = np.array([(x - camera.width / 2) / camera.focal, (camera.height / 2 - y) / camera.focal, -1.0])
+    towards = -(camera.pose[:3, :3] @ ray) / np.linalg.norm(ray)
+    return float(np.linalg.norm(normal)) >= FLAT and float(normal @ towards) >= FACING
 
 
 def _by_picture(low: NDArray[np.float64], high: NDArray[np.float64]) -> tuple[Floats, Floats]:

@@ -1,8 +1,9 @@
 """Is each mark or pattern without words the right way round?
 
 Every mark that the truth shows is laid flat from the aligned candidate and compared with the render's own
-under all the ways to turn or mirror it: by the correlation of gradients, and by the learned verifier. A way under
-which the render's mark looks the same cannot be told and is not asked; a mark that has no other is left out.
+under all the ways to turn or mirror it: by the correlation of gradients, and by the learned verifier. A way
+under which the render's mark looks the same cannot be told and is not asked; a mark that has no other is left
+out.
 """
 
 from __future__ import annotations
@@ -164,4 +165,4 @@ def _name(mark: Mark) -> str:
     return f"the print on the {name}" if name and name != "print" else "the print"
 
 
-CHECK = Check("pattern", "1", PatternSettings, {"threshold": 0.5}, judge)
+CHECK = Check("pattern", "1", PatternSettings, {"threshold": 0.85}, judge)

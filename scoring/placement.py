@@ -94,9 +94,7 @@ def _place(one: CheckInput, settings: PlacementSettings) -> list[_Part]:
     reach = max(right - left, bottom - top) / 4
     here, east, south = (
         np.array(p)
-        for p in one.in_candidate(
-            [middle, (middle[0] + reach, middle[1]), (middle[0], middle[1] + reach)]
-        )
+        for p in one.in_candidate([middle, (middle[0] + reach, middle[1]), (middle[0], middle[1] + reach)])
     )
     dx, dy = here - middle
     shift = float(np.hypot(dx, dy)) / width

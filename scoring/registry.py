@@ -6,7 +6,7 @@ from functools import lru_cache
 from importlib.metadata import entry_points
 
 from packline.errors import FixSettings
-from scoring import alignment, artifacts, extra_text, house_rules, scene_kept, text_orientation
+from scoring import alignment, artifacts, extra_text, house_rules, pattern, scene_kept, text_orientation
 from scoring.check import Check
 
 GROUP = "packline.checks"
@@ -16,6 +16,7 @@ BUILT_IN: tuple[Check, ...] = (
     scene_kept.CHECK,
     text_orientation.CHECK,
     extra_text.CHECK,
+    pattern.CHECK,
     alignment.CHECK,
 )
 

@@ -3,9 +3,9 @@
 Light that strays (another direction, a warmer sky, the rough light of an editor) changes all patches of a
 product in a way that their normals, their place and their base colours govern. What was learned from many
 relit products (`training/colour_null.py`) is the covariance of those changes; a colour that is astray is what
-this covariance cannot explain. It is a Gaussian model: a small network gives each patch its loadings on
-common factors and its own noise; a smooth field over the picture, a share of each region's own, and what the
-scene leaves open about the style are added.
+this covariance cannot explain. It is a Gaussian model of few numbers: light that varies with where a surface
+faces and lies and with how light it is, a smooth field over the picture, noise of each patch and of each
+region that grows where pictures are dark, uneven or restyled, and what the scene leaves open about the style.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Shift:
 
 
 def inputs_of(patches: Patches, spread: Floats, open_share: Floats, style: Style) -> Floats:
-    """What the network is asked about each patch, float32 (N, I)."""
+    """What a patch's noise depends on, float32 (N, I)."""
     count = len(patches.region)
     whole = np.array([style.strength, np.log(style.noise + 0.1), float(style.known)], np.float32)
     return np.concatenate(
@@ -94,6 +94,15 @@ def style_loadings(patches: Patches, style: Style) -> Floats:
     return whole.reshape(len(x), 3, -1)
 
 
+def basis_of(patches: Patches) -> Floats:
+    """What light varies with, patch by patch, float32 (N, FACTORS)."""
+    f = patches.features
+    x, y, z, across, down, base, light = (f[:, k] for k in (0, 1, 2, 3, 4, 5, 8))
+    base, light = np.clip(base / 2, -2.5, 1), np.clip(light, -2, 2)
+    columns = [np.ones_like(x), x, y, z, light, base, across, down, light * base, light * light]
+    return np.stack(columns, 1).astype(np.float32)
+
+
 @dataclass(frozen=True)
 class Relight:
     """The learned model; `load` reads it.
@@ -101,46 +110,39 @@ class Relight:
     Parameters
     ----------
     arrays
-        By name: "mean" and "scale" of the inputs, weights "w1", "b1", "w2", "b2", "w3", "b3" of the network
-        (inputs to two hidden layers of tanh to loadings, noise and mean), "wr", "br" of a region's own share,
-        "style" (3,), "field width" and "field" (`FIELDS`, and by 3).
+        By name: "mean" and "scale" of the inputs; "light" (FACTORS, 3), logarithms of how much light varies
+        with each of `basis_of` on each axis; "noise" and "own" (1 + I, 3), logarithms of the variances of
+        patches and of regions, linear in the inputs; "style" (3,); "field width" and "field" (FIELDS, and by
+        3), logarithms of the smooth field's widths and variances.
     """
 
     arrays: dict[str, Floats]
 
     def covariance(
         self, patches: Patches, inputs: Floats, loadings: Floats, style: Style
-    ) -> tuple[Doubles, Doubles]:
-        """Mean (3N,) and covariance (3N, 3N) of the patches' differences under honest light."""
+    ) -> Doubles:
+        """Covariance (3N, 3N) of the patches' differences under honest light."""
         a = self.arrays
         count = len(inputs)
-        hidden, out = self._network(inputs)
-        k = 3 * FACTORS
-        factors = out[:, :k].reshape(count * 3, FACTORS)
-        total = factors @ factors.T
+        x = np.clip((inputs.astype(np.float64) - a["mean"]) / a["scale"], -3, 3)
+        factors = basis_of(patches)[:, None, :] * np.exp(a["light"].T)[None]
         size = np.logaddexp(0, a["style"] @ np.array([1.0, style.strength, style.noise]))
         rows = loadings.reshape(count * 3, -1).astype(np.float64) * size
-        total += rows @ rows.T
+        total = rows @ rows.T
         place = patches.features[:, 3:5].astype(np.float64)
         apart = np.square(place[:, None] - place[None]).sum(-1)
         own = np.zeros((count, 3))
         for one in range(len(patches.regions)):
             at = patches.region == one
-            own[at] = np.exp(hidden[at].mean(0) @ a["wr"] + a["br"])
+            own[at] = np.exp((x[at].mean(0) @ a["own"][1:] + a["own"][0]) / 2)
         same = patches.region[:, None] == patches.region[None]
         for axis in range(3):
-            block = np.sqrt(own[:, None, axis] * own[None, :, axis]) * same
+            block = factors[:, axis] @ factors[:, axis].T + np.outer(own[:, axis], own[:, axis]) * same
             for width, strength in zip(a["field width"], a["field"], strict=True):
                 block = block + np.exp(strength[axis]) * np.exp(-apart * np.exp(-2 * width) / 2)
             total[axis::3, axis::3] += block
-        total[np.diag_indices(3 * count)] += np.exp(out[:, k : k + 3]).ravel() + 1e-6
-        return out[:, k + 3 : k + 6].ravel(), total
-
-    def _network(self, inputs: Floats) -> tuple[Doubles, Doubles]:
-        a = self.arrays
-        x = np.clip((inputs.astype(np.float64) - a["mean"]) / a["scale"], -4, 4)
-        hidden = np.tanh(np.tanh(x @ a["w1"] + a["b1"]) @ a["w2"] + a["b2"])
-        return hidden, hidden @ a["w3"] + a["b3"]
+        total[np.diag_indices(3 * count)] += np.exp(x @ a["noise"][1:] + a["noise"][0]).ravel() + 1e-6
+        return np.asarray(total, np.float64)
 
 
 @dataclass(frozen=True)
@@ -166,12 +168,12 @@ class Residual:
         """Weigh what `scoring.colour_regions.observed` measured."""
         difference, spread, open_share = measured
         inputs = inputs_of(patches, spread, open_share, style)
-        mean, covariance = model.covariance(patches, inputs, style_loadings(patches, style), style)
+        covariance = model.covariance(patches, inputs, style_loadings(patches, style), style)
         # what is clipped says nothing
         blind = np.repeat(open_share < 0.2, 3)
         covariance[blind, blind] += 1e3
         precision = np.linalg.inv(covariance)
-        rest = difference.ravel().astype(np.float64) - mean
+        rest = difference.ravel().astype(np.float64)
         whitened = precision @ rest
         return Residual(whitened, precision, float(rest @ whitened) / max(len(rest), 1))
 

@@ -1,8 +1,8 @@
 """Is the scene still the scene? Outside the product and its shadow nothing should have changed.
 
 The base photo is laid under the candidate's style (a warm evening is allowed) and under every shadow that the
-product may honestly throw; what differs from all of that has changed: lighter than the ground, tinted, or dark
-where no shadow falls. Three places are judged each on its own: the scene at large, the rim of the product
+product may honestly throw; what differs from all of that has changed: lighter than the ground, tinted, or
+dark where no shadow falls. Three places are judged each on its own: the scene at large, the rim of the product
 (halos and fringes), and the frame as a whole (shifted, turned, enlarged).
 """
 
@@ -24,7 +24,7 @@ from scoring.style import SMALL
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 # small pixels from there that are the product's rim: wider than a halo, narrower than the scene
-_RIM = 12.0
+_RIM = 8.0
 # a change counts at most this many times the largest change that is allowed
 _MOST = 3.0
 # style beyond which the scene's light has changed rather than the picture's mood
@@ -37,7 +37,7 @@ class SceneSettings(CheckSettings):
     Parameters
     ----------
     max_change
-        Grey levels (the largest over the channels, after style and shadow) from which a place counts as changed.
+        Grey levels (the largest over the channels, beyond style and shadow) from which a place has changed.
     max_area
         Share of the picture that may have changed by that much; the score is 0.5 there.
     max_halo
@@ -143,7 +143,7 @@ def _halo(ground: Ground, change: Floats, settings: SceneSettings, scale: float)
 
 
 def _drift(ground: Ground, where: Bools, settings: SceneSettings) -> _Part:
-    """How far the scene has moved as a whole: a least-squares shift, turn and enlargement (Lucas and Kanade)."""
+    """How far the scene moved as a whole: least-squares shift, turn and enlargement (Lucas and Kanade)."""
     wanted, seen = (cv2.GaussianBlur(p @ _LUMA, (0, 0), 1.2) for p in (ground.expected, ground.picture))
     words = "The whole scene has moved against the base photo."
     across, down = (cv2.Sobel(wanted + seen, cv2.CV_32F, *d) / 16 for d in ((1, 0), (0, 1)))
@@ -161,7 +161,9 @@ def _drift(ground: Ground, where: Bools, settings: SceneSettings) -> _Part:
     ridge = np.diag([20.0, 20.0, 20.0, 20.0]).astype(np.float32)
     u, v, grow, turn = np.linalg.solve(weighted.T @ columns + ridge, -(weighted.T @ rest[there]))
     value = float(np.hypot(u, v) + np.hypot(grow, turn)) / SMALL
-    sentence = f"The whole scene has moved by about {100 * value:.1f} % of the picture against the base photo."
+    sentence = (
+        f"The whole scene has moved by about {100 * value:.1f} % of the picture against the base photo."
+    )
     return _Part("drift", graded(value, settings.max_drift, 3), value, sentence)
 
 

@@ -254,8 +254,10 @@ def _of_place(place: Place) -> str:
     if place.words == "missing":
         if not place.part:
             return f"{percent} is missing: see the box."
-        return f"The {place.part} is missing." if place.part_share > 0.6 else (
-            f"A piece of the {place.part} is missing: see the box."
+        return (
+            f"The {place.part} is missing."
+            if place.part_share > 0.6
+            else (f"A piece of the {place.part} is missing: see the box.")
         )
     if not place.part:
         return f"{percent} does not look like the 3D model: see the box."

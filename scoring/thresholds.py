@@ -50,8 +50,10 @@ class Threshold:
         What was traded where it is not.
     escapes, false_rejects
         Of the check's own plain defects; of all good ones.
+    published
+        Of the check's own plain defects those that no other check catches either.
     kinds
-        Escapes by kind of defect: how many there were and how many escaped.
+        Escapes of the check by kind of defect: how many there were and how many escaped.
     """
 
     version: str
@@ -60,6 +62,7 @@ class Threshold:
     sentence: str
     escapes: Evidence
     false_rejects: Evidence
+    published: Evidence
     kinds: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
@@ -143,7 +146,7 @@ def _threshold(data: dict[str, Any]) -> Threshold:
     value = float(data["threshold"])
     if not 0 <= value <= 1:
         raise ValueError(f"a threshold of {value}")
-    rates = {name: Evidence(**data[name]) for name in ("escapes", "false_rejects")}
+    rates = {name: Evidence(**data[name]) for name in ("escapes", "false_rejects", "published")}
     kinds = {kind: (int(of), int(times)) for kind, (of, times) in data["kinds"].items()}
     return Threshold(**{**data, **rates, "threshold": value, "kinds": kinds})
 

@@ -18,14 +18,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.relight import FACTORS, FIELDS, Relight, inputs_of, style_loadings
+from scoring.relight import FACTORS, FIELDS, Relight, basis_of, inputs_of, style_loadings
 from training.colour_lessons import Lesson, Take
 
 Floats = NDArray[np.float32]
-HIDDEN = 32
 LEFT_OUT = ("tin", "tube")  # kinds that only the exam sees
 DEGREES = 8.0  # of Student's t
-BATCH, SOME = 32, 16  # lessons of a step; patches of a lesson
+BATCH, SOME = 32, 12  # lessons of a step; patches of a lesson
 
 
 @dataclass(frozen=True)
@@ -67,21 +66,15 @@ def fit(rows: Sequence[Row], seconds: float, seed: int = 0, start: Relight | Non
     rng = np.random.default_rng(seed)
     stacked = np.concatenate([row.inputs for row in rows])
     size = stacked.shape[1]
-    out = 3 * FACTORS + 6
     arrays: dict[str, Any] = {
         "mean": stacked.mean(0),
         "scale": stacked.std(0) + 1e-3,
-        "w1": rng.normal(0, size**-0.5, (size, HIDDEN)),
-        "b1": np.zeros(HIDDEN),
-        "w2": rng.normal(0, HIDDEN**-0.5, (HIDDEN, HIDDEN)),
-        "b2": np.zeros(HIDDEN),
-        "w3": rng.normal(0, 0.03 * HIDDEN**-0.5, (HIDDEN, out)),
-        "b3": np.concatenate([rng.normal(0, 0.05, 3 * FACTORS), np.full(3, -6.0), np.zeros(3)]),
-        "wr": np.zeros((HIDDEN, 3)),
-        "br": np.full(3, -7.0),
-        "style": np.array([-4.0, 0.5, 0.5]),
+        "light": np.full((FACTORS, 3), -3.0) - np.array([0.0, 1.5, 1.5]),
+        "noise": np.concatenate([[[-5.0, -6.5, -6.5]], np.zeros((size, 3))]),
+        "own": np.concatenate([[[-6.0, -7.5, -7.5]], np.zeros((size, 3))]),
+        "style": np.array([-4.0, 1.0, 1.0]),
         "field width": np.log(np.array([0.25, 0.8])[:FIELDS]),
-        "field": np.full((FIELDS, 3), -7.0),
+        "field": np.full((FIELDS, 3), -6.0) - np.array([0.0, 2.0, 2.0]),
     }
     if start is not None:
         arrays = dict(start.arrays)
@@ -91,19 +84,19 @@ def fit(rows: Sequence[Row], seconds: float, seed: int = 0, start: Relight | Non
         for name, values in arrays.items()
     }
     learned = [value for name, value in tensors.items() if name not in fixed]
-    optimiser = torch.optim.Adam(learned, lr=1e-2)
+    optimiser = torch.optim.Adam(learned, lr=5e-2)
     begun, step, running = time.monotonic(), 0, 0.0
     while (spent := time.monotonic() - begun) < seconds:
         for group in optimiser.param_groups:
-            group["lr"] = 1e-2 * max(0.02, 1 - spent / seconds)
+            group["lr"] = 5e-2 * max(0.02, 1 - spent / seconds)
         batch = [_some(rows[int(k)], rng) for k in rng.integers(len(rows), size=BATCH)]
         loss = _surprise(tensors, [np.stack(one) for one in zip(*batch, strict=True)])
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(learned, 1.0)
         optimiser.step()
-        running += 0.02 * (float(loss.detach()) - running)
-        if step % 200 == 0:
+        running += 0.1 * (float(loss.detach()) - running)
+        if step % 25 == 0:
             print(f"{spent:.0f} s, step {step}: {running:.3f}", flush=True)
         step += 1
     return Relight({name: value.detach().numpy().astype(np.float32) for name, value in tensors.items()})
@@ -124,6 +117,7 @@ def _some(row: Row, rng: np.random.Generator) -> tuple[Floats, ...]:
         row.lesson.difference[at],
         region,
         row.take.patches.features[at, 3:5],
+        basis_of(row.take.patches)[at],
         np.array([1.0, style.strength, style.noise], np.float32),
         np.arange(SOME, dtype=np.float32) < count,
     )
@@ -133,31 +127,31 @@ def _surprise(a: dict[str, Any], batch: Sequence[NDArray[Any]]) -> Any:
     """Minus the log likelihood of a batch of lessons, for each number."""
     import torch
 
-    inputs, loadings, difference, region, place, measured, here = (torch.from_numpy(one) for one in batch)
+    inputs, loadings, difference, region, place, basis, measured, here = (
+        torch.from_numpy(one) for one in batch
+    )
     size = len(inputs), 3 * SOME
-    x = ((inputs - a["mean"]) / a["scale"]).clamp(-4, 4)
-    hidden = torch.tanh(torch.tanh(x @ a["w1"] + a["b1"]) @ a["w2"] + a["b2"])
-    out = hidden @ a["w3"] + a["b3"]
-    k = 3 * FACTORS
-    factors = out[..., :k].reshape(*size, FACTORS)
+    x = ((inputs - a["mean"]) / a["scale"]).clamp(-3, 3)
     strength = torch.nn.functional.softplus(measured @ a["style"])
     rows = loadings.reshape(*size, -1) * strength[:, None, None]
-    total = factors @ factors.mT + rows @ rows.mT
+    total = rows @ rows.mT
     same = (region[:, :, None] == region[:, None]).float()
-    mean_hidden = (same @ hidden) / same.sum(2, keepdim=True)
-    own = torch.exp((mean_hidden @ a["wr"] + a["br"]) / 2)
+    middle = (same @ x) / same.sum(2, keepdim=True)
+    own = torch.exp((middle @ a["own"][1:] + a["own"][0]) / 2)
     blocks = own[:, :, None] * own[:, None] * same[..., None]
+    lit = basis[..., None] * torch.exp(a["light"])
+    blocks = blocks + torch.einsum("bnka,bmka->bnma", lit, lit)
     apart = (place[:, :, None] - place[:, None]).square().sum(-1)
     for field in range(FIELDS):
         near = torch.exp(-apart * torch.exp(-2 * a["field width"][field]) / 2)
         blocks = blocks + torch.exp(a["field"][field]) * near[..., None]
     spots = (blocks[..., None] * torch.eye(3)).permute(0, 1, 3, 2, 4).reshape(*size, size[1])
     blind = (~here).float().repeat_interleave(3, 1)
-    total = total + spots + torch.diag_embed(torch.exp(out[..., k : k + 3]).reshape(size) + 1e-6)
+    total = total + spots + torch.diag_embed(torch.exp(x @ a["noise"][1:] + a["noise"][0]).reshape(size) + 1e-6)
     # blind patches: no word to the others, and nothing to be surprised at
     open_ = 1 - blind
     total = total * open_[:, :, None] * open_[:, None] + torch.diag_embed(blind)
-    residual = (difference.reshape(size) - out[..., k + 3 : k + 6].reshape(size)) * open_
+    residual = difference.reshape(size) * open_
     factor = torch.linalg.cholesky(total)
     white = torch.linalg.solve_triangular(factor, residual[..., None], upper=False)[..., 0]
     numbers = open_.sum(1)

@@ -131,7 +131,7 @@ def lessons_of(seed: int, scenes: Sequence[Scene], each: int, rasteriser: Any) -
     made, truth = build(KINDS[kind], spec)
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
         file = Path(folder) / "product.glb"
-        file.write_bytes(made.export(file_type="glb"))
+        file.write_bytes(made.export(file_type="glb"))  # type: ignore[no-untyped-call]
         (Path(folder) / "product.truth.json").write_text(json.dumps(truth))
         model = load_model(file)
     chips, unlit, boxes, colours = [], [], [], []
@@ -225,7 +225,7 @@ def _half_facing(scene: Path) -> Floats:
     """What a side that half faces the key receives, linear RGB (3,)."""
     light = load_scene(scene).light
     key, sky, ground = (np.asarray(v) for v in (light.key_colour, light.sky_colour, light.ground_colour))
-    return np.maximum(0.6 * key + 0.5 * (sky + ground), 0.05).astype(np.float32)
+    return np.asarray(np.maximum(0.6 * key + 0.5 * (sky + ground), 0.05), np.float32)
 
 
 def _printed(flat: Picture, prints: Picture) -> Picture:
@@ -234,7 +234,8 @@ def _printed(flat: Picture, prints: Picture) -> Picture:
     lab = cv2.cvtColor(flat.astype(np.float32) / 255, cv2.COLOR_RGB2LAB) * weight
     inks = cv2.cvtColor(prints[None].astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[0] * weight
     distance = np.linalg.norm(lab[:, :, None] - inks, axis=-1)
-    return np.where((distance.min(-1) < 22)[..., None], prints[distance.argmin(-1)], flat)
+    near = (distance.min(-1) < 22)[..., None]
+    return np.asarray(np.where(near, prints[distance.argmin(-1)], flat), np.uint8)
 
 
 def around(mask: NDArray[np.bool_], margin: float = MARGIN) -> tuple[int, int, int]:
@@ -263,7 +264,8 @@ def main() -> None:
     asked.out.mkdir(parents=True, exist_ok=True)
     if asked.pairs:
         for file in sorted(asked.pairs.glob("[0-9]*.npz")):
-            np.savez(asked.out / f"8{file.stem[-2:]}.npz", **from_pairs(file, asked.scenes))
+            taken: dict[str, Any] = from_pairs(file, asked.scenes)
+            np.savez(asked.out / f"8{file.stem[-2:]}.npz", **taken)
         return
     scenes = [load_scene(file) for file in sorted(asked.scenes.glob("*.json"))]
     rasteriser = Rasteriser(FRAME)
@@ -278,7 +280,8 @@ def main() -> None:
             except PacklineError as error:
                 print(f"shard {shard} product {product}: {error}", flush=True)
         part = file.with_suffix(".part.npz")
-        np.savez(part, **{name: np.concatenate([one[name] for one in made]) for name in made[0]})  # type: ignore[arg-type]
+        whole: dict[str, Any] = {name: np.concatenate([one[name] for one in made]) for name in made[0]}
+        np.savez(part, **whole)
         part.rename(file)
         count = sum(len(one["seeds"]) for one in made)
         cost = (time.process_time() - start) / max(count, 1)

@@ -120,7 +120,7 @@ def whole(
     shift = (np.array([x, y]) / FRAME - corner) / share * size
     matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]], np.float64)
     if scale < 0.7:  # the linear filter would skip pixels
-        chip = cv2.resize(chip, (CHIP // 2, CHIP // 2), interpolation=cv2.INTER_AREA)
+        chip = np.asarray(cv2.resize(chip, (CHIP // 2, CHIP // 2), interpolation=cv2.INTER_AREA), np.uint8)
         matrix[0, 0] = matrix[1, 1] = 2 * scale
     placed = cv2.warpAffine(chip, matrix, (size, size), flags=cv2.INTER_LINEAR)
     return over(np.asarray(placed, np.uint8), behind, rng)

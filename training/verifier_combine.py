@@ -1,4 +1,4 @@
-"""Fit the score of the text check: ``python -m training.verifier_combine draw`` and ``… fit``.
+"""Fit the score of the text check: ``python -m training.verifier_combine draw``, ``patches``, then ``fit``.
 
 Drawn are candidates (`training.verifier_labels`), looked at by the check itself; what it measured on each
 label goes into rows. Fitted is a logistic sum whose signs are known, then small trees by gradient boosting
@@ -29,7 +29,6 @@ DEPTH = 3
 
 def draw(folder: Path, first: int, last: int, each: int, scenes: Path) -> None:
     """Measure the labels of candidates of products `first` to `last`, a file each; skip those there are."""
-    from scoring.labels import measures_of
     from scoring.text_orientation import TextSettings, look
     from training.verifier_labels import candidates, demo_scenes
 
@@ -41,27 +40,60 @@ def draw(folder: Path, first: int, last: int, each: int, scenes: Path) -> None:
         if file.exists():
             continue
         start = time.process_time()
-        rows, kinds, heights, pairs = [], [], [], []
         try:
             made = list(candidates(seed, known, each))
         except PacklineError as error:
             print(f"{seed}: {error}", flush=True)
             continue
         seen = look([one.given for one in made], settings) if made else []
-        for one, labels in zip(made, seen, strict=True):
-            for kind, label in zip(one.kinds, labels, strict=True):
-                if kind and label.print.truth.contrast >= settings.min_contrast:
-                    rows.append(measures_of([label])[0])
-                    kinds.append(kind)
-                    heights.append(label.print.truth.height)
-                    pairs.append(compared(label))
-        part = file.with_suffix(".part.npz")
-        kept = np.empty(len(pairs), object)
-        kept[:] = pairs
-        values = np.array(rows).reshape(-1, len(NAMES))
-        np.savez(part, rows=values, kinds=np.array(kinds, "U24"), heights=np.array(heights), pairs=kept)
-        part.rename(file)
-        print(f"{seed}: {len(rows)} labels, {time.process_time() - start:.1f} s CPU", flush=True)
+        pairs = [
+            pair
+            for one, labels in zip(made, seen, strict=True)
+            for pair in zip(one.kinds, labels, strict=True)
+        ]
+        count = keep(file, [(kind, label) for kind, label in pairs if kind], settings.min_contrast)
+        print(f"{seed}: {count} labels, {time.process_time() - start:.1f} s CPU", flush=True)
+
+
+def draw_patches(folder: Path, first: int, last: int, each: int = 100) -> None:
+    """Measure labels on patches of pictures, `each` a file: many more for the time than whole pictures."""
+    from scoring.text_orientation import TextSettings, look
+    from training.verifier_labels import patches
+
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = TextSettings(threshold=0.5)
+    for seed in range(first, last):
+        file = folder / f"9{seed:04d}.npz"
+        if file.exists():
+            continue
+        start = time.process_time()
+        made = list(patches(seed, each))
+        seen = look([one for _, one in made], settings)
+        count = keep(
+            file,
+            [(kind, labels[0]) for (kind, _), labels in zip(made, seen, strict=True)],
+            settings.min_contrast,
+        )
+        print(f"{seed}: {count} patches, {time.process_time() - start:.1f} s CPU", flush=True)
+
+
+def keep(file: Path, labels: list[tuple[str, Any]], contrast: float) -> int:
+    """Write what was measured on labels of enough contrast, and what the verifier was given."""
+    from scoring.labels import measures_of
+
+    labels = [(kind, label) for kind, label in labels if label.print.truth.contrast >= contrast]
+    pairs = np.empty(len(labels), object)
+    pairs[:] = [compared(label) for _, label in labels]
+    part = file.with_suffix(".part.npz")
+    np.savez(
+        part,
+        rows=measures_of([label for _, label in labels]),
+        kinds=np.array([kind for kind, _ in labels], "U24"),
+        heights=np.array([label.print.truth.height for _, label in labels]),
+        pairs=pairs,
+    )
+    part.rename(file)
+    return len(labels)
 
 
 def compared(label: Any) -> list[tuple[Any, Any]]:
@@ -203,7 +235,7 @@ def tabulate(odds: Floats, kinds: NDArray[Any], heights: Floats) -> dict[str, An
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("draw", "fit"))
+    parser.add_argument("what", choices=("draw", "patches", "fit"))
     parser.add_argument("--folder", type=Path, default=Path("work/train/labels"))
     parser.add_argument("--scenes", type=Path, default=Path("assets/scenes"))
     parser.add_argument("--first", type=int, default=0)
@@ -213,6 +245,9 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.what == "draw":
         draw(asked.folder, asked.first, asked.last, asked.each, asked.scenes)
+        return
+    if asked.what == "patches":
+        draw_patches(asked.folder, asked.first, asked.last)
         return
     rows, kinds, heights, group = load(asked.folder)
     found = tabulate(crossed(rows, kinds, group), kinds, heights)

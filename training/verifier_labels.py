@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from packline.errors import PacklineError
 from packline.reference import Reference
 from packline.scenes import Light, Scene, load_scene
-from packline.truth import Label
+from packline.truth import Label, TextTruth
 from scoring.check import CheckInput
-from training.verifier_pairs import DIFFERENT
+from training.verifier_pairs import DIFFERENT, taken
 from training.verifier_prints import (
     HEIGHT,
     SHAPES,
@@ -35,6 +35,7 @@ from training.verifier_prints import (
     draw_kind,
     fonts,
     misspelt,
+    text_print,
 )
 
 Picture = NDArray[np.uint8]
@@ -119,6 +120,57 @@ def candidates(seed: int, scenes: Sequence[Scene], each: int, size: int | None =
         kinds = tuple(_seen(altered[label.label], label.visible) for label in truth.labels)
         for _ in range(FINISHES):
             yield Candidate(CheckInput(finished(whole, random), photo, truth, (truth,)), kinds)
+
+
+@dataclass(frozen=True)
+class PatchInput:
+    """What the text check asks of a `CheckInput`, of a piece of a picture that is already aligned."""
+
+    scene: Any
+    aligned: Picture
+
+    def in_candidate(self, points: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
+        """The points themselves."""
+        return tuple(points)
+
+
+@dataclass(frozen=True)
+class PatchScene:
+    """What the text check asks of a `Reference`."""
+
+    colour: Picture
+    labels: tuple[TextTruth, ...]
+
+
+def patches(seed: int, count: int) -> Iterator[tuple[str, Any]]:
+    """Labels on pieces of pictures, text 9 px and higher, as `PatchInput`s with what was done to them."""
+    random = np.random.default_rng([37, seed])
+    while count:
+        kind = "right" if random.random() < 0.5 else draw_kind(random)
+        made = text_print(random, kind, short=random.random() < 0.1)
+        patch = taken(made, random, 9.0)
+        gap = cv2.GaussianBlur(np.abs(patch.padded[0] - patch.padded[1])[..., 0], (0, 0), HEIGHT / 28)
+        if kind != "right" and float(gap.max()) < DIFFERENT:
+            continue
+        count -= 1
+        grid = _grid(patch.flat, patch.place)
+        down = float(np.linalg.norm(np.diff(grid, axis=0), axis=-1).sum(0).mean())
+        points = tuple(tuple((float(x), float(y)) for x, y in row) for row in grid)
+        corners: Any = (points[0][0], points[0][-1], points[-1][-1], points[-1][0])
+        truth = TextTruth(
+            label="patch", text=made.text, quad=corners, outline=corners, angle=0.0, angle_start=0.0,
+            angle_end=0.0, mirrored=False, visible=1.0, span=(0.0, 1.0), height=down,
+            contrast=patch.contrast, grid=points, visible_text=made.text,
+        )  # fmt: skip
+        yield kind, PatchInput(PatchScene(patch.expected, (truth,)), patch.seen)
+
+
+def _grid(flat: NDArray[np.float64], place: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A regular grid over the print as it lies in the picture, (7, 33, 2); pixel centres at +0.5."""
+    matrix = cv2.getPerspectiveTransform(flat.astype(np.float32), place.astype(np.float32))
+    u, v = np.meshgrid(np.linspace(flat[0, 0], flat[1, 0], 33), np.linspace(flat[0, 1], flat[3, 1], 7))
+    points = cv2.perspectiveTransform(np.stack([u, v], -1).reshape(1, -1, 2), matrix)
+    return np.asarray(points.reshape(7, 33, 2) + 0.5, np.float64)
 
 
 def _seen(kind: str, visible: float) -> str:

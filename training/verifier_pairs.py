@@ -61,10 +61,44 @@ def lesson(random: Random, tall: bool = False, right: float = 0.42, held_out: bo
     return photographed(made, random, tall)
 
 
-def photographed(made: Print, random: Random, tall: bool) -> Lesson:
-    """Take both pictures of a print and unroll them."""
-    height = float(np.exp(random.uniform(np.log(12), np.log(72))))
-    side = TALL if tall else WIDE
+@dataclass(frozen=True)
+class Patch:
+    """Both pictures of a print before they are unrolled.
+
+    Parameters
+    ----------
+    expected, seen
+        Pieces of pictures, RGB uint8 (H, W, 3).
+    place
+        Where the label's corners lie in `expected`, and should in `seen`, float64 (4, 2).
+    label
+        Width and height of the print as drawn.
+    flat
+        Where its corners lie as drawn, float64 (4, 2).
+    padded
+        Coverage of the right and the wrong print as drawn.
+    inks
+        Of `_colours`.
+    contrast
+        Between ink and ground, 0 to 100.
+    height
+        Of the text in the pictures, pixels.
+    """
+
+    expected: Picture
+    seen: Picture
+    place: NDArray[np.float64]
+    label: NDArray[np.float64]
+    flat: NDArray[np.float64]
+    padded: list[Floats]
+    inks: Floats
+    contrast: float
+    height: float
+
+
+def taken(made: Print, random: Random, least: float = 12.0) -> Patch:
+    """Take both pictures of a print, its text `least` to 72 px high."""
+    height = float(np.exp(random.uniform(np.log(least), np.log(72))))
     pad_x, pad_y = (int(HEIGHT * p) for p in np.abs(random.normal(0.04, 0.08, 2)))
     around = int(0.5 * HEIGHT)
     padded = [
@@ -99,16 +133,27 @@ def photographed(made: Print, random: Random, tall: bool) -> Lesson:
         pictures.append(_warped(blurred, matrix, patch, cv2.INTER_LINEAR))
     expected = np.clip(pictures[0] * _light(random, patch, 0.25), 0, 255).astype(np.uint8)
     seen = _careless(pictures[1], random, height)
-    # both are unrolled by the truth's place
+    contrast = abs(float((inks[0] - ground.mean((0, 1))) @ np.array([0.3, 0.59, 0.11]))) / 2.55
+    return Patch(expected, seen, truth, label, flat, padded, inks, contrast, height)
+
+
+def photographed(made: Print, random: Random, tall: bool) -> Lesson:
+    """Take both pictures of a print and unroll them by the truth's place."""
+    side = TALL if tall else WIDE
+    patch = taken(made, random)
+    label, truth, flat, height = patch.label, patch.place, patch.flat, patch.height
+    corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], float)
     inner = side - 2 * round(MARGIN * side)
     ratio = inner / min(label)
     strip = np.maximum(np.round((label * ratio) + 2 * round(MARGIN * side)), side).astype(int)
     edge = (strip - label * ratio) / 2
     target = corners * label * ratio + edge
     back = cv2.getPerspectiveTransform(truth.astype(np.float32), target.astype(np.float32))
-    strips = [_unrolled(one, back, tuple(strip), height / inner) for one in (expected, seen)]
+    strips = [_unrolled(one, back, tuple(strip), height / inner) for one in (patch.expected, patch.seen)]
     ahead = cv2.getPerspectiveTransform(flat.astype(np.float32), target.astype(np.float32))
-    return Lesson(strips[0], strips[1], _difference(padded, ahead, tuple(strip), inks), made.kind, height)
+    return Lesson(
+        strips[0], strips[1], _difference(patch.padded, ahead, tuple(strip), patch.inks), made.kind, height
+    )
 
 
 def _unrolled(picture: Picture, matrix: NDArray[np.float64], size: tuple[int, ...], dense: float) -> Picture:

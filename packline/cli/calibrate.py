@@ -15,7 +15,7 @@ from packline.line.order import Order
 from packline.records import Opinion
 from packline.scorecard import Verdict
 from scoring import registry
-from scoring.calibration import Judged, Outcome, Table, calibrate, outcome, table_of
+from scoring.calibration import Judged, Outcome, Table, calibrate, outcome, relieved, table_of
 from scoring.settings import default_settings
 from scoring.thresholds import Evidence, Threshold, Thresholds
 
@@ -49,26 +49,37 @@ def calibrate_checks(scores: Path, catalog: Order | None, goal: Goal, out: Path)
     Raises
     ------
     FixSettings
-        Where the scores are missing, or are of other versions of the checks than the installed ones.
+        Where the scores are missing, or are all of other versions of the checks than the installed ones. A
+        single check whose version changed since is left out, and said to be.
     """
     rows = bench_rows(scores)
     people = _people_rows(catalog) if catalog else []
     found = table_of([*rows, *people])
     checks = registry.checks()
-    stale = [
-        name for name, one in found.columns.items() if name in checks and checks[name].version != one.version
-    ]
-    if stale:
+    stale = {
+        name: one.version
+        for name, one in found.columns.items()
+        if name in checks and checks[name].version != one.version
+    }
+    if len(stale) == len(found.columns):
         raise FixSettings(
-            f"Scores {scores} are of other versions of {', '.join(stale)} than the installed ones; "
+            f"Scores {scores} are of other versions of the checks than the installed ones; "
             "run packline bench checks anew."
         )
+    for name, version in stale.items():
+        console().print(
+            f"{_plain(name)} is left out: its scores are of version {version}, and {checks[name].version} is "
+            "installed.",
+            highlight=False,
+        )
     before = {
-        check.name: own.threshold for check, own in default_settings().checks if check.name in found.columns
+        check.name: own.threshold
+        for check, own in default_settings().checks
+        if check.name in found.columns and check.name not in stale
     }
-    names = [name for name in before if name in found.columns]
-    set_ = calibrate(found, goal.alpha, goal.confidence, goal.max_false_rejects, names)
-    after = {name: set_[name].threshold if name in set_ else before[name] for name in names}
+    set_ = calibrate(found, goal.alpha, goal.confidence, goal.max_false_rejects, list(before))
+    set_ = relieved(found, set_, before, goal.confidence)
+    after = {name: set_[name].threshold if name in set_ else old for name, old in before.items()}
     was, now = (outcome(found, thresholds, goal.confidence) for thresholds in (before, after))
     _print(found, before, set_, was, now)
     file = Thresholds(
@@ -92,13 +103,13 @@ def _print(
     found: Table, before: dict[str, float], after: dict[str, Threshold], was: Outcome, now: Outcome
 ) -> None:
     out = console()
-    columns = ("check", "threshold", "escapes", "at most", "false rejects", "holds")
+    columns = ("check", "threshold", "escapes", "at most", "get out", "false rejects", "holds")
     rows = []
     for name, old in before.items():
         one = after.get(name)
         escaped, rejected = was.by_check[name]
         if one is None:
-            rows.append((_plain(name), f"{old:.3f}", "", "", _share(rejected), "no defects of its own"))
+            rows.append((_plain(name), f"{old:.3f}", "", "", "", _share(rejected), "no defects of its own"))
             continue
         rows.append(
             (
@@ -106,6 +117,7 @@ def _print(
                 f"{old:.3f} → {one.threshold:.3f}",
                 f"{_share(escaped)} → {_share(one.escapes)}",
                 f"{one.escapes.bound:.2%}",
+                str(one.published.times),
                 f"{_share(rejected)} → {_share(one.false_rejects)}",
                 "yes" if one.met else "no",
             )
@@ -116,13 +128,14 @@ def _print(
             "",
             f"{_share(was.escapes)} → {_share(now.escapes)}",
             f"{now.escapes.bound:.2%}",
+            str(now.escapes.times),
             f"{_share(was.false_rejects)} → {_share(now.false_rejects)}",
             "",
         )
     )
     good = int(found.good.sum())
     title = f"Thresholds on {int(found.plain.sum())} plain defects and {good} good pictures"
-    out.print(table(title, columns, rows, right=(1, 2, 3, 4)))
+    out.print(table(title, columns, rows, right=(1, 2, 3, 4, 5)))
     out.print(f"Cannot be told: {_share(now.unverifiable)} of the good ones.", highlight=False)
     for name, one in after.items():
         if one.sentence:

@@ -116,7 +116,7 @@ def calibrate(
     ] = 0.95,
     max_false_rejects: Annotated[
         float, typer.Option(min=0, max=1, help="Largest share of good pictures that a check may reject.")
-    ] = 0.005,
+    ] = 0.003,
     out: Annotated[Path, typer.Option(help="The file of thresholds.")] = Path("scoring/thresholds.json"),
 ) -> None:
     """Set the checks' thresholds from the bench's scores and from people's decisions.

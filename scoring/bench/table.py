@@ -203,12 +203,12 @@ def _page(found: Findings, about: str) -> Iterator[str]:
     yield ""
     yield (
         "Pictures whose faults are known, made from the stage's own renders (`scoring/bench`): good ones "
-        "with another light, a shift, a style or compression, and bad ones. A defect *escapes* when the whole "
-        "scorecard passes. *Plain* are those that a person sees at arm's length: text of 20 px or more "
+        "with another light, a shift, a style or compression, and bad ones. A defect *escapes* when the "
+        "whole scorecard passes. *Plain* are those that a person sees at arm's length: text of 20 px or more "
         "turned, mirrored, garbled beyond reading or missing; a multi-coloured product's colour off by a "
         "CIEDE2000 of 5 or more; a missing, added or melted part of 2 % of the product or more; and what is "
-        "coarser. Intervals are Clopper and Pearson's at 95 %; specimens of a product are not independent, "
-        "so the truth may lie a little outside."
+        "coarser. Intervals are Clopper and Pearson's at 95 %; specimens of one product are not "
+        "independent, so the truth may lie a little outside."
     )
     yield ""
     yield about

@@ -15,8 +15,7 @@ BLOCKING = 0.79
 # steps larger than this are content
 _CONTENT = 12.0
 # amplitudes of the base photo's texture (grey levels, first to last) and the share of it that must be left
-_TEXTURES = ((1.0, 2.0, 0.42), (2.0, 4.0, 0.77), (4.0, 8.0, 0.77))
-_LEAST = 3000
+_TEXTURES = ((1.0, 2.0, 0.42), (2.0, 4.0, 0.77))
 # grey levels (root mean square) by which the tone curve from base photo to candidate is a staircase: 48 levels
 # a channel have 0.6
 BANDING = 0.65
@@ -40,7 +39,9 @@ def _steps(values: Floats) -> float:
     found = 0.0
     for axis in (0, 1):
         other = 1 - axis
-        step = cv2.absdiff(values[1:], values[:-1]) if axis == 0 else cv2.absdiff(values[:, 1:], values[:, :-1])
+        step = (
+            cv2.absdiff(values[1:], values[:-1]) if axis == 0 else cv2.absdiff(values[:, 1:], values[:, :-1])
+        )
         line = cv2.reduce(cv2.min(step, _CONTENT), other, cv2.REDUCE_AVG).ravel()
         whole = len(line) // 8 * 8
         phases = line[:whole].reshape(-1, 8).mean(0)
@@ -50,26 +51,13 @@ def _steps(values: Floats) -> float:
 
 def smeared(sight: Sight) -> Finding:
     """Fine texture wiped away while edges stay, as WebP and AVIF do at low quality."""
-    known, seen = _texture(sight.expected), _texture(sight.one.grey)
-    amplitude = cv2.blur(np.abs(known), (15, 15))
-    amplitude[~sight.away] = 0
-    worst = 9.0
-    for low, high, least in _TEXTURES:
-        there = (amplitude > low) & (amplitude < high)
-        if int(there.sum()) < _LEAST:
-            continue
-        a, b = known[there], seen[there]
-        worst = min(worst, float(a @ b) / float(a @ a) / least)
+    worst = min((sight.texture_left(low, high, 9.0) / least for low, high, least in _TEXTURES), default=9.0)
     return Finding(
         "smearing",
-        graded_up(worst, 1.0, 6),
+        graded_up(worst, 1.0, 8),
         "The scene's fine texture is smeared, as a strong compression leaves it.",
         worst,
     )
-
-
-def _texture(grey: Floats) -> Floats:
-    return cv2.GaussianBlur(grey, (0, 0), 1.0) - cv2.GaussianBlur(grey, (0, 0), 2.5)
 
 
 def banded(sight: Sight) -> Finding:

@@ -105,7 +105,9 @@ def duplicated(sight: Sight) -> Finding:
     return Finding("duplicate", graded(worst, COPY, 3), sentence, worst, (evidence,))
 
 
-def _likeness(picture: Floats, mask: NDArray[np.uint8], place: tuple[int, int, int, int], new: Bools) -> float:
+def _likeness(
+    picture: Floats, mask: NDArray[np.uint8], place: tuple[int, int, int, int], new: Bools
+) -> float:
     """How much the colours of a place are the product's: shared part of two colour histograms, 0 to 1."""
     x, y, w, h = place
     cut = np.s_[y : y + h, x : x + w]

@@ -14,6 +14,8 @@ from scoring.looks.sight import Sight
 FLAT = 4.0
 # share of the picture that is clipped beyond what was to be expected
 CLIPPED = 0.05
+# strength of a style that may still push something over the edge
+_MILD = 0.4
 # factor of colourfulness and of contrast beyond which a picture is over-saturated: styles stay below
 COLOURFUL, CONTRASTY = 1.6, 1.55
 
@@ -31,7 +33,7 @@ def clipped(sight: Sight) -> Finding:
     seen = _clipped(one.candidate)
     known = _clipped(np.where(one.inside[::2, ::2, None], one.scene.colour[::2, ::2], one.base[::2, ::2]), 1)
     # a bright style may push what was nearly white over the edge
-    styled = _near_the_edge(sight.small_expected)
+    styled = _near_the_edge(sight.small_expected) if one.style.strength < _MILD else 0.0
     more = seen - max(known, styled)
     return Finding(
         "clipped",

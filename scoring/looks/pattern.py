@@ -11,7 +11,7 @@ from scoring.looks.finding import Finding, graded
 from scoring.looks.sight import Sight
 
 # standard deviation of the grain, in grey levels, beyond the base photo's
-NOISE = 4.2
+NOISE = 3.6
 # amplitude of a lattice in grey levels, and how far a peak of the spectrum stands out (standard deviations)
 LATTICE, PEAK = 0.55, 5.6
 PERIODS = (2, 4, 8, 16)

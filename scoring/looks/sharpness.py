@@ -9,16 +9,18 @@ from scoring.check import Bools, Floats
 from scoring.looks.finding import Finding, graded_up
 from scoring.looks.sight import Sight
 
-# share of the steepness of the expected edges that must be left
-SCENE, PRODUCT = 0.72, 0.5
+# share of the steepness of the expected edges that must be left, and of the scene's strong texture
+SCENE, PRODUCT, TEXTURE = 0.72, 0.58, 0.79
 
 
 def blurred(sight: Sight) -> Finding:
-    """The scene outside the product is softer than the base photo at the base photo's own edges."""
+    """The scene outside the product is softer than the base photo, at its edges or in its strong texture."""
     ratio = sharpness(sight.one.grey[::2, ::2], sight.expected[::2, ::2], sight.away[::2, ::2])
-    score = 1.0 if ratio is None else graded_up(ratio, SCENE, 6)
+    edges = 1.0 if ratio is None else ratio
+    texture = sight.texture_left(4.0, 40.0, 1.0)
+    score = min(graded_up(edges, SCENE, 6), graded_up(texture, TEXTURE, 10))
     sentence = "The picture is blurred: the scene is softer than in the base photo."
-    return Finding("blur", score, sentence, 1.0 if ratio is None else ratio)
+    return Finding("blur", score, sentence, min(edges / SCENE, texture / TEXTURE))
 
 
 def soft_product(sight: Sight) -> Finding:

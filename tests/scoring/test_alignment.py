@@ -61,13 +61,71 @@ def test_the_strongest_rival_is_named_where_it_wins(one: CheckInput) -> None:
     assert loser.sentence == f"The product looks more like '{rival}' than like '{said}'."
 
 
-def test_without_words_it_cannot_tell(one: CheckInput) -> None:
-    assert judge([one], AlignmentSettings(threshold=0.5))[0].verdict == Verdict.UNVERIFIABLE
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ({}, "no other words"),
+        ({"product": "a red mug", "other_products": ("a red mug",)}, "no other words"),
+        ({"product": "a red mug", "other_products": ("a red coffee mug",)}, "no other words"),
+        ({"product": "a white desk lamp", "other_products": ("a red mug",)}, "not know 'a white desk lamp'"),
+        ({"scene": "the moon", "other_scenes": ("a beach",)}, "does not know 'the moon'"),
+    ],
+    ids=["no words", "no other words", "other words for the same", "an unknown product", "an unknown scene"],
+)
+def test_where_there_is_nothing_to_ask_it_says_so_and_the_settings_may_hold_the_picture_back(
+    one: CheckInput, words: dict[str, object], sentence: str
+) -> None:
+    (free,) = judge([asked(one, **words)], AlignmentSettings(threshold=0.5))
+    (held,) = judge([asked(one, **words)], AlignmentSettings(threshold=0.5, unknown="unverifiable"))
+    assert sentence in free.sentence
+    assert (free.verdict, held.verdict) == (Verdict.NOT_APPLICABLE, Verdict.UNVERIFIABLE)
 
 
-def test_without_distractors_it_cannot_tell(one: CheckInput) -> None:
-    only = asked(one, product="a red mug", other_products=("a red mug",))
-    assert judge([only], AlignmentSettings(threshold=0.5))[0].verdict == Verdict.UNVERIFIABLE
+@pytest.mark.parametrize(
+    ("title", "kind", "colour"),
+    [
+        ("navy ceramic mug", "mug", "navy"),
+        ("midnight blue candle tin", "tin", "navy"),
+        ("tube of cream", "tube", ""),
+        ("orange honey jar", "jar", "orange"),
+        ("fuchsia shopping bag NORTH", "tote", ""),
+        ("white desk lamp", "", "white"),
+        ("scarf with a trainertube print", "", ""),
+    ],
+)
+def test_the_shipped_model_knows_what_it_was_taught_and_no_more(title: str, kind: str, colour: str) -> None:
+    knows = load(EMBEDDED).knows
+    assert knows is not None
+    assert knows.of(title) == (kind, colour)
+    assert (("product", title) in knows) == bool(kind)
+
+
+def test_an_unknown_colour_is_told_apart_by_kind_alone() -> None:
+    knows = load(EMBEDDED).knows
+    assert knows is not None
+    assert knows.apart("product", "fuchsia mug", "red bottle")
+    assert not knows.apart("product", "fuchsia mug", "red mug")
+    assert knows.apart("product", "blue mug", "red mug")
+    assert not knows.apart("product", "gray mug", "grey cup")
+
+
+def test_captions_and_references_are_encoded_once(one: CheckInput) -> None:
+    aligner = load(EMBEDDED)
+    seen: list[int] = []
+
+    def counted(module: object, given: tuple[object, ...], out: object) -> None:
+        seen.append(len(given[0]))  # type: ignore[arg-type]
+
+    reference = np.full((64, 64, 3), 77, np.uint8)
+    captions = ["a photo of a teal jar, once", "a photo of a pink jar, once"]
+    for part in (aligner.model.visual, aligner.model.transformer):
+        part.register_forward_hook(counted)  # type: ignore[operator, union-attr]
+    first = aligner.references([reference]), aligner.captions(captions)
+    assert len(seen) == 2
+    again = aligner.references([reference, reference]), aligner.captions(captions)
+    assert len(seen) == 2
+    assert np.array_equal(again[0][1], first[0][0])
+    assert np.array_equal(again[1], first[1])
 
 
 def test_missing_weights_are_refused_with_a_sentence(one: CheckInput, tmp_path: Path) -> None:

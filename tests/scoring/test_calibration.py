@@ -10,7 +10,17 @@ from numpy.typing import ArrayLike
 from scipy.stats import norm
 
 from packline.scorecard import Verdict
-from scoring.calibration import Judged, Table, allowed, bound, calibrate, needed, outcome, table_of
+from scoring.calibration import (
+    Judged,
+    Table,
+    allowed,
+    bound,
+    calibrate,
+    needed,
+    outcome,
+    relieved,
+    table_of,
+)
 
 
 def rows(
@@ -153,6 +163,61 @@ def test_the_whole_scorecard_lets_out_what_passes_every_check_and_rejects_what_f
     blind = outcome(all_, {"shape": 0.5, "colour": 0.0}, 0.95)
     assert (blind.escapes.times, blind.false_rejects.times) == (1, 1)
     assert blind.by_check["shape"][0].times == 1
+
+
+def beside(other: list[Judged], scores: ArrayLike) -> list[Judged]:
+    """Another check's scores on the same pictures."""
+    return [
+        replace(
+            row, check="colour", score=float(score), verdict=Verdict.PASS if score >= 0.5 else Verdict.FAIL
+        )
+        for row, score in zip(other, np.atleast_1d(scores), strict=True)
+    ]
+
+
+def test_what_another_check_catches_need_not_cost_good_ones() -> None:
+    """Shape would reject 40 good ones to catch its last 10 defects, which colour catches by a wide margin."""
+    shape = rows([0.1] * 90 + [0.7] * 10, [0.6] * 40 + [0.9] * 360)
+    colour = beside(shape, [0.9] * 90 + [0.1] * 10 + [0.9] * 400)
+    all_ = table_of(shape + colour)
+    found = calibrate(all_, 0.001, 0.95, 0.2, ["shape"])
+    assert (found["shape"].threshold, found["shape"].false_rejects.times) == (0.8, 40)
+    after = relieved(all_, found, {"shape": 0.5, "colour": 0.5}, 0.95)["shape"]
+    assert after.threshold == 0.35
+    assert (after.false_rejects.times, after.escapes.times, after.published.times) == (0, 10, 0)
+    assert after.sentence == found["shape"].sentence and not after.met
+
+
+def test_what_nobody_else_catches_still_costs_what_it_costs() -> None:
+    shape = rows([0.1] * 90 + [0.7] * 10, [0.6] * 40 + [0.9] * 360)
+    all_ = table_of(shape + beside(shape, [0.9] * 500))
+    found = calibrate(all_, 0.001, 0.95, 0.2, ["shape"])
+    after = relieved(all_, found, {"shape": 0.5, "colour": 0.5}, 0.95)["shape"]
+    assert (after.threshold, after.published.times) == (0.8, 0)
+
+
+def test_a_promise_that_is_kept_is_not_lowered() -> None:
+    shape = rows([0.1] * 390 + [0.7] * 10, [0.6] * 40 + [0.9] * 360)
+    all_ = table_of(shape + beside(shape, [0.1] * 400 + [0.9] * 400))
+    found = calibrate(all_, 0.01, 0.95, 0.2, ["shape"])
+    assert found["shape"].met
+    after = relieved(all_, found, {"shape": 0.5, "colour": 0.5}, 0.95)["shape"]
+    assert after.threshold == found["shape"].threshold == 0.8
+
+
+def test_lowering_never_lets_more_out_of_the_whole_scorecard() -> None:
+    rng = np.random.default_rng(11)
+    for _ in range(20):
+        shape = rows(rng.beta(2, 4, 120), rng.beta(5, 2, 150))
+        all_ = table_of(shape + beside(shape, rng.random(270)))
+        others = {"shape": 0.5, "colour": 0.4}
+        found = calibrate(all_, 0.001, 0.95, 0.1, ["shape"])
+        after = relieved(all_, found, others, 0.95)
+        was, now = (
+            outcome(all_, {**others, "shape": one["shape"].threshold}, 0.95) for one in (found, after)
+        )
+        assert now.escapes.times <= was.escapes.times
+        assert now.false_rejects.times <= was.false_rejects.times
 
 
 @pytest.mark.parametrize(("alpha", "defects"), [(0.02, 400), (0.05, 150)])

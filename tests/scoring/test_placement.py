@@ -65,7 +65,7 @@ def test_a_little_off_is_allowed(stray: dict[str, float]) -> None:
         ({"scale": 0.9}, "% too small"),
         ({"across": 45.0}, "too far right"),
         ({"down": -45.0}, "too far up"),
-        ({"turn": 9.0}, "degrees clockwise"),
+        ({"turn": 7.0}, "degrees clockwise"),
     ],
 )
 def test_another_place_size_or_turn_fails_and_is_named(stray: dict[str, float], words: str) -> None:

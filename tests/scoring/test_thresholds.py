@@ -20,7 +20,7 @@ RATE = Evidence(400, 0, 0.0, 0.0075)
 def file_of(folder: Path, version: str = "", threshold: float = 0.731) -> Path:
     """A file with a threshold for artifacts, for its present version unless another is named."""
     version = version or registry.checks()["artifacts"].version
-    one = Threshold(version, threshold, True, "", RATE, Evidence(400, 2, 0.005, 0.0157), {"noise": (40, 0)})
+    one = Threshold(version, threshold, True, "", RATE, Evidence(400, 2, 0.005, 0.0157), RATE, {"noise": (40, 0)})
     made = Thresholds(0.01, 0.95, 0.01, "abc", "2026-11-21", {"artifacts": one}, RATE, RATE, RATE, 3)
     made.write(folder / "thresholds.json")
     return folder / "thresholds.json"

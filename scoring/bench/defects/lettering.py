@@ -105,7 +105,7 @@ def cut(model: ProductModel, label: Label, margin: float = 0.7) -> Lettering | N
     if parted is None:
         return None
     ground, ink, cover = parted
-    return Lettering(ground, ink, cover, box, part, warp, roll)
+    return Lettering(ground, ink, cover, box, part, np.asarray(warp, np.float64), roll)
 
 
 def printed(model: ProductModel, lettering: Lettering, cover: Floats) -> ProductModel:
@@ -199,4 +199,4 @@ def _parted(frame: Floats, box: tuple[int, int, int, int]) -> tuple[Floats, Floa
     cover = ((frame - ground) * way).sum(-1) / np.maximum((way**2).sum(-1), 1.0)
     cover = np.where(marks > 0, np.clip(cover, 0, 1), 0).astype(np.float32)
     cover[cover < 0.06] = 0
-    return ground, ink, cover
+    return np.asarray(ground, np.float32), ink, np.asarray(cover, np.float32)

@@ -123,7 +123,7 @@ def lump(
         made = made.subdivide().subdivide().subdivide()
     else:
         made = trimesh.creation.cylinder(0.6 * radius, 2.4 * radius)
-        made.apply_transform(trimesh.geometry.align_vectors([0, 0, 1], rng.normal(0, 1, 3)))
+        made.apply_transform(_turn(rng))
         made = made.subdivide().subdivide()
     points = np.asarray(made.vertices, float)
     points = points + 0.12 * radius * waves(rng, 2 * radius)(points)
@@ -141,6 +141,14 @@ def lump(
     red, green, blue = colour
     material = Material("foreign", (red, green, blue, 1.0), roughness=float(rng.uniform(0.3, 0.9)))
     return Part("foreign", vertices, normals, faces, material)
+
+
+def _turn(rng: np.random.Generator) -> Values:
+    """A random rotation, (4, 4)."""
+    axes, _ = np.linalg.qr(rng.normal(0, 1, (3, 3)))
+    turn = np.eye(4)
+    turn[:3, :3] = axes * np.sign(np.linalg.det(axes))
+    return turn
 
 
 def _moved(part: Part, field: Field) -> Part:
@@ -181,13 +189,19 @@ def _divided(part: Part, about: Callable[[Values], NDArray[np.bool_]], fine: flo
         if not split.any() or len(faces) + 3 * split.sum() > _MOST_FACES:
             break
         faces, arrays = _quartered(faces, arrays, split)
+    if len(faces) == len(part.faces):
+        return part
     normals = arrays["normals"] / np.maximum(np.linalg.norm(arrays["normals"], axis=1, keepdims=True), 1e-9)
-    arrays["normals"] = normals
+    single = {name: np.asarray(values, np.float32) for name, values in arrays.items()}
     return replace(
         part,
         faces=faces,
-        tangents=None if len(faces) != len(part.faces) else part.tangents,
-        **{name: values.astype(np.float32) for name, values in arrays.items()},
+        vertices=single["vertices"],
+        normals=normals.astype(np.float32),
+        uv=single.get("uv"),
+        uv1=single.get("uv1"),
+        colours=single.get("colours"),
+        tangents=None,
     )
 
 

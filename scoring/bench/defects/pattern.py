@@ -88,7 +88,8 @@ def _art(sitting: Sitting) -> list[_Art]:
         shown = np.zeros((high, wide), np.uint8)
         shown[y, x] = 1
         grain = max(3, round(np.sqrt(high * wide / max(int(seen.sum()), 1))) * 2 + 1)
-        shown = cv2.morphologyEx(shown, cv2.MORPH_CLOSE, np.ones((grain, grain), np.uint8))
+        closed = cv2.morphologyEx(shown, cv2.MORPH_CLOSE, np.ones((grain, grain), np.uint8))
+        shown = np.asarray(closed, np.uint8)
         for box in _pieces(texture.pixels[..., :3], shown, _labels(model, part.material.name, high, wide)):
             left, top, right, bottom = box
             if shown[top:bottom, left:right].mean() < 0.92:
@@ -141,8 +142,8 @@ def _pieces(
 
 def _alike(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
     a, b = (_small(picture) for picture in (one, other))
-    a = cv2.copyMakeBorder(a, 4, 4, 4, 4, cv2.BORDER_REPLICATE)
-    return float(cv2.matchTemplate(a, b, cv2.TM_CCOEFF_NORMED).max())
+    wide = cv2.copyMakeBorder(a, 4, 4, 4, 4, cv2.BORDER_REPLICATE)
+    return float(cv2.matchTemplate(wide, b, cv2.TM_CCOEFF_NORMED).max())
 
 
 def _small(picture: NDArray[np.uint8]) -> Floats:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from packline.reference import Picture
 from scoring.bench.defects.sitting import Sitting
+from scoring.bench.nuisances import compressed as codec
 
 Floats = NDArray[np.float32]
 
@@ -19,9 +20,10 @@ def vae_grid(sitting: Sitting, picture: Picture, strength: str) -> Picture:
     force = {"faint": 2.5, "clear": 4.0, "strong": 7.0}[strength]
     rng = sitting.rng
     period = int(rng.choice([8, 16]))
-    cell = rng.normal(0, 1, (period, period, 3)).astype(np.float32)
-    cell = cv2.GaussianBlur(np.tile(cell, (3, 3, 1)), (0, 0), 0.8)[period : 2 * period, period : 2 * period]
-    cell *= force / max(float(cell.std()), 1e-6)
+    noise = np.tile(rng.normal(0, 1, (period, period, 3)).astype(np.float32), (3, 3, 1))
+    cell = np.asarray(cv2.GaussianBlur(noise, (0, 0), 0.8), np.float32)
+    cell = cell[period : 2 * period, period : 2 * period]
+    cell = cell * np.float32(force / max(float(cell.std()), 1e-6))
     return _rounded(picture + _tiled(cell, picture))
 
 
@@ -30,7 +32,8 @@ def checkerboard(sitting: Sitting, picture: Picture, strength: str) -> Picture:
     force = {"faint": 2.5, "clear": 4.0, "strong": 7.0}[strength]
     period = int(sitting.rng.choice([1, 2]))
     y, x = np.indices(picture.shape[:2]) // period
-    return _rounded(picture + (((x + y) % 2) * 2 - 1)[..., None] * np.float32(force))
+    signs = np.asarray(((x + y) % 2) * 2 - 1, np.float32)
+    return _rounded(picture + signs[..., None] * np.float32(force))
 
 
 def banding(sitting: Sitting, picture: Picture, strength: str) -> Picture:
@@ -44,8 +47,7 @@ def banding(sitting: Sitting, picture: Picture, strength: str) -> Picture:
 def compressed(sitting: Sitting, picture: Picture, strength: str) -> Picture:
     """JPEG of a low quality."""
     quality = int(strength.removeprefix("q"))
-    _, data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
+    return codec(picture, "jpeg", quality)
 
 
 def blurred(sitting: Sitting, picture: Picture, strength: str) -> Picture:

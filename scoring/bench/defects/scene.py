@@ -62,10 +62,9 @@ def base_shifted(sitting: Sitting, strength: str) -> Altered | None:
     angle = float(sitting.rng.uniform(0, 2 * np.pi))
     move = np.array([[1, 0, pixels * np.cos(angle)], [0, 1, pixels * np.sin(angle)]])
     high, wide = sitting.inside.shape
-    moved = cv2.warpAffine(
-        develop(sitting.behind), move, (wide, high), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
-    )
-    return _around(sitting, moved, "base shifted", strength, False)
+    whole = develop(sitting.behind)
+    gone = cv2.warpAffine(whole, move, (wide, high), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    return _around(sitting, np.asarray(gone, np.uint8), "base shifted", strength, False)
 
 
 def background_replaced(sitting: Sitting, strength: str) -> Altered | None:
@@ -245,7 +244,7 @@ def _placed(
 
 def _over(sitting: Sitting, ground: Picture, shift: tuple[float, float] = (0.0, 0.0)) -> Picture:
     """The product as photographed over another ground, perhaps moved by pixels across and down."""
-    cover = sitting.plain.mask.astype(np.float32) / np.float32(255)
+    cover: Floats = sitting.plain.mask.astype(np.float32) / np.float32(255)
     product = untone(to_linear(sitting.plain.picture))
     # what of an edge's pixel is the ground behind it goes
     edge = (cover > 0) & (cover < 1)
@@ -254,8 +253,8 @@ def _over(sitting: Sitting, ground: Picture, shift: tuple[float, float] = (0.0, 
     if shift != (0.0, 0.0):
         move = np.array([[1, 0, shift[0]], [0, 1, shift[1]]])
         size = (cover.shape[1], cover.shape[0])
-        premultiplied = cv2.warpAffine(product * cover[..., None], move, size)
-        cover = cv2.warpAffine(cover, move, size)
+        premultiplied = np.asarray(cv2.warpAffine(product * cover[..., None], move, size), np.float32)
+        cover = np.asarray(cv2.warpAffine(cover, move, size), np.float32)
     else:
         premultiplied = product * cover[..., None]
     mixed = untone(to_linear(ground)) * (1 - cover[..., None]) + premultiplied

@@ -140,10 +140,9 @@ def smear(sitting: Sitting, strength: str) -> Altered | None:
     high, wide = cover.shape
     size = np.sqrt(float(cover.sum()))
     cells = max(2, round(high / (0.5 * size))), max(2, round(wide / (0.5 * size)))
-    push = cv2.resize(
-        rng.normal(0, 1, (*cells, 2)).astype(np.float32), (wide, high), interpolation=cv2.INTER_CUBIC
-    )
-    push *= np.float32(0.3 * size)
+    noise = rng.normal(0, 1, (*cells, 2)).astype(np.float32)
+    push = np.asarray(cv2.resize(noise, (wide, high), interpolation=cv2.INTER_CUBIC), np.float32)
+    push = push * np.float32(0.3 * size)
     x, y = np.meshgrid(np.arange(wide, dtype=np.float32), np.arange(high, dtype=np.float32))
     total = np.zeros((high, wide, 3), np.float32)
     for step in np.linspace(0.3, 1, 6, dtype=np.float32):
@@ -152,7 +151,8 @@ def smear(sitting: Sitting, strength: str) -> Altered | None:
             borderMode=cv2.BORDER_REFLECT,
         ).astype(np.float32) / 6  # fmt: skip
     rubbed = np.round(total).astype(np.uint8)
-    return _painted(sitting, blended(picture, rubbed, cv2.GaussianBlur(cover, (0, 0), 1.5)), "smear")
+    soft = np.asarray(cv2.GaussianBlur(cover, (0, 0), 1.5), np.float32)
+    return _painted(sitting, blended(picture, rubbed, soft), "smear")
 
 
 def scribble(sitting: Sitting, strength: str) -> Altered | None:

@@ -96,7 +96,7 @@ def letter_replaced(sitting: Sitting, strength: str) -> Altered | None:
         room_right = runs[int(at) + 1][0] if at + 1 < len(runs) else old.shape[1]
         wide = min(wrong.shape[1], room_right - room_left)
         high = min(wrong.shape[0], old.shape[0])
-        wrong = cv2.resize(wrong, (wide, high), interpolation=cv2.INTER_AREA)
+        wrong = np.asarray(cv2.resize(wrong, (wide, high), interpolation=cv2.INTER_AREA), np.float32)
         new = old.copy()
         new[:, start:end] = 0
         x = int(np.clip(start + (left + right - wide) // 2, room_left, room_right - wide))
@@ -117,7 +117,8 @@ def letter_doubled(sitting: Sitting, strength: str) -> Altered | None:
     start, end = runs[at]
     gap = max(3, round(0.05 * old.shape[0]))
     longer = np.concatenate([old[:, :end], np.zeros((old.shape[0], gap), np.float32), old[:, start:]], axis=1)
-    new = cv2.resize(longer, (old.shape[1], old.shape[0]), interpolation=cv2.INTER_AREA)
+    size = old.shape[1], old.shape[0]
+    new = np.asarray(cv2.resize(longer, size, interpolation=cv2.INTER_AREA), np.float32)
     return _taken(sitting, label, truth, lettering, lettering.with_letters(new), "letter doubled", False)
 
 
@@ -277,7 +278,7 @@ def _quarter(sitting: Sitting, kind: str, turns: int) -> Altered | None:
     high, wide = lettering.cover.shape
     scale = min(1.0, 0.98 * high / word.shape[0], 0.98 * wide / word.shape[1])
     size = max(2, round(word.shape[1] * scale)), max(2, round(word.shape[0] * scale))
-    word = cv2.resize(word, size, interpolation=cv2.INTER_AREA)
+    word = np.asarray(cv2.resize(word, size, interpolation=cv2.INTER_AREA), np.float32)
     cover = np.zeros_like(lettering.cover)
     top, left = (high - size[1]) // 2, (wide - size[0]) // 2
     cover[top : top + size[1], left : left + size[0]] = word

@@ -1,0 +1,88 @@
+"""Extra text: letters that neither the render nor the base photo has are found, all others are left alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from packline.reference import Picture
+from packline.scorecard import CheckResult, Verdict
+from scoring import strips
+from scoring.check import CheckInput
+from scoring.extra_text import ExtraTextSettings, judge
+from tests.scoring.synthetic import Case, Plane, coverage, grid_of, make, stamped
+
+SETTINGS = ExtraTextSettings(threshold=0.5)
+ON_PRODUCT, BESIDE = (512.0, 690.0), (512.0, 140.0)
+INK = (120, 20, 30)
+
+
+@pytest.fixture(scope="module")
+def right() -> CheckInput:
+    return make(Case("NORDIC"))
+
+
+def written(
+    picture: Picture, text: str, centre: tuple[float, float], how: str = strips.KEEP, height: float = 34.0
+) -> Picture:
+    """A picture with a word on it."""
+    ink = np.asarray(strips.drawn(coverage(text, "sans bold"), how), np.float32)
+    return stamped(picture, ink, grid_of(Plane(centre, height), ink.shape[1] / ink.shape[0]), INK)
+
+
+def judged(one: CheckInput) -> CheckResult:
+    return judge([one], SETTINGS)[0]
+
+
+def test_a_picture_with_its_own_label_alone_passes(right: CheckInput) -> None:
+    result = judged(right)
+    assert result.verdict == Verdict.PASS
+    assert result.score > 0.8
+    assert result.evidence == ()
+
+
+@pytest.mark.parametrize(
+    ("centre", "place"), [(ON_PRODUCT, "on the product"), (BESIDE, "in the scene")], ids=["product", "scene"]
+)
+def test_a_word_too_many_is_found_read_and_shown(
+    right: CheckInput, centre: tuple[float, float], place: str
+) -> None:
+    result = judged(replace(right, candidate=written(right.candidate, "SAMPLE", centre)))
+    assert result.verdict == Verdict.FAIL
+    assert result.score < 0.3
+    assert result.sentence == f"There is text {place} that should not be there: it reads 'SAMPLE'."
+    outline = np.array(result.evidence[0].points, np.float32)
+    assert cv2.pointPolygonTest(outline, centre, False) > 0
+
+
+def test_a_word_upside_down_is_found_as_well(right: CheckInput) -> None:
+    turned = written(right.candidate, "SAMPLE", ON_PRODUCT, strips.TURN_180)
+    assert judged(replace(right, candidate=turned)).verdict == Verdict.FAIL
+
+
+def test_what_the_base_photo_says_itself_is_no_extra_text(right: CheckInput) -> None:
+    both = replace(
+        right,
+        base=written(right.base, "SAMPLE", BESIDE),
+        candidate=written(right.candidate, "SAMPLE", BESIDE),
+    )
+    assert judged(both).verdict == Verdict.PASS
+
+
+def test_what_the_render_says_without_an_annotation_is_no_extra_text(right: CheckInput) -> None:
+    scene = replace(right.scene, colour=written(right.scene.colour, "SAMPLE", ON_PRODUCT))
+    both = replace(right, scene=scene, candidate=written(right.candidate, "SAMPLE", ON_PRODUCT))
+    assert judged(both).verdict == Verdict.PASS
+
+
+@pytest.mark.parametrize("case", [Case("NORDIC", how=strips.MIRROR), Case("NORDIC", drawn="NOBDJC")])
+def test_a_label_that_is_wrong_is_another_checks(case: Case) -> None:
+    assert judged(make(case)).verdict == Verdict.PASS
+
+
+def test_a_picture_that_cannot_be_decoded_is_refused(right: CheckInput) -> None:
+    with pytest.raises(ValueError, match="cannot be decoded"):
+        judged(replace(right, candidate=np.zeros((0, 0, 3), np.uint8)))

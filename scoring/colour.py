@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from packline.colour import to_lab, to_linear, to_srgb
 from packline.scorecard import CheckResult, Evidence, Verdict
 from scoring.check import Bools, Check, CheckInput, CheckSettings
 from scoring.colour_regions import DARK, Patches, facing, observed, patches_of, shrunk, truth_of
-from scoring.colour_suspects import Suspect, load_verdicts, suspects
+from scoring.colour_suspects import Suspect, suspects
 from scoring.relight import Residual, load
 
 Box = tuple[int, int, int, int]
@@ -21,12 +22,19 @@ Box = tuple[int, int, int, int]
 _PAD = 8
 # a patch that is clipped or black beyond this share of it says nothing
 _OPEN = 0.2
-# log odds by which the score falls from 0.73 to 0.27: wide, so that it ranks where it is sure
-_TEMPER = 2.0
 
 
 class ColourSettings(CheckSettings):
-    """``[checks.colour]``."""
+    """``[checks.colour]``.
+
+    Parameters
+    ----------
+    max_delta_e
+        CIEDE2000 by which a colour may certainly be off, beside what light may explain; the score is 0.5
+        there.
+    """
+
+    max_delta_e: float = Field(2.0, gt=0, le=20)
 
 
 def judge(inputs: Sequence[CheckInput], settings: ColourSettings) -> list[CheckResult]:
@@ -52,17 +60,17 @@ def _judge(one: CheckInput, settings: ColourSettings) -> CheckResult:
         words = "No part of the product is large and bright enough in this view to judge its colour."
         return CHECK.result(0.0, settings.threshold, words, verdict=Verdict.UNVERIFIABLE)
     residual = Residual.of(load(), patches, one.style, measured)
-    found = suspects(patches, residual, told, one.style)
-    guilt = load_verdicts().guilt(np.stack([suspect.facts for suspect in found]))
-    worst = found[int(guilt.argmax())]
+    found = suspects(patches, residual, told)
+    worst = found[0]
     whole = next(suspect for suspect in found if len(suspect.regions) == len(told))
-    score = 1 / (1 + float(np.exp(np.clip(guilt.max() / _TEMPER, -50, 50))))
+    score = float(np.exp2(-worst.certain / settings.max_delta_e))
     pixels = sum(patches.regions[k].pixels for k in told)
     measures = {
         "delta_e": worst.delta_e,
         "certain_delta_e": worst.certain,
         "whole_delta_e": whole.delta_e,
-        "log_odds": float(guilt.max()),
+        "sigmas": worst.shift.sigmas,
+        "hue_sigmas": worst.shift.hue_sigmas,
         "regions": len(told),
         "share": pixels / max(float((truth.mask > 127).sum()), 1.0),
     }

@@ -60,7 +60,7 @@ class Window:
         return Window((left + right - side) // 2, (top + bottom - side) // 2, side)
 
     def cut(self, picture: NDArray[Any]) -> NDArray[Any]:
-        """The window of a picture or map, (SIDE, SIDE, ...) of its type, averaged; beyond it, its edge goes on."""
+        """The window of a map, (SIDE, SIDE, ...) of its type, averaged; beyond the map, its edge goes on."""
         height, width = picture.shape[:2]
         y0, x0 = max(0, self.top), max(0, self.left)
         y1, x1 = min(height, self.top + self.side), min(width, self.left + self.side)

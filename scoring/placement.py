@@ -21,6 +21,7 @@ from scoring.looks.finding import graded, graded_up
 
 # natural logarithm by which the truth's shadow must darken the foot, or there is nothing to judge
 _LEAST_CONTACT = 0.10
+_LEAST_PIXELS = 8
 # small pixels beside the product's outline in which its contact shadow lies
 _STRIP = 6.0
 # share of the truth's darkening at the foot that a product on the ground has at least, whatever the light
@@ -151,10 +152,10 @@ def _shadow(ground: Ground) -> tuple[list[_Part], str]:
     shade = ground.shade
     if not strip.any():
         return [], "; the picture shows no ground beside it"
-    deep = np.quantile(shade[strip], 0.85)
-    if deep < _LEAST_CONTACT:
+    shaded = strip & (shade >= _LEAST_CONTACT)
+    if int(shaded.sum()) < _LEAST_PIXELS:
         return [], "; its light leaves no shadow to judge"
-    foot = strip & (shade >= max(_LEAST_CONTACT, 0.6 * float(deep)))
+    foot = shaded & (shade >= 0.6 * float(np.quantile(shade[shaded], 0.85)))
     darkening = ground.darkening
     # the light of the picture as a whole is the style's; what the ground far from the shadow does is its error
     far = (ground.possible < 0.02) & (ground.away > 10)

@@ -1,10 +1,10 @@
 """The last pixels of a registration: the plane motion that explains a dense flow at a picture's edges.
 
 Dense flow (Kroeger et al. 2016) is found between what a perfect picture would show and what the candidate
-shows. Along an edge only the motion across it can be seen, so each edge pixel gives one equation for the eight
-numbers of a plane's motion (Longuet-Higgins 1984); they are solved by reweighted least squares (Cauchy), so
-that a melted or missing part does not drag the rest along. The product's outline against the base photo takes
-part, which is all that a product without a print has.
+shows. Along an edge only the motion across it can be seen, so each edge pixel gives one equation for the
+eight numbers of a plane's motion (Longuet-Higgins 1984); they are solved by reweighted least squares
+(Cauchy), so that a melted or missing part does not drag the rest along. The product's outline against the
+base photo takes part, which is all that a product without a print has.
 """
 
 from __future__ import annotations

@@ -26,10 +26,13 @@ REACH = 0.22
 # agreement of gradients from which nothing needs to be found
 THERE = 0.9
 # agreement under which the product may be farther away than a refinement reaches
-LOST = 0.6
+LOST = 0.8
 # steps of refinement, and how much agreement they may cost: the outline may know better than the inside
 STEPS = 3
 GIVE = 0.02
+# pixels at `SIZE` under which a step is the last; share of the side that refinement may move a corner by
+SETTLED = 0.2
+FARTHEST = 0.08
 
 
 @dataclass(frozen=True)
@@ -90,15 +93,17 @@ def register(
     wanted, seen = gradients(small[0]), gradients(small[1])
     plain = inside.sum() < 100 or float(np.percentile(np.abs(wanted[inside]), 95)) < 3.0
     best = None if plain else agreement(wanted, seen, inside)
-    if best is not None and best > THERE or best is None and base is None:
+    if (best is None and base is None) or (best is not None and best > THERE):
         return Registration(identity, best)
 
     def closer(start: NDArray[np.float64], value: float | None) -> tuple[NDArray[np.float64], float | None]:
         """`start` refined, where that is no worse, and its agreement."""
         end = start
         for _ in range(STEPS):
-            end = refined(small[0], small[1], small[2], away * scale, end)
-        if _runs_away(start, end, inside.shape):
+            before, end = end, refined(small[0], small[1], small[2], away * scale, end)
+            if _apart(before, end, inside.shape) < SETTLED:
+                break
+        if _apart(start, end, inside.shape) > FARTHEST * max(inside.shape):
             return start, value
         after = None if value is None else _under(wanted, small[1], inside, end)
         return (end, after) if value is None or after is None or after > value - GIVE else (start, value)
@@ -186,9 +191,9 @@ def _shift_and_scale(
     return found
 
 
-def _runs_away(start: NDArray[np.float64], end: NDArray[np.float64], shape: tuple[int, ...]) -> bool:
-    """Whether a refinement moved a corner farther than a refinement may."""
+def _apart(one: NDArray[np.float64], other: NDArray[np.float64], shape: tuple[int, ...]) -> float:
+    """The largest distance between where two homographies put a picture's corners, pixels."""
     height, width = shape
     corners = np.array([[0, 0, 1], [width, 0, 1], [width, height, 1], [0, height, 1]], float).T
-    here, there = start @ corners, end @ corners
-    return float(np.abs(here[:2] / here[2] - there[:2] / there[2]).max()) > 0.08 * max(height, width)
+    here, there = one @ corners, other @ corners
+    return float(np.abs(here[:2] / here[2] - there[:2] / there[2]).max())

@@ -118,9 +118,7 @@ class Relight:
 
     arrays: dict[str, Floats]
 
-    def covariance(
-        self, patches: Patches, inputs: Floats, loadings: Floats, style: Style
-    ) -> Doubles:
+    def covariance(self, patches: Patches, inputs: Floats, loadings: Floats, style: Style) -> Doubles:
         """Covariance (3N, 3N) of the patches' differences under honest light."""
         a = self.arrays
         count = len(inputs)
@@ -172,7 +170,7 @@ class Residual:
         # what is clipped says nothing
         blind = np.repeat(open_share < 0.2, 3)
         covariance[blind, blind] += 1e3
-        precision = np.linalg.inv(covariance)
+        precision = np.asarray(np.linalg.inv(covariance), np.float64)
         rest = difference.ravel().astype(np.float64)
         whitened = precision @ rest
         return Residual(whitened, precision, float(rest @ whitened) / max(len(rest), 1))
@@ -185,10 +183,10 @@ class Residual:
             pull[i] = self.whitened[3 * at + i].sum()
             for j in range(3):
                 gain[i, j] = self.precision[np.ix_(3 * at + i, 3 * at + j)].sum()
-        doubt = np.linalg.inv(gain + np.eye(3) * 1e-3)
+        doubt = np.asarray(np.linalg.inv(gain + np.eye(3) * 1e-3), np.float64)
         best = doubt @ pull
-        hue = best[1:] @ np.linalg.solve(doubt[1:, 1:], best[1:])
-        return Shift(best, doubt, float(np.sqrt(max(pull @ best, 0.0))), float(np.sqrt(max(hue, 0.0))))
+        hue = float(best[1:] @ np.linalg.solve(doubt[1:, 1:], best[1:]))
+        return Shift(best, doubt, max(float(pull @ best), 0.0) ** 0.5, max(hue, 0.0) ** 0.5)
 
 
 @lru_cache(maxsize=4)

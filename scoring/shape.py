@@ -1,4 +1,4 @@
-"""Does the product have the 3D model's shape? Missing, added, melted and painted-over parts, found by a map."""
+"""Does the product have the 3D model's shape? Missing, added and melted parts, found by a defect map."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pydantic import Field
 
 from packline.scorecard import CheckResult, Evidence, Verdict
 from scoring.check import Bools, Check, CheckInput, CheckSettings, box_evidence
-from scoring.defect_map import CELL, SIDE, Looked, look
+from scoring.defect_map import SIDE, Looked, look
 from scoring.part_names import named
 
 # logits by which the verdict's score rises from 0.27 to 0.73: wide, so that the surest ones still rank

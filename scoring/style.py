@@ -123,7 +123,8 @@ class Style:
         level = np.asarray(colours, np.float32) / np.float32(_MIDDLE)
         out = np.empty((*level.shape, _TERMS), np.float32)
         for channel in range(3):
-            columns = _columns(*(level[:, (channel + k) % 3] for k in range(3)), x, y)
+            one, next_one, last = (level[:, (channel + k) % 3] for k in range(3))
+            columns = _columns(one, next_one, last, x, y)
             out[:, channel] = columns @ self.freedom[channel] * np.float32(_MIDDLE)
         return out
 

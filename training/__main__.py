@@ -39,7 +39,11 @@ STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "loras/presets.json",
         ("training.loras", "--editor", str(WORK / "editor/whole"), "--out", str(WORK / "loras")),
     ),
-    ("aligner/open_clip_config.json", ("training.aligner", "--out", str(WORK / "aligner"))),
+    # shards from 900 on are held out, those from 800 on are the editor's lessons over again
+    ("lessons/0902.npz", ("training.lessons", "--first", "900", "--last", "903", "--each", "2")),
+    ("lessons/800.npz", ("training.lessons", "--pairs", str(WORK / "pairs"))),
+    ("lessons/0021.npz", ("training.lessons",)),
+    ("aligner/training.json", ("training.aligner", "--out", str(WORK / "aligner"))),
 )
 
 

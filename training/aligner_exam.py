@@ -13,6 +13,7 @@ from training.lessons import Lessons
 from training.set_dressing import Bases, close_up, whole
 
 AMONG = 20
+CLEAR = 0.5  # of what the view shows goes by one name
 NEARLY = 0.7  # a colour that covers this much of what the dominant one covers describes the product as well
 
 
@@ -26,7 +27,8 @@ def examine(model: Any, lessons: Lessons, known: Bases, unseen: Bases) -> dict[s
         "product of 20", "scene of 20": right against 19 random other captions, the scene being one of the
         known photos; "unseen scene of 20" a photo never seen. "kind" of all ten in the right colour; "colour
         of 20" of all twenty of the right kind, where the dominant name must win; "colour as good" where a
-        nearly equal one may. "wrong passed at 1 %": share of pictures of another product that the check's
+        nearly equal one may; "clear ..." the same of pictures whose dominant name covers half of the
+        product, as a title's colour does. "wrong passed at 1 %": share of pictures of another product that the check's
         score lets through when it rejects 1 % of the right ones.
     """
     from training.aligner import SIZE, batch, tokenizer
@@ -74,6 +76,10 @@ def examine(model: Any, lessons: Lessons, known: Bases, unseen: Bases) -> dict[s
     out["colour of 20"] = float((named == colour).mean())
     as_good = lessons.colours[every, named] >= NEARLY * lessons.colours[every, colour]
     out["colour as good"] = float(as_good.mean())
+    clear = lessons.colours.max(1) >= CLEAR
+    out["clear product of 20"] = _among(by_product[clear], right[clear], rng)
+    out["clear colour of 20"] = float((named == colour)[clear].mean())
+    out["clear share"] = float(clear.mean())
     out["wrong passed at 1 %"] = _wrong_passed(by_product, lessons, right, rng)
     model.train()
     return out

@@ -147,7 +147,9 @@ def _surprise(a: dict[str, Any], batch: Sequence[NDArray[Any]]) -> Any:
         blocks = blocks + torch.exp(a["field"][field]) * near[..., None]
     spots = (blocks[..., None] * torch.eye(3)).permute(0, 1, 3, 2, 4).reshape(*size, size[1])
     blind = (~here).float().repeat_interleave(3, 1)
-    total = total + spots + torch.diag_embed(torch.exp(x @ a["noise"][1:] + a["noise"][0]).reshape(size) + 1e-6)
+    total = (
+        total + spots + torch.diag_embed(torch.exp(x @ a["noise"][1:] + a["noise"][0]).reshape(size) + 1e-6)
+    )
     # blind patches: no word to the others, and nothing to be surprised at
     open_ = 1 - blind
     total = total * open_[:, :, None] * open_[:, None] + torch.diag_embed(blind)

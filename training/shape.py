@@ -127,7 +127,9 @@ def registered(register: Any, one: dict[str, Picture], index: int) -> NDArray[np
     """How the check registers a picture; None where it is plainly lost (honest masks tell)."""
     mask = one["mask"]
     inside = (mask > 127).astype(np.uint8)
-    distance = cv2.distanceTransform(1 - inside, cv2.DIST_L2, 3) - cv2.distanceTransform(inside, cv2.DIST_L2, 3)
+    distance = cv2.distanceTransform(1 - inside, cv2.DIST_L2, 3) - cv2.distanceTransform(
+        inside, cv2.DIST_L2, 3
+    )
     greys = [
         cv2.cvtColor(p, cv2.COLOR_RGB2GRAY).astype(np.float32)
         for p in (one["colour"], one["pictures"][index], one["base"])
@@ -146,7 +148,9 @@ def read_pairs(file: Path) -> list[Source]:
     """A shard of the editor's pairs: the guide's grey tells where the product is."""
     data = np.load(file)
     sources = []
-    for base, out, guide, meta in zip(*(data[name] for name in ("base", "out", "guide", "meta")), strict=True):
+    for base, out, guide, meta in zip(
+        *(data[name] for name in ("base", "out", "guide", "meta")), strict=True
+    ):
         away = (np.abs(guide.astype(np.int16) - 205).max(-1) > 4).astype(np.uint8)
         away = cv2.morphologyEx(away, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
         contours, _ = cv2.findContours(away, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
@@ -157,15 +161,19 @@ def read_pairs(file: Path) -> list[Source]:
         # handles and straps leave holes that a filled outline would close
         cv2.drawContours(mask, big, -1, 1, -1)
         holes = ((mask > 0) & (away == 0)).astype(np.uint8)
-        mask = ((mask > 0) & (cv2.morphologyEx(holes, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8)) == 0)).astype(np.uint8)
-        x, y, w, h = cv2.boundingRect(mask)
+        mask = (
+            (mask > 0) & (cv2.morphologyEx(holes, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8)) == 0)
+        ).astype(np.uint8)
+        w, h = cv2.boundingRect(mask)[2:]
         if max(w, h) < 100 or max(w, h) > 230:
             continue
         mask = mask * np.uint8(255)
         kind = json.loads(str(meta))["kind"]
         none = np.zeros_like(mask)
         sources.append(
-            Source(guide, None, None, mask, base, out[None], mask[None], none[None], ("",), (np.eye(3),), kind)
+            Source(
+                guide, None, None, mask, base, out[None], mask[None], none[None], ("",), (np.eye(3),), kind
+            )
         )
     return sources
 
@@ -354,7 +362,9 @@ def train(asked: argparse.Namespace) -> None:
     print(f"{len(library.takes)} takes, {len(library.pairs)} pairs", flush=True)
     network = DefectNetwork().to(memory_format=torch.channels_last)
     if asked.start:
-        network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in load_file(asked.start).items()})
+        network.load_state_dict(
+            {k: v.float() if v.is_floating_point() else v for k, v in load_file(asked.start).items()}
+        )
     shadow = {name: value.detach().clone() for name, value in network.state_dict().items()}
     plain = [p for p in network.parameters() if p.ndim < 2]
     heavy = [p for p in network.parameters() if p.ndim >= 2]
@@ -418,7 +428,10 @@ def train(asked: argparse.Namespace) -> None:
 
 
 def _halved(state: dict[str, Any]) -> dict[str, Any]:
-    return {name: value.half().contiguous() if value.is_floating_point() else value for name, value in state.items()}
+    return {
+        name: value.half().contiguous() if value.is_floating_point() else value
+        for name, value in state.items()
+    }
 
 
 def main() -> None:

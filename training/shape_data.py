@@ -123,7 +123,9 @@ def make_takes(seed: int, scenes: Sequence[Path], each: int) -> list[dict[str, A
             continue
         blank = Shot(*(np.zeros_like(v) for v in (shots[0].picture, shots[0].mask, shots[0].mask)), "none")
         shots += [blank] * (GOOD + BAD - len(shots))
-        taken = {name: _at(truth_render[name], cut) for name in ("colour", "albedo", "normals", "mask", "parts")}
+        taken = {
+            name: _at(truth_render[name], cut) for name in ("colour", "albedo", "normals", "mask", "parts")
+        }
         taken |= {
             "base": _at(photo, cut),
             "pictures": np.stack([shot.picture for shot in shots]),
@@ -254,7 +256,9 @@ def _shot(made: dict[str, Any], cut: tuple[int, int], honest: dict[str, Any] | N
     picture, mask = _at(made["picture"], cut), _at(made["mask"], cut)
     if honest is None:
         return Shot(picture, mask, np.zeros_like(mask), kind)
-    return Shot(picture, mask, differing(picture, _at(honest["picture"], cut), mask, _at(honest["mask"], cut)), kind)
+    return Shot(
+        picture, mask, differing(picture, _at(honest["picture"], cut), mask, _at(honest["mask"], cut)), kind
+    )
 
 
 def differing(wrong: Picture, right: Picture, mask: Picture, right_mask: Picture) -> Picture:
@@ -284,7 +288,9 @@ def main() -> None:
     parser.add_argument("--last", type=int, default=60)
     parser.add_argument("--products", type=int, default=20, help="in a shard")
     parser.add_argument("--each", type=int, default=2, help="takes of each product")
-    parser.add_argument("--scenes", type=Path, nargs="+", default=[Path("work/train/scenes"), Path("assets/scenes")])
+    parser.add_argument(
+        "--scenes", type=Path, nargs="+", default=[Path("work/train/scenes"), Path("assets/scenes")]
+    )
     parser.add_argument("--out", type=Path, default=Path("work/train/shape"))
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)

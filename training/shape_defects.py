@@ -77,10 +77,7 @@ def region(c: Canvas, rng: Random, rim: bool = False, share: float | None = None
     angle, long = rng.uniform(0, np.pi), float(np.exp(rng.uniform(0, 0.7)))
     u = (across * np.cos(angle) + down * np.sin(angle)) / long
     v = (-across * np.sin(angle) + down * np.cos(angle)) * long
-    if rng.random() < 0.25:
-        far = np.maximum(np.abs(u), np.abs(v)) * 1.1
-    else:
-        far = np.hypot(u, v)
+    far = np.maximum(np.abs(u), np.abs(v)) * 1.1 if rng.random() < 0.25 else np.hypot(u, v)
     far = far + noise(rng, side, max(radius * 0.9, 4)) * radius * rng.uniform(0, 0.3)
     soft = rng.uniform(0.6, 3.0)
     return np.asarray(np.clip((radius - far) / soft + 0.5, 0, 1), np.float32)
@@ -243,7 +240,7 @@ def _scribbled(c: Canvas, rng: Random) -> Painted:
     side = c.mask.shape[0]
     x, y = _centre(c, rng, False)
     steps = rng.normal(0, c.size * rng.uniform(0.03, 0.1), (int(rng.integers(5, 16)), 2))
-    points = (np.cumsum(steps, 0) + (x, y)).astype(np.int32).reshape(-1, 1, 2)
+    points = (np.cumsum(steps, 0) + np.array([x, y])).astype(np.int32).reshape(-1, 1, 2)
     drawn = np.zeros((side, side), np.uint8)
     cv2.polylines(drawn, [points], False, 255, int(rng.integers(2, 6)), cv2.LINE_AA)
     where = drawn.astype(np.float32) / 255 * (c.mask > 100)
@@ -355,7 +352,7 @@ def relit(picture: Picture, normals: Picture, mask: Picture, rng: Random) -> Pic
     out = picture.astype(np.float32)
     side = picture.shape[0]
     if rng.random() < 0.3:
-        half = rng.normal(0, 1, 3) + (0, 0.5, 0.8)
+        half = rng.normal(0, 1, 3) + np.array([0, 0.5, 0.8])
         half /= np.linalg.norm(half)
         facing = np.clip((normals.astype(np.float32) / 127.5 - 1) @ half.astype(np.float32), 0, 1)
         shine = facing ** float(rng.choice([12, 30, 80])) * (mask / np.float32(255))
@@ -377,7 +374,9 @@ def styled(picture: Picture, rng: Random) -> Picture:
     out = picture.astype(np.float32)
     if rng.random() < 0.6:
         warm = rng.normal(0, 0.06)
-        out *= np.array([1 + warm, 1 + rng.normal(0, 0.015), 1 - warm], np.float32) * np.exp(rng.normal(0, 0.09))
+        out *= np.array([1 + warm, 1 + rng.normal(0, 0.015), 1 - warm], np.float32) * np.exp(
+            rng.normal(0, 0.09)
+        )
     if rng.random() < 0.4:
         grey = out.mean(-1, keepdims=True)
         out = grey + (out - grey) * rng.uniform(0.6, 1.35)

@@ -43,7 +43,7 @@ class Nuisance:
     grain
         Standard deviation of grain in grey levels, up to about 2.
     reencoded
-        Whether the picture went once through a VAE, as a diffusion model's picture does: the embedded editor's,
+        Whether the picture went once through a VAE, as a diffusion model's does: the embedded editor's,
         whose error is mixed in at about a third, which is what a production VAE's is.
     """
 
@@ -68,11 +68,11 @@ class Nuisance:
 def draw_nuisance(rng: np.random.Generator, size: int, pose: bool = True, light: bool = True) -> Nuisance:
     """Draw what an honest candidate does: this is what "good" means in the bench's false-reject rate.
 
-    Each of these is there or not, mostly mild, sometimes at its edge (a mild one is normal with a third of the
-    edge as its deviation, cut off at the edge; one of eight is anywhere up to the edge):
+    Each of these is there or not, mostly mild, sometimes at its edge (a mild one is normal with a third of
+    the edge as its deviation, cut off at the edge; one of eight is anywhere up to the edge):
 
-    - light (7 of 10): the key turned by up to 25 degrees and tilted by up to 12, key and sky gains 0.8 to 1.25,
-      warmth -1 to 1;
+    - light (7 of 10): the key turned by up to 25 degrees and tilted by up to 12, key and sky gains 0.8 to
+      1.25, warmth -1 to 1;
     - pose (7 of 10): shifted by up to 1 % of the picture, turned by up to 3 degrees, scaled by 0.97 to 1.03;
     - style (1 of 3): one of `STYLES`, strength up to 0.5 and one of eight up to 0.8;
     - softness (1 of 2): sigma up to 0.6 px at 1024 px (half of that at 512);

@@ -135,7 +135,7 @@ def draw(
 
 
 def _settle() -> None:
-    """Let the collector pass over what was imported: it runs after each product, and torch alone takes 0.4 s."""
+    """Let the collector pass over what was imported: it runs after each product, and torch takes 0.4 s."""
     global _modules
     if len(sys.modules) != _modules:
         _modules = len(sys.modules)

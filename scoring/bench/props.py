@@ -17,7 +17,7 @@ from scoring.bench.products.surfaces import RGB, Finish, Piece, as_scene, block,
 
 
 def props(camera: Camera, light: Light, wall_z: float, rng: np.random.Generator) -> Drawing:
-    """Five to eight things behind and beside the place (the origin), as the stage draws them, to lay over a photo."""
+    """Five to eight things behind and beside the place (the origin), to lay over a photo."""
     parts = []
     for number in range(int(rng.integers(5, 9))):
         # behind the place, or beside it near the picture's edges
@@ -49,13 +49,33 @@ def _thing(rng: np.random.Generator) -> ProductModel:
     size = float(rng.uniform(0.8, 1.3))
     if roll == 0:
         r, neck, tall = 0.045 * size, 0.018 * size, 0.17 * size
-        profile = fillet([(0, 0, 0), (r * 0.6, 0, 0.01), (r, 0.35 * tall, 0.06), (neck, 0.75 * tall, 0.04), (neck * 1.3, tall, 0.01),
-                          (neck, tall, 0), (neck * 0.9, 0.8 * tall, 0)], 8)  # fmt: skip
+        profile = fillet(
+            [
+                (0, 0, 0),
+                (r * 0.6, 0, 0.01),
+                (r, 0.35 * tall, 0.06),
+                (neck, 0.75 * tall, 0.04),
+                (neck * 1.3, tall, 0.01),
+                (neck, tall, 0),
+                (neck * 0.9, 0.8 * tall, 0),
+            ],
+            8,
+        )
         pieces = [Piece("vase", lathe(profile, 40), finish)]
     elif roll == 1:
         r = 0.07 * size
-        profile = fillet([(0, 0, 0), (r * 0.4, 0, 0.004), (r * 0.8, 0.02, 0.02), (r, 0.05 * size, 0.01), (r * 0.96, 0.05 * size, 0.001),
-                          (r * 0.7, 0.02, 0.02), (0, 0.012, 0)], 6)  # fmt: skip
+        profile = fillet(
+            [
+                (0, 0, 0),
+                (r * 0.4, 0, 0.004),
+                (r * 0.8, 0.02, 0.02),
+                (r, 0.05 * size, 0.01),
+                (r * 0.96, 0.05 * size, 0.001),
+                (r * 0.7, 0.02, 0.02),
+                (0, 0.012, 0),
+            ],
+            6,
+        )
         pieces = [Piece("bowl", lathe(profile, 44), finish)]
     elif roll == 2:
         pieces = []
@@ -84,10 +104,17 @@ def _thing(rng: np.random.Generator) -> ProductModel:
     else:
         r, tall = 0.028 * size, float(rng.uniform(0.06, 0.16))
         pieces = [
-            Piece("candle", lathe(fillet([(0, 0, 0), (r, 0, 0.002), (r, tall, 0.004), (0, tall * 0.98, 0)]), 36), finish),
-            Piece("wick", lathe(np.array([(0.0, tall), (0.0015, tall), (0.001, tall + 0.012), (0.0, tall + 0.012)]), 8),
-                  Finish((40, 36, 34), roughness=0.9)),
-        ]  # fmt: skip
+            Piece(
+                "candle",
+                lathe(fillet([(0, 0, 0), (r, 0, 0.002), (r, tall, 0.004), (0, tall * 0.98, 0)]), 36),
+                finish,
+            ),
+            Piece(
+                "wick",
+                lathe(np.array([(0.0, tall), (0.0015, tall), (0.001, tall + 0.012), (0.0, tall + 0.012)]), 8),
+                Finish((40, 36, 34), roughness=0.9),
+            ),
+        ]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "thing.glb"
         file.write_bytes(as_scene(pieces).export(file_type="glb"))

@@ -84,14 +84,21 @@ class _Setting:
 
 
 _PALETTES: tuple[tuple[str, tuple[int, int, int], tuple[int, int, int]], ...] = (
-    ("sand", (222, 205, 176), (206, 186, 152)), ("sage", (176, 192, 166), (150, 170, 142)),
-    ("terracotta", (204, 132, 100), (180, 108, 80)), ("slate", (108, 118, 130), (88, 98, 110)),
-    ("white", (236, 234, 230), (218, 216, 212)), ("walnut", (126, 86, 58), (98, 64, 42)),
-    ("oak", (196, 158, 112), (172, 132, 90)), ("sky", (170, 196, 216), (146, 176, 200)),
-    ("rose", (222, 184, 182), (204, 160, 158)), ("charcoal", (70, 70, 74), (52, 52, 56)),
-    ("teal", (72, 132, 134), (54, 112, 116)), ("mustard", (210, 172, 88), (190, 150, 66)),
-    ("lilac", (196, 184, 214), (174, 160, 196)), ("concrete", (168, 166, 162), (150, 148, 144)),
-)  # fmt: skip
+    ("sand", (222, 205, 176), (206, 186, 152)),
+    ("sage", (176, 192, 166), (150, 170, 142)),
+    ("terracotta", (204, 132, 100), (180, 108, 80)),
+    ("slate", (108, 118, 130), (88, 98, 110)),
+    ("white", (236, 234, 230), (218, 216, 212)),
+    ("walnut", (126, 86, 58), (98, 64, 42)),
+    ("oak", (196, 158, 112), (172, 132, 90)),
+    ("sky", (170, 196, 216), (146, 176, 200)),
+    ("rose", (222, 184, 182), (204, 160, 158)),
+    ("charcoal", (70, 70, 74), (52, 52, 56)),
+    ("teal", (72, 132, 134), (54, 112, 116)),
+    ("mustard", (210, 172, 88), (190, 150, 66)),
+    ("lilac", (196, 184, 214), (174, 160, 196)),
+    ("concrete", (168, 166, 162), (150, 148, 144)),
+)
 _WOODS = ("walnut", "oak", "sand")
 
 
@@ -124,12 +131,23 @@ def _setting(split: str, number: int) -> _Setting:
         key_size=float(soft),
         words=f"{'soft' if soft > 8 else 'crisp'} light from the {'left' if side < 0 else 'right'}",
     )
-    nouns = {"sweep": "backdrop", "planks": "plank table", "cloth": "tablecloth", "marble": "marble top",
-             "tiles": "tiled counter", "terrazzo": "terrazzo top"}  # fmt: skip
-    words = f"a plain {below[0]} backdrop" if ground == "sweep" else (
-        f"a {below[0]} {nouns[ground]} before a {behind[0]} {'wall' if wall in ('plain', 'two-tone') else wall + ' wall'}"
-        f"{' with things about' if busy else ''}"
-    )  # fmt: skip
+    nouns = {
+        "sweep": "backdrop",
+        "planks": "plank table",
+        "cloth": "tablecloth",
+        "marble": "marble top",
+        "tiles": "tiled counter",
+        "terrazzo": "terrazzo top",
+    }
+    sort = "" if wall in ("plain", "two-tone") else f"{wall} "
+    words = (
+        f"a plain {below[0]} backdrop"
+        if ground == "sweep"
+        else (
+            f"a {below[0]} {nouns[ground]} before a {behind[0]} {sort}wall"
+            f"{' with things about' if busy else ''}"
+        )
+    )
     colours = tuple(
         _triple(np.asarray(to_linear(np.array([[rgb]], np.uint8))[0, 0], float))
         for rgb in (*below[1:], *behind[1:])
@@ -312,7 +330,7 @@ def _plain(x: Floats, y: Floats, unit: Floats, rng: np.random.Generator) -> Floa
     return 0.3 * _noise(x, y, 0.25, rng)
 
 
-#: Patterns of a plane: functions of two coordinates in metres and a pixel's size to shares of its second colour.
+#: Patterns of a plane: from two coordinates and a pixel's size in metres to shares of the second colour.
 LOOKS: dict[str, Callable[[Floats, Floats, Floats, np.random.Generator], Floats]] = {
     "planks": _planks,
     "cloth": _cloth,

@@ -82,8 +82,8 @@ class Take:
     def photograph(self, nuisance: Nuisance, model: ProductModel | None = None) -> Photograph:
         """Draw the product into the photo under the strayed light and in the strayed pose.
 
-        Of the nuisance the light (`key_*`, `sky_gain`, `warmth`) and the pose (`shift`, `turn`, `scale`) count;
-        `finish` does the rest.
+        Of the nuisance the light (`key_*`, `sky_gain`, `warmth`) and the pose (`shift`, `turn`, `scale`)
+        count; `finish` does the rest.
 
         Parameters
         ----------
@@ -128,7 +128,7 @@ class Take:
 
 
 def warmth_tint(warmth: float) -> Floats:
-    """Factors of linear red, green and blue: -1 is 6 % bluer, 1 a warm lamp; luminance stays about the same."""
+    """Factors of linear red, green and blue: -1 is 6 % bluer, 1 a warm lamp; luminance about stays."""
     if warmth < 0:
         factors = 1 + np.array([0.045, 0.005, -0.06]) * warmth
     else:
@@ -142,8 +142,8 @@ def takes(split: str, size: int, count: int, seed: int = 0) -> Iterator[Take]:
     Parameters
     ----------
     split
-        "calibration" or "test": they share no product, brand, font or procedural scene, and each has kinds that
-        the other lacks.
+        "calibration" or "test": they share no product, brand, font or scene, and each has kinds that the
+        other lacks.
     size
         Pixels on the picture's longer side.
     count, seed

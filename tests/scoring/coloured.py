@@ -66,7 +66,9 @@ def reference() -> Reference:
         albedo[parts == index] = rgb
         lab = to_lab(to_linear(np.array(rgb, np.uint8)))
         swatch = Swatch((float(lab[0]), float(lab[1]), float(lab[2])), 1.0)
-        truths.append(PartColours(name, index, 0.3, (swatch,), float((parts == index).sum() / (mask > 0).sum())))
+        truths.append(
+            PartColours(name, index, 0.3, (swatch,), float((parts == index).sum() / (mask > 0).sum()))
+        )
     colour = np.where(mask[..., None] > 0, to_srgb(_lit(to_linear(albedo), 0.0)), 205).astype(np.uint8)
     normals = np.zeros((SIZE, SIZE, 3), np.float32)
     normals[mask > 0] = (0, 0, 1)

@@ -10,6 +10,8 @@ def test_names_that_a_person_gave_may_be_said(part: str) -> None:
     assert named(part)
 
 
-@pytest.mark.parametrize("part", ["", "Mesh.012", "Object_3", "material", "SM_Shoe_LOD0", "defaultMaterial", "node12", "a1"])
+@pytest.mark.parametrize(
+    "part", ["", "Mesh.012", "Object_3", "material", "SM_Shoe_LOD0", "defaultMaterial", "node12", "a1"]
+)
 def test_names_that_a_tool_made_up_are_not_said(part: str) -> None:
     assert not named(part)

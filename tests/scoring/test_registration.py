@@ -1,4 +1,4 @@
-"""Registration finds a product that was moved, scaled and turned, whatever its light and whatever is broken."""
+"""Registration finds a product that was moved, scaled and turned, whatever is broken."""
 
 from dataclasses import replace
 

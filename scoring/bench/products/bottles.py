@@ -1,4 +1,4 @@
-"""Kinds that are filled: detergent jug, flacon, wine bottle, spray bottle, yoghurt cup, paint bucket, flask."""
+"""Filled kinds: detergent jug, flacon, wine bottle, spray bottle, yoghurt cup, paint bucket, flask."""
 
 from __future__ import annotations
 
@@ -28,9 +28,17 @@ def jug(spec: BenchSpec) -> Built:
     squash, power = (1.0, spec.between(2, 0.5, 0.62)), 3.6
     neck = 0.3 * half
     profile = fillet(
-        [(0.0, 0.0, 0), (half * 0.96, 0.0, 0.012), (half, 0.1 * tall, 0.02), (half, 0.68 * tall, 0.05),
-         (half * 0.62, 0.88 * tall, 0.04), (neck, 0.93 * tall, 0.01), (neck, tall, 0)], 6,
-    )  # fmt: skip
+        [
+            (0.0, 0.0, 0),
+            (half * 0.96, 0.0, 0.012),
+            (half, 0.1 * tall, 0.02),
+            (half, 0.68 * tall, 0.05),
+            (half * 0.62, 0.88 * tall, 0.04),
+            (neck, 0.93 * tall, 0.01),
+            (neck, tall, 0),
+        ],
+        6,
+    )
     powers = np.where(profile[:, 1] < 0.7 * tall, power, 2.4)
     cloth = Finish(spec.body, roughness=spec.roughness, metallic=spec.metallic)
     lid = Finish(spec.trim, roughness=spec.roughness)
@@ -42,9 +50,15 @@ def jug(spec: BenchSpec) -> Built:
     ribs.vertices[:, [0, 2]] *= np.where(ribs.vertices[:, 1:2] < 1.1 * tall, wave[:, None], 1.0)
     x = half * 0.8
     loop = curve(
-        [(x * 0.55, 0.9 * tall, 0), (x * 1.15, 0.93 * tall, 0), (x * 1.62, 0.8 * tall, 0), (x * 1.6, 0.58 * tall, 0),
-         (x * 1.1, 0.5 * tall, 0)], 30,
-    )  # fmt: skip
+        [
+            (x * 0.55, 0.9 * tall, 0),
+            (x * 1.15, 0.93 * tall, 0),
+            (x * 1.62, 0.8 * tall, 0),
+            (x * 1.6, 0.58 * tall, 0),
+            (x * 1.1, 0.5 * tall, 0),
+        ],
+        30,
+    )
     patch = lathe(band(profile, 0.1 * tall, 0.66 * tall), 40, squash, power, (-0.19, 0.19))
     canvas = Canvas((0.38 * girth(half, squash, power), 0.56 * tall), spec.texture, spec.paper, "label")
     decorate(canvas, spec, (0.1, 0.05, 0.9, 0.95))
@@ -79,13 +93,26 @@ def flacon(spec: BenchSpec) -> Built:
     ring = lathe(fillet([(collar, tall, 0), (collar, tall * 1.08, 0.001), (0, tall * 1.08, 0)]), 40)
     top = spec.between(3, 0.25, 0.45) * tall
     if spec.variant % 4 == 1:
-        cap = moved(lathe(fillet([(0, 0, 0), (top * 0.32, 0.0, 0.01), (top * 0.5, top * 0.5, 0.03), (0, top, 0.01)], 8), 48),
-                    (0, 1.07 * tall, 0))  # fmt: skip
+        cap = moved(
+            lathe(
+                fillet([(0, 0, 0), (top * 0.32, 0.0, 0.01), (top * 0.5, top * 0.5, 0.03), (0, top, 0.01)], 8),
+                48,
+            ),
+            (0, 1.07 * tall, 0),
+        )
     elif spec.variant % 4 == 2:
         cap = moved(block((collar * 2.7, top, min(collar * 2.7, deep * 0.9)), 0.003), (0, 1.06 * tall, 0))
     else:
-        cap = lathe(fillet([(collar * 1.25, 1.06 * tall, 0), (collar * 1.25, 1.06 * tall + top, 0.004),
-                            (0, 1.06 * tall + top, 0)]), 48)  # fmt: skip
+        cap = lathe(
+            fillet(
+                [
+                    (collar * 1.25, 1.06 * tall, 0),
+                    (collar * 1.25, 1.06 * tall + top, 0.004),
+                    (0, 1.06 * tall + top, 0),
+                ]
+            ),
+            48,
+        )
     return [
         Piece("flacon", body, glass),
         Piece("collar", ring, metal),
@@ -100,11 +127,27 @@ def wine(spec: BenchSpec) -> Built:
     shoulder = spec.between(2, 0.56, 0.66) * tall
     slope = 0.03 if spec.variant % 2 else 0.1
     profile = fillet(
-        [(0, 0, 0), (half, 0, 0.006), (half, shoulder, 0.05), (0.0155, shoulder + slope, 0.05), (0.0145, 0.97 * tall, 0.0),
-         (0.0165, 0.972 * tall, 0.001), (0.0165, 0.99 * tall, 0.001), (0, 0.99 * tall, 0)], 7,
-    )  # fmt: skip
-    foil = fillet([(0.0164, 0.8 * tall, 0), (0.0152, 0.965 * tall, 0), (0.0172, 0.968 * tall, 0.001),
-                   (0.0172, tall, 0.002), (0, tall, 0)])  # fmt: skip
+        [
+            (0, 0, 0),
+            (half, 0, 0.006),
+            (half, shoulder, 0.05),
+            (0.0155, shoulder + slope, 0.05),
+            (0.0145, 0.97 * tall, 0.0),
+            (0.0165, 0.972 * tall, 0.001),
+            (0.0165, 0.99 * tall, 0.001),
+            (0, 0.99 * tall, 0),
+        ],
+        7,
+    )
+    foil = fillet(
+        [
+            (0.0164, 0.8 * tall, 0),
+            (0.0152, 0.965 * tall, 0),
+            (0.0172, 0.968 * tall, 0.001),
+            (0.0172, tall, 0.002),
+            (0, tall, 0),
+        ]
+    )
     low, high = 0.12 * shoulder, 0.88 * shoulder
     arc = spec.between(3, 0.22, 0.3)
     patch = lathe(band(profile, low, high), 44, arc=(-arc, arc))
@@ -123,22 +166,42 @@ def spray(spec: BenchSpec) -> Built:
     half, tall = spec.between(0, 0.045, 0.055), spec.between(1, 0.17, 0.2)
     squash, power = (1.0, 0.62), spec.between(2, 2.0, 3.2)
     profile = fillet(
-        [(0, 0, 0), (half * 0.94, 0, 0.008), (half, 0.06 * tall, 0.02), (half * 0.98, 0.62 * tall, 0.05),
-         (half * 0.5, 0.86 * tall, 0.05), (0.016, 0.98 * tall, 0.01), (0.016, 1.05 * tall, 0)], 7,
-    )  # fmt: skip
+        [
+            (0, 0, 0),
+            (half * 0.94, 0, 0.008),
+            (half, 0.06 * tall, 0.02),
+            (half * 0.98, 0.62 * tall, 0.05),
+            (half * 0.5, 0.86 * tall, 0.05),
+            (0.016, 0.98 * tall, 0.01),
+            (0.016, 1.05 * tall, 0),
+        ],
+        7,
+    )
     powers = np.where(profile[:, 1] < 0.86 * tall, power, 2.0)
     arc = 0.19
     patch = lathe(band(profile, 0.08 * tall, 0.6 * tall), 40, squash, power, (-arc, arc))
     canvas = Canvas((2 * arc * girth(half, squash, power), 0.52 * tall), spec.texture, spec.paper, "label")
     decorate(canvas, spec, (0.1, 0.05, 0.9, 0.95))
     head = 1.06 * tall
-    nozzle = moved(lathe(fillet([(0, 0, 0), (0.009, 0, 0.001), (0.007, 0.016, 0.001), (0, 0.016, 0)]), 24),
-                   (-0.052, head + 0.026, 0), (0, 0, 90))  # fmt: skip
-    lever = curve([(-0.028, head + 0.014, 0), (-0.036, head - 0.006, 0), (-0.034, head - 0.03, 0),
-                   (-0.042, head - 0.044, 0)], 20)  # fmt: skip
+    nozzle = moved(
+        lathe(fillet([(0, 0, 0), (0.009, 0, 0.001), (0.007, 0.016, 0.001), (0, 0.016, 0)]), 24),
+        (-0.052, head + 0.026, 0),
+        (0, 0, 90),
+    )
+    lever = curve(
+        [
+            (-0.028, head + 0.014, 0),
+            (-0.036, head - 0.006, 0),
+            (-0.034, head - 0.03, 0),
+            (-0.042, head - 0.044, 0),
+        ],
+        20,
+    )
     hood = moved(block((0.085, 0.026, 0.024), 0.009), (-0.008, head + 0.013, 0))
-    ring = moved(lathe(fillet([(0.021, 0, 0), (0.021, 0.02, 0.002), (0.012, 0.022, 0.002), (0.012, 0.05, 0)]), 40),
-                 (0, 0.94 * tall, 0))  # fmt: skip
+    ring = moved(
+        lathe(fillet([(0.021, 0, 0), (0.021, 0.02, 0.002), (0.012, 0.022, 0.002), (0.012, 0.05, 0)]), 40),
+        (0, 0.94 * tall, 0),
+    )
     plastic = Finish(spec.trim, roughness=0.5)
     return [
         Piece("bottle", lathe(profile, 64, squash, powers), Finish(spec.body, roughness=spec.roughness)),
@@ -162,8 +225,14 @@ def cup(spec: BenchSpec) -> Built:
             (rim, tall, 0),
         ]
     )
-    foil = fillet([(rim * 1.075, 0.95 * tall, 0), (rim * 1.1, 0.99 * tall, 0.001), (rim * 0.98, 1.0 * tall, 0.001),
-                   (0, 1.004 * tall, 0)])  # fmt: skip
+    foil = fillet(
+        [
+            (rim * 1.075, 0.95 * tall, 0),
+            (rim * 1.1, 0.99 * tall, 0.001),
+            (rim * 0.98, 1.0 * tall, 0.001),
+            (0, 1.004 * tall, 0),
+        ]
+    )
     canvas = Canvas((girth((foot + rim) / 2), 0.94 * tall), int(spec.texture * 1.6), spec.paper, "cup")
     decorate(canvas, spec, (0.36, 0.06, 0.64, 0.94))
     return [
@@ -177,10 +246,24 @@ def bucket(spec: BenchSpec) -> Built:
     """A paint bucket with a wire handle and a lid."""
     half, tall = spec.between(0, 0.08, 0.1), spec.between(1, 0.16, 0.21)
     foot = half * spec.between(2, 0.86, 0.98)
-    profile = fillet([(0, 0, 0), (foot, 0, 0.004), (half, 0.9 * tall, 0.0), (half * 1.03, 0.905 * tall, 0.001),
-                      (half * 1.03, 0.96 * tall, 0)])  # fmt: skip
-    lid = fillet([(half * 1.04, 0.935 * tall, 0), (half * 1.05, 0.99 * tall, 0.003), (half * 0.9, 0.995 * tall, 0.002),
-                  (half * 0.88, 0.975 * tall, 0.002), (0, 0.975 * tall, 0)])  # fmt: skip
+    profile = fillet(
+        [
+            (0, 0, 0),
+            (foot, 0, 0.004),
+            (half, 0.9 * tall, 0.0),
+            (half * 1.03, 0.905 * tall, 0.001),
+            (half * 1.03, 0.96 * tall, 0),
+        ]
+    )
+    lid = fillet(
+        [
+            (half * 1.04, 0.935 * tall, 0),
+            (half * 1.05, 0.99 * tall, 0.003),
+            (half * 0.9, 0.995 * tall, 0.002),
+            (half * 0.88, 0.975 * tall, 0.002),
+            (0, 0.975 * tall, 0),
+        ]
+    )
     arc = 0.27
     wall = np.stack([np.linspace(foot, half, 24), np.linspace(0.0, 0.9 * tall, 24)], -1)
     patch = lathe(band(wall, 0.1 * tall, 0.82 * tall), 56, arc=(-arc, arc))
@@ -188,10 +271,24 @@ def bucket(spec: BenchSpec) -> Built:
     decorate(canvas, spec, (0.2, 0.06, 0.8, 0.94))
     # hung to the back or standing up
     up = spec.between(3, 0.25, 0.9) * tall
-    wire = curve([(-half * 1.05, 0.8 * tall, 0), (-half * 0.95, 0.9 * tall + 0.4 * up, -0.2 * half), (0, 0.92 * tall + up, -0.3 * half),
-                  (half * 0.95, 0.9 * tall + 0.4 * up, -0.2 * half), (half * 1.05, 0.8 * tall, 0)], 40)  # fmt: skip
-    ears = [moved(lathe(fillet([(0, 0, 0), (0.012, 0, 0.001), (0.009, 0.008, 0.001), (0, 0.008, 0)]), 24),
-                  (sign * half * 0.97, 0.8 * tall, 0), (0, 0, -90 * sign)) for sign in (1, -1)]  # fmt: skip
+    wire = curve(
+        [
+            (-half * 1.05, 0.8 * tall, 0),
+            (-half * 0.95, 0.9 * tall + 0.4 * up, -0.2 * half),
+            (0, 0.92 * tall + up, -0.3 * half),
+            (half * 0.95, 0.9 * tall + 0.4 * up, -0.2 * half),
+            (half * 1.05, 0.8 * tall, 0),
+        ],
+        40,
+    )
+    ears = [
+        moved(
+            lathe(fillet([(0, 0, 0), (0.012, 0, 0.001), (0.009, 0.008, 0.001), (0, 0.008, 0)]), 24),
+            (sign * half * 0.97, 0.8 * tall, 0),
+            (0, 0, -90 * sign),
+        )
+        for sign in (1, -1)
+    ]
     return [
         Piece(
             "bucket", lathe(profile, 72), Finish(spec.body, roughness=spec.roughness, metallic=spec.metallic)
@@ -211,8 +308,14 @@ def flask(spec: BenchSpec) -> Built:
     half, tall = spec.between(0, 0.036, 0.048), spec.between(1, 0.2, 0.26)
     body = np.stack([np.full(16, half), np.linspace(0.05 * tall, 0.72 * tall, 16)], -1)
     foot = fillet([(0, 0, 0), (half * 0.97, 0, 0.004), (half * 0.97, 0.04 * tall, 0), (half, 0.05 * tall, 0)])
-    ring = fillet([(half, 0.72 * tall, 0), (half * 1.04, 0.73 * tall, 0.001), (half * 1.04, 0.765 * tall, 0.001),
-                   (half * 0.95, 0.775 * tall, 0)])  # fmt: skip
+    ring = fillet(
+        [
+            (half, 0.72 * tall, 0),
+            (half * 1.04, 0.73 * tall, 0.001),
+            (half * 1.04, 0.765 * tall, 0.001),
+            (half * 0.95, 0.775 * tall, 0),
+        ]
+    )
     cup = fillet(
         [
             (half * 0.95, 0.77 * tall, 0),
@@ -231,7 +334,15 @@ def flask(spec: BenchSpec) -> Built:
         Piece("lid", lathe(cup, 56), Finish(spec.trim, roughness=spec.roughness)),
     ]
     if spec.variant % 2:
-        grip = curve([(half * 0.9, 0.66 * tall, 0), (half * 1.7, 0.64 * tall, 0), (half * 1.8, 0.4 * tall, 0),
-                      (half * 1.55, 0.22 * tall, 0), (half * 0.9, 0.2 * tall, 0)], 32)  # fmt: skip
+        grip = curve(
+            [
+                (half * 0.9, 0.66 * tall, 0),
+                (half * 1.7, 0.64 * tall, 0),
+                (half * 1.8, 0.4 * tall, 0),
+                (half * 1.55, 0.22 * tall, 0),
+                (half * 0.9, 0.2 * tall, 0),
+            ],
+            32,
+        )
         pieces.append(Piece("handle", tube(grip, 0.006, 1.6, 12), Finish(spec.trim, roughness=0.6)))
     return pieces, canvas.labels

@@ -12,12 +12,14 @@ from packline.errors import FixSettings
 #: File names without ending, by split.
 FACES: dict[str, tuple[str, ...]] = {
     "calibration": (
-        "Lato-Bold", "Lato-Black", "Lato-Medium", "Comfortaa-Bold", "EBGaramond12-Bold", "EBGaramond12-Regular",
-        "Cantarell-Bold", "Cantarell-ExtraBold", "Caladea-Bold", "Caladea-BoldItalic", "LeagueSpartan-Bold",
+        "Lato-Bold", "Lato-Black", "Lato-Medium", "Comfortaa-Bold", "EBGaramond12-Bold",
+        "EBGaramond12-Regular", "Cantarell-Bold", "Cantarell-ExtraBold", "Caladea-Bold", "Caladea-BoldItalic",
+        "LeagueSpartan-Bold",
     ),
     "test": (
         "Inter-Bold", "Inter-Black", "Inter-SemiBold", "Quicksand-Bold", "Carlito-Bold", "Carlito-BoldItalic",
-        "LinLibertine_RB", "LinLibertine_R", "LinBiolinum_RB", "Junction", "BebasNeue-Bold", "BebasNeue-Regular",
+        "LinLibertine_RB", "LinLibertine_R", "LinBiolinum_RB", "Junction", "BebasNeue-Bold",
+        "BebasNeue-Regular",
     ),
 }  # fmt: skip
 _FOLDERS = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"))
@@ -46,8 +48,8 @@ def faces_of(split: str) -> tuple[str, ...]:
     faces = tuple(name for name in FACES[split] if name in _installed())
     if not faces:
         raise FixSettings(
-            f"The bench's {split} products need fonts that no check was tuned on and this machine has none of "
-            f"them; install the Debian packages {_PACKAGES[split]}."
+            f"The bench's {split} products need fonts that no check was tuned on and this machine has none "
+            f"of them; install the Debian packages {_PACKAGES[split]}."
         )
     return faces
 

@@ -33,8 +33,18 @@ def lamp(spec: BenchSpec) -> Built:
     tall, wide = spec.between(0, 0.32, 0.42), spec.between(1, 0.1, 0.14)
     low, top = 0.56 * tall, wide * spec.between(2, 0.55, 0.95)
     belly = spec.between(3, 0.03, 0.07)
-    foot = fillet([(0, 0, 0), (0.075, 0, 0.004), (0.075, 0.014, 0.006), (0.03, 0.03, 0.015), (belly, 0.16 * tall, 0.05),
-                   (0.014, 0.36 * tall, 0.04), (0.012, 0.4 * tall, 0.0)], 9)  # fmt: skip
+    foot = fillet(
+        [
+            (0, 0, 0),
+            (0.075, 0, 0.004),
+            (0.075, 0.014, 0.006),
+            (0.03, 0.03, 0.015),
+            (belly, 0.16 * tall, 0.05),
+            (0.014, 0.36 * tall, 0.04),
+            (0.012, 0.4 * tall, 0.0),
+        ],
+        9,
+    )
     wall = np.stack([np.linspace(wide, top, 16), np.linspace(low, tall, 16)], -1)
     canvas = Canvas((girth((wide + top) / 2), tall - low), spec.texture, spec.paper, "shade")
     art(canvas, spec)
@@ -86,8 +96,14 @@ def clock(spec: BenchSpec) -> Built:
         for w, r, z, a in ((0.0032, 0.5 * half, front, hour), (0.0022, 0.72 * half, front + 0.001, minute))
     ]
     body = Finish(spec.body, roughness=spec.roughness, metallic=spec.metallic)
-    extras = [moved(lathe(fillet([(0, 0, 0), (0.006, 0, 0.002), (0.004, 0.022, 0), (0, 0.022, 0)]), 20),
-                    (sign * 0.6 * half, -half - 0.006, 0), (0, 0, 14 * sign)) for sign in (1, -1)]  # fmt: skip
+    extras = [
+        moved(
+            lathe(fillet([(0, 0, 0), (0.006, 0, 0.002), (0.004, 0.022, 0), (0, 0.022, 0)]), 20),
+            (sign * 0.6 * half, -half - 0.006, 0),
+            (0, 0, 14 * sign),
+        )
+        for sign in (1, -1)
+    ]
     pieces = [
         Piece("case", joined([case.front, case.back, case.rim]), body),
         printed(
@@ -113,14 +129,51 @@ def kettle(spec: BenchSpec) -> Built:
     """A water kettle on its base: a spout, a handle, a lid with a knob, a badge."""
     half, tall = spec.between(0, 0.075, 0.09), spec.between(1, 0.17, 0.22)
     top = half * spec.between(2, 0.6, 0.8)
-    profile = fillet([(0, 0.012, 0), (half * 0.96, 0.012, 0.006), (half, 0.12 * tall, 0.03), (top, 0.95 * tall, 0.02),
-                      (top * 0.97, tall, 0.0)], 7)  # fmt: skip
-    lid = fillet([(top * 0.98, 0.985 * tall, 0), (top * 0.96, 1.02 * tall, 0.004), (0.3 * top, 1.06 * tall, 0.03),
-                  (0, 1.06 * tall, 0)], 6)  # fmt: skip
-    knob = moved(lathe(fillet([(0.006, 0, 0), (0.006, 0.008, 0), (0.014, 0.014, 0.004), (0.012, 0.024, 0.006), (0, 0.026, 0)]), 28),
-                 (0, 1.055 * tall, 0))  # fmt: skip
-    grip = curve([(0.86 * top, 0.93 * tall, 0), (top + 0.03, 0.98 * tall, 0), (half + 0.05, 0.8 * tall, 0),
-                  (half + 0.047, 0.4 * tall, 0), (half + 0.02, 0.2 * tall, 0), (0.94 * half, 0.2 * tall, 0)], 36)  # fmt: skip
+    profile = fillet(
+        [
+            (0, 0.012, 0),
+            (half * 0.96, 0.012, 0.006),
+            (half, 0.12 * tall, 0.03),
+            (top, 0.95 * tall, 0.02),
+            (top * 0.97, tall, 0.0),
+        ],
+        7,
+    )
+    lid = fillet(
+        [
+            (top * 0.98, 0.985 * tall, 0),
+            (top * 0.96, 1.02 * tall, 0.004),
+            (0.3 * top, 1.06 * tall, 0.03),
+            (0, 1.06 * tall, 0),
+        ],
+        6,
+    )
+    knob = moved(
+        lathe(
+            fillet(
+                [
+                    (0.006, 0, 0),
+                    (0.006, 0.008, 0),
+                    (0.014, 0.014, 0.004),
+                    (0.012, 0.024, 0.006),
+                    (0, 0.026, 0),
+                ]
+            ),
+            28,
+        ),
+        (0, 1.055 * tall, 0),
+    )
+    grip = curve(
+        [
+            (0.86 * top, 0.93 * tall, 0),
+            (top + 0.03, 0.98 * tall, 0),
+            (half + 0.05, 0.8 * tall, 0),
+            (half + 0.047, 0.4 * tall, 0),
+            (half + 0.02, 0.2 * tall, 0),
+            (0.94 * half, 0.2 * tall, 0),
+        ],
+        36,
+    )
     spout = curve(
         [(-0.8 * top, 0.72 * tall, 0), (-top - 0.018, 0.86 * tall, 0), (-top - 0.038, 0.97 * tall, 0)], 14
     )
@@ -182,20 +235,43 @@ def blender(spec: BenchSpec) -> Built:
             (half * 0.9, foot + jar, 0),
         ]
     )
-    lid = fillet([(half * 0.95, foot + jar - 0.008, 0), (half * 0.95, foot + jar + 0.012, 0.004), (half * 0.4, foot + jar + 0.014, 0.003),
-                  (half * 0.36, foot + jar + 0.034, 0.005), (0, foot + jar + 0.034, 0)])  # fmt: skip
-    grip = curve([(half * 0.84, foot + 0.92 * jar, 0), (half * 1.4, foot + 0.9 * jar, 0), (half * 1.45, foot + 0.5 * jar, 0),
-                  (half * 1.25, foot + 0.22 * jar, 0), (half * 0.72, foot + 0.2 * jar, 0)], 32)  # fmt: skip
-    dial = moved(lathe(fillet([(0, 0, 0), (0.019, 0, 0.001), (0.016, 0.014, 0.003), (0, 0.015, 0)]), 36),
-                 (0, 0.24 * foot, half * 0.99), (90, 0, 0))  # fmt: skip
+    lid = fillet(
+        [
+            (half * 0.95, foot + jar - 0.008, 0),
+            (half * 0.95, foot + jar + 0.012, 0.004),
+            (half * 0.4, foot + jar + 0.014, 0.003),
+            (half * 0.36, foot + jar + 0.034, 0.005),
+            (0, foot + jar + 0.034, 0),
+        ]
+    )
+    grip = curve(
+        [
+            (half * 0.84, foot + 0.92 * jar, 0),
+            (half * 1.4, foot + 0.9 * jar, 0),
+            (half * 1.45, foot + 0.5 * jar, 0),
+            (half * 1.25, foot + 0.22 * jar, 0),
+            (half * 0.72, foot + 0.2 * jar, 0),
+        ],
+        32,
+    )
+    dial = moved(
+        lathe(fillet([(0, 0, 0), (0.019, 0, 0.001), (0.016, 0.014, 0.003), (0, 0.015, 0)]), 36),
+        (0, 0.24 * foot, half * 0.99),
+        (90, 0, 0),
+    )
     arc = 0.115
     patch = lathe(band(base, 0.45 * foot, 0.86 * foot), 32, power=power, arc=(-arc, arc))
     canvas = Canvas((2 * arc * girth(half * 0.9, power=power), 0.41 * foot), spec.texture, spec.body, "badge")
     plain = replace(spec, art="plain", paper=spec.body, ink=_seen_on(spec), small="", aside="")
     decorate(canvas, plain, (0.04, 0.06, 0.96, 0.94))
     glass = mixed(spec.paper, (214, 226, 230), 0.7)
-    marks = [moved(block((0.022 if k % 2 else 0.034, 0.0016, 0.001), 0.0003), (-0.012, foot + 0.03 + 0.02 * k, half * (0.74 + 0.026 * k)))
-             for k in range(6)]  # fmt: skip
+    marks = [
+        moved(
+            block((0.022 if k % 2 else 0.034, 0.0016, 0.001), 0.0003),
+            (-0.012, foot + 0.03 + 0.02 * k, half * (0.74 + 0.026 * k)),
+        )
+        for k in range(6)
+    ]
     return [
         Piece(
             "motor",
@@ -225,8 +301,16 @@ def speaker(spec: BenchSpec) -> Built:
                 (radius * 0.86, 0.002, 0.001),
             ]
         )
-        bowl = fillet([(radius * 0.86, 0.003, 0), (radius * 0.78, 0.006, 0.004), (radius * 0.7, 0.003, 0.002),
-                       (radius * 0.3, -0.003, 0.004), (0, 0.004, 0)], 6)  # fmt: skip
+        bowl = fillet(
+            [
+                (radius * 0.86, 0.003, 0),
+                (radius * 0.78, 0.006, 0.004),
+                (radius * 0.7, 0.003, 0.002),
+                (radius * 0.3, -0.003, 0.004),
+                (0, 0.004, 0),
+            ],
+            6,
+        )
         at: tuple[float, float, float] = (0.0, y, front)
         name = "woofer" if radius > 0.035 else "tweeter"
         return [
@@ -237,8 +321,14 @@ def speaker(spec: BenchSpec) -> Built:
     canvas = Canvas((wide * 0.8, 0.15 * tall), spec.texture, spec.paper, "plate")
     decorate(canvas, replace(spec, small="", aside=""), (0.05, 0.08, 0.95, 0.92))
     plate = moved(thin_plate(wide * 0.8, 0.15 * tall), (0, 0.06 * tall, front))
-    feet = [moved(lathe(fillet([(0, 0, 0), (0.01, 0, 0.001), (0.012, 0.008, 0), (0, 0.008, 0)]), 20), (x * wide * 0.36, -0.007, z * deep * 0.36))
-            for x in (1, -1) for z in (1, -1)]  # fmt: skip
+    feet = [
+        moved(
+            lathe(fillet([(0, 0, 0), (0.01, 0, 0.001), (0.012, 0.008, 0), (0, 0.008, 0)]), 20),
+            (x * wide * 0.36, -0.007, z * deep * 0.36),
+        )
+        for x in (1, -1)
+        for z in (1, -1)
+    ]
     box = block((wide, tall, deep), 0.006 + 0.012 * spec.shape[3])
     return [
         Piece("cabinet", box, Finish(spec.body, roughness=spec.roughness)),
@@ -256,8 +346,14 @@ def chair(spec: BenchSpec) -> Built:
     half = wide / 2 - 0.025
 
     def leg(x: float, z: float, top: float, splay: float) -> Array:
-        return curve([(x * (half + splay), 0.0, z * (half + splay)), (x * half, seat, z * half), (x * half, top, z * half * 1.02)][
-            : 3 if top > seat else 2], 12)  # fmt: skip
+        return curve(
+            [
+                (x * (half + splay), 0.0, z * (half + splay)),
+                (x * half, seat, z * half),
+                (x * half, top, z * half * 1.02),
+            ][: 3 if top > seat else 2],
+            12,
+        )
 
     splay = spec.between(3, 0.0, 0.05)
     legs = [tube(leg(x, z, seat if z > 0 else tall, splay), 0.017, 1.0, 12) for x in (1, -1) for z in (1, -1)]
@@ -285,7 +381,7 @@ def chair(spec: BenchSpec) -> Built:
         rest = block(
             (wide * 0.9, height + 0.04, 0.03),
             0.012,
-            {side: corner for side in ("left", "right", "top", "bottom", "back")},
+            dict.fromkeys(("left", "right", "top", "bottom", "back"), corner),
         )
         pieces.append(
             printed(

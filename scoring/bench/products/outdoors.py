@@ -30,16 +30,34 @@ def backpack(spec: BenchSpec) -> Built:
     """A backpack: a rounded bag, a pocket with a patch, zips, a loop, straps behind."""
     wide, tall, deep = spec.between(0, 0.27, 0.31), spec.between(1, 0.38, 0.46), spec.between(2, 0.13, 0.17)
     half = wide / 2
-    bag = fillet([(0, 0, 0), (half * 0.94, 0, 0.03), (half, 0.1 * tall, 0.05), (half * 0.97, 0.7 * tall, 0.1),
-                  (half * 0.72, 0.95 * tall, 0.09), (0.0, tall, 0)], 8)  # fmt: skip
+    bag = fillet(
+        [
+            (0, 0, 0),
+            (half * 0.94, 0, 0.03),
+            (half, 0.1 * tall, 0.05),
+            (half * 0.97, 0.7 * tall, 0.1),
+            (half * 0.72, 0.95 * tall, 0.09),
+            (0.0, tall, 0),
+        ],
+        8,
+    )
     squash, power = (1.0, deep / wide), 3.4
     body = Finish(spec.body, roughness=max(spec.roughness, 0.55))
     front = deep / 2
     pocket = moved(block((0.76 * wide, 0.4 * tall, 0.06), 0.022), (0, 0.07 * tall, front))
     rim = 0.375 * wide
-    seam = curve([(-rim, 0.12 * tall, front + 0.022), (-rim, 0.4 * tall, front + 0.022), (-0.8 * rim, 0.465 * tall, front + 0.018),
-                  (0, 0.472 * tall, front + 0.018), (0.8 * rim, 0.465 * tall, front + 0.018), (rim, 0.4 * tall, front + 0.022),
-                  (rim, 0.12 * tall, front + 0.022)], 48)  # fmt: skip
+    seam = curve(
+        [
+            (-rim, 0.12 * tall, front + 0.022),
+            (-rim, 0.4 * tall, front + 0.022),
+            (-0.8 * rim, 0.465 * tall, front + 0.018),
+            (0, 0.472 * tall, front + 0.018),
+            (0.8 * rim, 0.465 * tall, front + 0.018),
+            (rim, 0.4 * tall, front + 0.022),
+            (rim, 0.12 * tall, front + 0.022),
+        ],
+        48,
+    )
     zip_line = []
     for share in np.linspace(-1, 1, 40):
         angle = share * 1.25
@@ -48,11 +66,32 @@ def backpack(spec: BenchSpec) -> Built:
             1 / power
         )
         zip_line.append((x, y, deep / 2 * np.interp(y, bag[:, 1], bag[:, 0] / half) * inside))
-    loop = curve([(-0.05, 0.97 * tall, -0.1 * deep), (-0.045, 1.05 * tall, -0.12 * deep), (0.045, 1.05 * tall, -0.12 * deep),
-                  (0.05, 0.97 * tall, -0.1 * deep)], 24)  # fmt: skip
-    straps = [tube(curve([(sign * 0.05, 0.93 * tall, -0.36 * deep), (sign * 0.085, 0.82 * tall, -0.62 * deep),
-                          (sign * 0.1, 0.5 * tall, -0.66 * deep), (sign * 0.12, 0.12 * tall, -0.4 * deep)], 28), 0.024, 0.4, 12)
-              for sign in (1, -1)]  # fmt: skip
+    loop = curve(
+        [
+            (-0.05, 0.97 * tall, -0.1 * deep),
+            (-0.045, 1.05 * tall, -0.12 * deep),
+            (0.045, 1.05 * tall, -0.12 * deep),
+            (0.05, 0.97 * tall, -0.1 * deep),
+        ],
+        24,
+    )
+    straps = [
+        tube(
+            curve(
+                [
+                    (sign * 0.05, 0.93 * tall, -0.36 * deep),
+                    (sign * 0.085, 0.82 * tall, -0.62 * deep),
+                    (sign * 0.1, 0.5 * tall, -0.66 * deep),
+                    (sign * 0.12, 0.12 * tall, -0.4 * deep),
+                ],
+                28,
+            ),
+            0.024,
+            0.4,
+            12,
+        )
+        for sign in (1, -1)
+    ]
     patch = Canvas((0.62 * wide, 0.27 * tall), spec.texture, spec.paper, "patch")
     decorate(patch, replace(spec, small=""), (0.06, 0.08, 0.94, 0.92))
     label = moved(thin_plate(0.62 * wide, 0.27 * tall, 0.002), (0, 0.125 * tall, front + 0.0302))
@@ -84,7 +123,7 @@ def cap(spec: BenchSpec) -> Built:
     y = 0.01 - 0.012 * t + spec.between(2, 0.0, 0.03) * (1 - s**2) * t
     brim = np.stack([x, y, z], -1)
     # rows run outwards, so the upper side is the outside of the reversed lattice
-    visor = [sheet(brim[::-1] + (0, 0.002, 0)), sheet(brim[::-1] - (0, 0.002, 0), flip=True)]
+    visor = [sheet(brim[::-1] + np.array((0, 0.002, 0))), sheet(brim[::-1] - (0, 0.002, 0), flip=True)]
     edge = tube(brim[-1], 0.0026, 1.0, 8)
     seams = []
     for k in range(6):
@@ -119,8 +158,18 @@ def headphones(spec: BenchSpec) -> Built:
     """Headphones that stand on their cups, seen from one side's front: band, cushions, printed shells."""
     half, cup = spec.between(0, 0.075, 0.085), spec.between(1, 0.036, 0.045)
     rise = 0.13
-    path = curve([(-half, cup, 0), (-half * 1.02, 0.6 * rise, 0), (-0.72 * half, rise + 0.02, 0), (0, rise + 0.045, 0),
-                  (0.72 * half, rise + 0.02, 0), (half * 1.02, 0.6 * rise, 0), (half, cup, 0)], 60)  # fmt: skip
+    path = curve(
+        [
+            (-half, cup, 0),
+            (-half * 1.02, 0.6 * rise, 0),
+            (-0.72 * half, rise + 0.02, 0),
+            (0, rise + 0.045, 0),
+            (0.72 * half, rise + 0.02, 0),
+            (half * 1.02, 0.6 * rise, 0),
+            (half, cup, 0),
+        ],
+        60,
+    )
     top = path[18:43]
     shell = fillet(
         [
@@ -167,23 +216,58 @@ def headphones(spec: BenchSpec) -> Built:
 
 
 def car(spec: BenchSpec) -> Built:
-    """A toy car seen from its side, which is its front: chassis, cabin, windows, wheels, a print on the door."""
+    """A toy car; its side is its front: chassis, cabin, windows, wheels, a print on the door."""
     long, deep = spec.between(0, 0.16, 0.2), spec.between(1, 0.07, 0.085)
     roof = spec.between(2, 0.4, 0.6)
     wheel = spec.between(3, 0.018, 0.023)
     low, belt, top = wheel * 0.8, wheel * 0.8 + 0.034, wheel * 0.8 + 0.034 + 0.03
     x = long / 2
-    hull = fillet([(-x, low, 0.0), (x, low, 0.006), (x, belt * 0.9, 0.012), (x * 0.55, belt, 0.02), (-x * 0.9, belt, 0.012),
-                   (-x, belt * 0.8, 0.008), (-x, low, 0)], 6)[:-1]  # fmt: skip
+    hull = fillet(
+        [
+            (-x, low, 0.0),
+            (x, low, 0.006),
+            (x, belt * 0.9, 0.012),
+            (x * 0.55, belt, 0.02),
+            (-x * 0.9, belt, 0.012),
+            (-x, belt * 0.8, 0.008),
+            (-x, low, 0),
+        ],
+        6,
+    )[:-1]
     body = slab(hull, deep, 0.007)
-    cabin = fillet([(-x * 0.75, belt - 0.002, 0), (x * 0.5, belt - 0.002, 0.0), (x * (roof - 0.35), top, 0.02), (-x * 0.6, top, 0.014),
-                    (-x * 0.75, belt - 0.002, 0)], 6)[:-1]  # fmt: skip
+    cabin = fillet(
+        [
+            (-x * 0.75, belt - 0.002, 0),
+            (x * 0.5, belt - 0.002, 0.0),
+            (x * (roof - 0.35), top, 0.02),
+            (-x * 0.6, top, 0.014),
+            (-x * 0.75, belt - 0.002, 0),
+        ],
+        6,
+    )[:-1]
     house = slab(cabin, deep * 0.86, 0.007)
-    pane = fillet([(-x * 0.62, belt + 0.004, 0), (x * 0.33, belt + 0.004, 0.0), (x * (roof - 0.42), top - 0.006, 0.01),
-                   (-x * 0.52, top - 0.006, 0.006), (-x * 0.62, belt + 0.004, 0)], 5)[:-1]  # fmt: skip
+    pane = fillet(
+        [
+            (-x * 0.62, belt + 0.004, 0),
+            (x * 0.33, belt + 0.004, 0.0),
+            (x * (roof - 0.42), top - 0.006, 0.01),
+            (-x * 0.52, top - 0.006, 0.006),
+            (-x * 0.62, belt + 0.004, 0),
+        ],
+        5,
+    )[:-1]
     glass = slab(pane, deep * 0.87, 0.0005)
-    tyre = fillet([(0, 0, 0), (wheel * 0.92, 0, 0.003), (wheel, 0.006, 0.003), (wheel, 0.014, 0.003), (wheel * 0.62, 0.0155, 0.001),
-                   (wheel * 0.58, 0.013, 0)], 4)  # fmt: skip
+    tyre = fillet(
+        [
+            (0, 0, 0),
+            (wheel * 0.92, 0, 0.003),
+            (wheel, 0.006, 0.003),
+            (wheel, 0.014, 0.003),
+            (wheel * 0.62, 0.0155, 0.001),
+            (wheel * 0.58, 0.013, 0),
+        ],
+        4,
+    )
     rim = fillet([(wheel * 0.6, 0.012, 0), (wheel * 0.3, 0.0145, 0.002), (0, 0.0165, 0)])
     spots = [(sx * x * 0.6, sign) for sx in (1, -1) for sign in (1, -1)]
     tyres = [
@@ -193,8 +277,14 @@ def car(spec: BenchSpec) -> Built:
     rims = [
         moved(lathe(rim, 32), (px, wheel, sign * (deep / 2 - 0.009)), (90 * sign, 0, 0)) for px, sign in spots
     ]
-    lights = [moved(lathe(fillet([(0.007, 0, 0), (0.005, 0.004, 0.002), (0, 0.005, 0)]), 20), (x - 0.002, belt * 0.74, s * deep * 0.3), (0, 0, -90))
-              for s in (1, -1)]  # fmt: skip
+    lights = [
+        moved(
+            lathe(fillet([(0.007, 0, 0), (0.005, 0.004, 0.002), (0, 0.005, 0)]), 20),
+            (x - 0.002, belt * 0.74, s * deep * 0.3),
+            (0, 0, -90),
+        )
+        for s in (1, -1)
+    ]
     wide, high = long * 0.31, (belt - low) * 0.72
     canvas = Canvas((wide, high), spec.texture, spec.paper, "door print")
     decorate(canvas, replace(spec, small="", aside=""), (0.04, 0.06, 0.96, 0.94))
@@ -217,7 +307,7 @@ def skateboard(spec: BenchSpec) -> Built:
     half, tall = spec.between(0, 0.1, 0.12), spec.between(1, 0.74, 0.82)
     turn = np.linspace(0, np.pi, 17)
     cap_end = np.stack([half * np.cos(turn), half * np.sin(turn)], -1)
-    outline = np.concatenate([cap_end + (0, tall - half), (cap_end * (-1, -1)) + (0, half)])
+    outline = np.concatenate([cap_end + np.array((0, tall - half)), (cap_end * (-1, -1)) + (0, half)])
     deck = slab(outline, 0.011, 0.002)
     lean = (-spec.between(2, 3, 9), 0.0, 0.0)
     canvas = Canvas((2 * half, tall), spec.texture, spec.paper, "deck print")
@@ -256,10 +346,21 @@ def pad(spec: BenchSpec) -> Built:
     """A game pad propped up, its face to the front: shell, sticks, cross, four buttons, a print."""
     wide = spec.between(0, 0.15, 0.17)
     x = wide / 2
-    right = fillet([(0, 0.045, 0), (0.5 * x, 0.05, 0.02), (0.86 * x, 0.045, 0.03), (1.0 * x, 0.0, 0.03), (0.95 * x, -0.055, 0.014),
-                    (0.72 * x, -0.056, 0.014), (0.46 * x, -0.022, 0.02), (0, -0.02, 0)], 8)  # fmt: skip
+    right = fillet(
+        [
+            (0, 0.045, 0),
+            (0.5 * x, 0.05, 0.02),
+            (0.86 * x, 0.045, 0.03),
+            (1.0 * x, 0.0, 0.03),
+            (0.95 * x, -0.055, 0.014),
+            (0.72 * x, -0.056, 0.014),
+            (0.46 * x, -0.022, 0.02),
+            (0, -0.02, 0),
+        ],
+        8,
+    )
     outline = np.concatenate([right[::-1], (right * (-1, 1))[1:-1]])
-    outline = outline + (0, 0.002)
+    outline = outline + np.array((0, 0.002))
     shell = slab(outline, 0.03, 0.011)
     front = 0.0145
     lean = (-spec.between(1, 14, 28), 0.0, 0.0)
@@ -282,8 +383,14 @@ def pad(spec: BenchSpec) -> Built:
         for size, y in (((0.024, 0.008, 0.007), 0.018), ((0.008, 0.024, 0.007), 0.010))
     ]
     dot = fillet([(0.0052, 0, 0), (0.005, 0.004, 0.0015), (0, 0.0045, 0)])
-    buttons = [moved(lathe(dot, 24), (0.66 * x + 0.0125 * np.cos(a), 0.022 + 0.0125 * np.sin(a), front - 0.001), (90, 0, 0))
-               for a in np.arange(4) * np.pi / 2]  # fmt: skip
+    buttons = [
+        moved(
+            lathe(dot, 24),
+            (0.66 * x + 0.0125 * np.cos(a), 0.022 + 0.0125 * np.sin(a), front - 0.001),
+            (90, 0, 0),
+        )
+        for a in np.arange(4) * np.pi / 2
+    ]
     canvas = Canvas((0.6 * x, 0.02), spec.texture, spec.paper, "print")
     decorate(canvas, replace(spec, small="", aside="", line=""), (0.05, 0.1, 0.95, 0.9))
     plate = moved(thin_plate(0.6 * x, 0.02, 0.0008), (0, 0.018, front + 0.0006))

@@ -25,7 +25,7 @@ from scoring.bench.products.surfaces import (
 
 
 def _wrapped(size: tuple[float, float, float]) -> tuple[tuple[float, float], dict[str, Rect]]:
-    """A box's sides on one sheet: front, right, back, left in a row, top and bottom above; its metres, charts."""
+    """A box's sides on one sheet, four in a row and top and bottom above: its metres and charts."""
     wide, tall, deep = size
     across, down = 2 * (wide + deep), tall + deep
     u = np.cumsum([0, wide, deep, wide, deep]) / across
@@ -123,12 +123,25 @@ def book(spec: BenchSpec) -> Built:
     pages = Image.new("RGB", (64, 8), (238, 232, 218))
     for x in range(0, 64, 3):
         pages.paste((222, 214, 198), (x, 0, x + 1, 8))
-    front = moved(block((wide, tall, board), 0.001, {s: (0, 0, 0.004, 0.004) for s in ("left", "right", "top", "bottom")},
-                        ("front", "left", "right", "top", "bottom")), (0, 0, deep / 2))  # fmt: skip
+    front = moved(
+        block(
+            (wide, tall, board),
+            0.001,
+            dict.fromkeys(("left", "right", "top", "bottom"), (0, 0, 0.004, 0.004)),
+            ("front", "left", "right", "top", "bottom"),
+        ),
+        (0, 0, deep / 2),
+    )
     inner_front = moved(block((wide, tall, board), 0.001, sides=("back",)), (0, 0, deep / 2))
     rear = moved(block((wide, tall, board), 0.001), (0, 0, -deep / 2))
-    hinge = moved(block((0.004, tall, deep + board), 0.0015, {s: (0, 0, 0.004, 0.004) for s in ("front", "back", "right", "top", "bottom")}),
-                  (-wide / 2, 0, 0))  # fmt: skip
+    hinge = moved(
+        block(
+            (0.004, tall, deep + board),
+            0.0015,
+            dict.fromkeys(("front", "back", "right", "top", "bottom"), (0, 0, 0.004, 0.004)),
+        ),
+        (-wide / 2, 0, 0),
+    )
     block_of_pages = moved(
         block((wide * 0.965, tall * 0.965, deep - 0.001), 0.0005), (-0.01 * wide, 0.0175 * tall, 0)
     )
@@ -178,9 +191,18 @@ def bag(spec: BenchSpec) -> Built:
     ropes = []
     for sign in (1.0, -1.0):
         z = sign * (back * pinch + 0.002)
-        path = curve([(-0.4 * half, 0.93 * tall, z), (-0.38 * half, tall, z), (-0.3 * half, tall + 0.7 * rise, z * 0.9),
-                      (0, tall + rise, z * 0.8), (0.3 * half, tall + 0.7 * rise, z * 0.9), (0.38 * half, tall, z),
-                      (0.4 * half, 0.93 * tall, z)], 40)  # fmt: skip
+        path = curve(
+            [
+                (-0.4 * half, 0.93 * tall, z),
+                (-0.38 * half, tall, z),
+                (-0.3 * half, tall + 0.7 * rise, z * 0.9),
+                (0, tall + rise, z * 0.8),
+                (0.3 * half, tall + 0.7 * rise, z * 0.9),
+                (0.38 * half, tall, z),
+                (0.4 * half, 0.93 * tall, z),
+            ],
+            40,
+        )
         ropes.append(tube(path, 0.0028, 1.0, 8))
     return [
         printed("front", sheet(face(1.0)), canvas, spec),
@@ -216,8 +238,13 @@ def sleeve(spec: BenchSpec) -> Built:
         turn = np.linspace(0, 2 * np.pi, 73)[:-1]
         disc = np.stack([0.15 * np.cos(turn) + 0.09, 0.15 * np.sin(turn) + 0.155], -1)
         record = slab(disc, 0.0016, 0.0)
-        pieces.append(Piece("record", moved(joined([record.front, record.back, record.rim]), turn=lean),
-                            Finish((22, 22, 24), roughness=0.3)))  # fmt: skip
+        pieces.append(
+            Piece(
+                "record",
+                moved(joined([record.front, record.back, record.rim]), turn=lean),
+                Finish((22, 22, 24), roughness=0.3),
+            )
+        )
         hub = slab((disc - disc.mean(0)) * 0.33 + disc.mean(0), 0.0022, 0.0)
         pieces.append(
             Piece(

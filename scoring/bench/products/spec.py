@@ -41,37 +41,44 @@ def _list(text: str) -> tuple[str, ...]:
     return tuple(text.split(", "))
 
 
-# "same when turned" and "same in a mirror": what can be told apart of them is part of the measurement
+# the same when turned or in a mirror: what can be told apart of them is part of the measurement
 _SYMMETRIC = _list(
-    "NOON, OXO, SOS, SWIMS, 8008, XOX, NOXON, SIS, ZOZ, OTTO, AHA, TOOT, AVIVA, MAXAM, AVA, WOW, MAAM, HOAH, "
-    "BOX, HEX, CODEX, KIDDO, HOOD, OXIDE, BIB, DECO, ICE, ECHO, OHIO, COOKIE, 69, IXI, HOH, OMO, TIT-BIT"
+    "NOON, OXO, SOS, SWIMS, 8008, XOX, NOXON, SIS, ZOZ, OTTO, AHA, TOOT, AVIVA, MAXAM, AVA, WOW, MAAM, "
+    "HOAH, BOX, HEX, CODEX, KIDDO, HOOD, OXIDE, BIB, DECO, ICE, ECHO, OHIO, COOKIE, IXI, HOH, OMO, "
+    "TIT-BIT"
 )
 _REAL = _list(
-    "ALDER, ARCO, ASPEN, BASALT, BONFIRE, BRIO, CALYPSO, CANYON, CIRRUS, CLOVER, COBALT, COMET, CORAL, CRISP, "
-    "DAWN, DRIFT, ELMO, FABLE, FALCON, FERN, FLINT, FROST, GALA, GUSTO, HALO, HAZEL, INDIGO, IVORY, JUNIPER, "
-    "KAYAK, KOALA, LAGOON, LARK, LOTUS, MAGNET, MERCI, METRO, MUSE, NECTAR, NIMBUS, OASIS, ONYX, OPAL, OTTER, "
-    "PANDA, PEBBLE, PIANO, PRISM, QUARTZ, QUILL, RAVEN, RIPPLE, SABLE, SAFFRON, SORREL, SPARK, STELLA, SWIFT, "
-    "TANGO, THISTLE, TIDAL, TUNDRA, UMBRA, VALLEY, VELVET, VIGOR, WALNUT, WILLOW, YONDER, ZEBRA, ZEPHYR, ZINC"
+    "ALDER, ARCO, ASPEN, BASALT, BONFIRE, BRIO, CALYPSO, CANYON, CIRRUS, CLOVER, COBALT, COMET, CORAL, "
+    "CRISP, DAWN, DRIFT, ELMO, FABLE, FALCON, FERN, FLINT, FROST, GALA, GUSTO, HALO, HAZEL, INDIGO, "
+    "IVORY, JUNIPER, KAYAK, KOALA, LAGOON, LARK, LOTUS, MAGNET, MERCI, METRO, MUSE, NECTAR, NIMBUS, "
+    "OASIS, ONYX, OPAL, OTTER, PANDA, PEBBLE, PIANO, PRISM, QUARTZ, QUILL, RAVEN, RIPPLE, SABLE, "
+    "SAFFRON, SORREL, SPARK, STELLA, SWIFT, TANGO, THISTLE, TIDAL, TUNDRA, UMBRA, VALLEY, VELVET, "
+    "VIGOR, WALNUT, WILLOW, YONDER, ZEBRA, ZEPHYR, ZINC"
 )
 _TWO = _list(
     "BLUE FOX, TWO OAKS, OLD MILL, RED HEN, HI SUN, MY DAY, LE PAIN, EL SOL, SO GOOD, BIG SUR, LA MER, "
     "ICE TEA, TOP UP, ALL IN, NU SKIN, OK GO, HAY BAY, DR FIG, MR BEAN, IN ONE"
 )
 _LINES = _list(
-    "EXTRA MILD, ULTRA CLEAN, CRUNCHY OATS, PREMIUM, SPORT, DELUXE, WITH ALOE, HERBAL, WHOLE GRAIN, 1.5 LITRE, "
-    "SERIES 4, MODEL X, EST. 1962, HANDMADE, FRUITY, BLACK TEA, COCONUT, LAVENDER, SEA BREEZE, VINTAGE, "
-    "CHARDONNAY, MERLOT, EAU DE PARFUM, WIRELESS, PRO, JUNIOR, OUTDOOR, ECO REFILL, VOLUME ONE, SUGAR FREE, "
-    "STRAWBERRY, PEACH, 12 PIECES, LEMON FRESH, GREEK STYLE, NEW EDITION, SILK, PLUS, ALMOND, TURBO"
+    "EXTRA MILD, ULTRA CLEAN, CRUNCHY OATS, PREMIUM, SPORT, DELUXE, WITH ALOE, HERBAL, WHOLE GRAIN, 1.5 "
+    "LITRE, SERIES 4, MODEL X, EST. 1962, HANDMADE, FRUITY, BLACK TEA, COCONUT, LAVENDER, SEA BREEZE, "
+    "VINTAGE, CHARDONNAY, MERLOT, EAU DE PARFUM, WIRELESS, PRO, JUNIOR, OUTDOOR, ECO REFILL, VOLUME "
+    "ONE, SUGAR FREE, STRAWBERRY, PEACH, 12 PIECES, LEMON FRESH, GREEK STYLE, NEW EDITION, SILK, PLUS, "
+    "ALMOND, TURBO"
 )
 _SMALL = _list(
-    "keep out of reach of children, best before see base, made from recycled plastic, shake well before use, "
-    "store in a cool dry place, designed in the north, patent pending 20 4471, contains no added colour"
+    "keep out of reach of children, best before see base, made from recycled plastic, shake well before "
+    "use, store in a cool dry place, designed in the north, patent pending 20 4471, contains no added "
+    "colour"
 )
-_HEAD = _list("A, BA, BE, CO, DA, DE, E, FA, FI, GO, HA, I, JO, KA, KE, LI, LO, MA, MI, NE, NO, O, PA, PE, QUI, RA, "
-              "RE, RO, SA, SE, SO, TA, TE, U, VA, VE, WA, XI, YO, ZA, ZE, BRA, CLE, DRO, FLI, GRA, PLO, STA, TRI")  # fmt: skip
+_HEAD = _list(
+    "A, BA, BE, CO, DA, DE, E, FA, FI, GO, HA, I, JO, KA, KE, LI, LO, MA, MI, NE, NO, O, PA, PE, QUI, "
+    "RA, RE, RO, SA, SE, SO, TA, TE, U, VA, VE, WA, XI, YO, ZA, ZE, BRA, CLE, DRO, FLI, GRA, PLO, STA, "
+    "TRI"
+)
 _MID = _list("L, N, R, S, T, ND, RT, LV, MB, RK, SP, V, D, B, G, ST, X, Z, P, CK, LM, NT")
 _TAIL = _list("A, O, E, ON, EX, IA, IS, UM, AR, EN, IO, US, ELLE, INE, Y, IX, ANT, OR, AX")
-_UNFIT = ("ANUS", "PENIS", "NAZI", "COON", "RAPE", "SLUT", "FAG", "SEX", "ANTI", "RETARD", "PEDO", "TIT-BIT")
+_UNFIT = ("ANUS", "PENIS", "NAZI", "COON", "RAPE", "SLUT", "FAG", "SEX", "ANTI", "RETARD", "PEDO")
 
 
 @dataclass(frozen=True)

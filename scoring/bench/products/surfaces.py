@@ -208,8 +208,10 @@ def block(
     for side in sides:
         right, up, out = (np.array(axis, float) for axis in _SIDES[side])
         wide, high, deep = (float(np.abs(axis) @ half) for axis in (right, up, out))
-        lines = [np.concatenate([-r + bend, np.linspace(-0.6, 0.6, 5) * (r - radius), r - bend[::-1]])
-                 for r in (wide, high)]  # fmt: skip
+        lines = [
+            np.concatenate([-r + bend, np.linspace(-0.6, 0.6, 5) * (r - radius), r - bend[::-1]])
+            for r in (wide, high)
+        ]
         s, t = np.meshgrid(*lines)
         flat = s[..., None] * right + t[..., None] * up + deep * out
         inner = np.clip(flat, radius - half, half - radius)

@@ -12,7 +12,7 @@ from scoring.bench.nuisances import STYLES, Nuisance, draw_nuisance, finish
 @pytest.fixture(scope="module")
 def picture() -> np.ndarray:
     rng = np.random.default_rng(1)
-    coarse = rng.integers(30, 225, (16, 16, 3), dtype=np.uint8)
+    coarse = rng.integers(50, 205, (6, 6, 3), dtype=np.uint8)
     return np.asarray(cv2.resize(coarse, (128, 128), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
@@ -58,7 +58,7 @@ def test_what_is_drawn_stays_within_the_edges_and_is_mostly_mild() -> None:
         ([n.shift[1] for n in drawn], 5.12),
     ):
         size = np.abs(values)
-        assert size.max() <= edge
+        assert size.max() <= edge + 1e-9
         assert size.max() > 0.9 * edge
         assert np.median(size) < 0.25 * edge
     assert all(0.8 <= n.key_gain <= 1.25 and 0.8 <= n.sky_gain <= 1.25 for n in drawn)

@@ -55,7 +55,9 @@ def test_what_is_left_of_an_altered_model_stays_where_it_was(take: Take) -> None
     kept = (take.truth.parts != gone) & (take.truth.mask == 255)
     inner = kept & np.roll(kept, 2, 0) & np.roll(kept, -2, 0) & np.roll(kept, 2, 1) & np.roll(kept, -2, 1)
     assert inner.sum() > 50
-    assert np.allclose(shot.reference.depth[inner], take.truth.depth[inner], atol=2e-3)
+    # (where two surfaces meet within a pixel, either may be named)
+    off = np.abs(shot.reference.depth[inner] - take.truth.depth[inner])
+    assert np.mean(off < 1e-3) > 0.97
     assert (shot.mask > 127).sum() < (take.truth.mask > 127).sum()
 
 

@@ -1,0 +1,61 @@
+"""Lessons of the defect map: defects are seen and masked, harmless things leave no mask."""
+
+import numpy as np
+import pytest
+
+from training import shape_defects
+from training.shape import Source, lesson
+from training.shape_data import differing
+
+
+def source() -> Source:
+    """A printed box before a wall."""
+    rng = np.random.default_rng(0)
+    base = np.full((224, 224, 3), (170, 165, 150), np.uint8)
+    base += rng.integers(0, 12, base.shape, dtype=np.uint8)
+    mask = np.zeros((224, 224), np.uint8)
+    mask[50:174, 60:164] = 255
+    colour = np.full_like(base, 205)
+    colour[mask > 0] = (60, 90, 150)
+    colour[90:130, 80:140] = (230, 220, 60)
+    colour[100:120:4, 90:130] = (20, 20, 30)
+    picture = np.where(mask[..., None] > 0, colour, base)
+    normals = np.full_like(base, (128, 128, 255))
+    none = np.zeros_like(mask)[None]
+    return Source(
+        colour, colour, normals, mask, base, picture[None], mask[None], none, ("",), (np.eye(3),), "box"
+    )
+
+
+@pytest.mark.parametrize("kind", list(shape_defects.DEFECTS))
+def test_every_defect_changes_the_product_and_only_near_it(kind: str) -> None:
+    one = source()
+    rng = np.random.default_rng(4)
+    changed = []
+    for _ in range(8):
+        c = shape_defects.canvas(one.pictures[0], one.base, one.base[::-1].copy(), one.mask)
+        picture, mask, said = shape_defects.spoil(c, rng, kind)
+        assert said == kind
+        assert picture.shape == one.pictures[0].shape and picture.dtype == np.uint8
+        defect = differing(picture, one.pictures[0], mask, one.mask) > 0
+        assert not (defect & (np.maximum(mask, one.mask) == 0)).any()
+        changed.append(int(defect.sum()))
+    assert max(changed) > 50
+
+
+def test_an_honest_lesson_is_right_everywhere() -> None:
+    made = lesson(source(), source().base, np.random.default_rng(1), "no")
+    assert (made.wrong, made.counts, made.kind) == (0.0, 1.0, "")
+    assert made.map.sum() == 0 and (made.weight == 1).all()
+
+
+def test_a_spoilt_lesson_marks_where_it_is_spoilt() -> None:
+    made = lesson(source(), source().base, np.random.default_rng(2), "removed")
+    assert made.wrong == 1.0
+    assert made.map.sum() >= 1
+    assert made.share > 0
+
+
+def test_the_seed_decides_a_lesson() -> None:
+    a, b = (lesson(source(), source().base, np.random.default_rng(5), "any") for _ in range(2))
+    assert np.array_equal(a.x, b.x) and a.kind == b.kind

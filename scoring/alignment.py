@@ -398,4 +398,5 @@ def choice(
     return float(1 / (1 + np.exp(-np.clip(margin, -30, 30)))), rival
 
 
-CHECK = Check("alignment", "2", AlignmentSettings, {"threshold": 0.5}, judge)
+# the embedded model calls one right picture in four hundred less likely than this
+CHECK = Check("alignment", "2", AlignmentSettings, {"threshold": 0.02}, judge)

@@ -35,7 +35,7 @@ MOST = 64
 # linear light added before a logarithm: what a decoder makes of black
 DARK = 0.004
 # sRGB values outside of which a channel says nothing
-_BLACK, _WHITE = 3, 251
+_BLACK, _WHITE = 8, 251
 # share of a part's interior that its swatches' interiors must hold, or the part is taken whole
 _SPECKLED = 0.12
 
@@ -203,7 +203,8 @@ def patches_of(truth: Truth, colours: tuple[PartColours, ...]) -> Patches:
     order = np.argsort(key, kind="stable")
     key, flat = key[order], flat[order]
     starts = np.flatnonzero(np.diff(key, prepend=-1))
-    members = [(int(key[a]), flat[a:b]) for a, b in zip(starts, [*starts[1:], len(key)], strict=True)]
+    ends = np.append(starts[1:], len(key))[: len(starts)]
+    members = [(int(key[a]), flat[a:b]) for a, b in zip(starts, ends, strict=True)]
     members = [one for one in members if len(one[1]) >= _LEAST_PATCH]
     members = sorted(members, key=lambda one: -len(one[1]))[:MOST]
     used = sorted({k // (TILES * TILES) - 1 for k, _ in members})
@@ -222,6 +223,11 @@ def _region_map(truth: Truth, colours: tuple[PartColours, ...]) -> tuple[NDArray
     solid = truth.mask > 252
     least = max(_LEAST_REGION, round(_LEAST_SHARE * int(solid.sum())))
     parts = np.where(solid, truth.parts, 0).astype(np.int32)
+    if not colours:  # a reference without colour truth: each part as a whole
+        colours = tuple(
+            PartColours(f"part {k}", int(k), 0.0, (Swatch((50.0, 0.0, 0.0), 1.0),))
+            for k in np.unique(parts[parts > 0])
+        )
     lab = np.asarray(
         cv2.cvtColor(truth.albedo.astype(np.float32) / np.float32(255), cv2.COLOR_RGB2LAB), np.float32
     )
@@ -238,11 +244,6 @@ def _region_map(truth: Truth, colours: tuple[PartColours, ...]) -> tuple[NDArray
         known += [Region(part.part, part.index, k, 0, one.lab) for k, one in enumerate(part.swatches)]
     out = np.zeros(parts.shape, np.int32)
     regions: list[Region] = []
-    if not colours:  # a reference without colour truth: each part as a whole
-        colours = tuple(
-            PartColours(f"part {k}", int(k), 0.0, (Swatch((50.0, 0.0, 0.0), 1.0),))
-            for k in np.unique(parts[parts > 0])
-        )
     whole = _interior(parts, _MARGINS[0])
     inner = [_interior(fine, margin) for margin in _MARGINS]
     for part in colours:

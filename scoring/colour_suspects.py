@@ -46,7 +46,7 @@ class Suspect:
 
 
 def suspects(patches: Patches, residual: Residual, told: Sequence[int]) -> list[Suspect]:
-    """Every colour, every part and the whole product; the one that is most certainly astray first.
+    """Every colour, every part and the whole product; the one to name first.
 
     Parameters
     ----------
@@ -67,7 +67,9 @@ def suspects(patches: Patches, residual: Residual, told: Sequence[int]) -> list[
     if everything not in names:
         names[everything] = "the whole product"
     found = [_suspect(words, ks, patches, residual) for ks, words in names.items()]
-    return sorted(found, key=lambda one: -one.certain)
+    most = max(one.certain for one in found)
+    # of two that accuse each other, the one of which more is known is named
+    return sorted(found, key=lambda one: (one.certain < 0.4 * most, -one.shift.sigmas))
 
 
 def _suspect(words: str, ks: tuple[int, ...], patches: Patches, residual: Residual) -> Suspect:
@@ -117,9 +119,9 @@ def colour_word(lab: tuple[float, float, float]) -> str:
         return "white" if lightness > 88 else "grey"
     if chroma < 25 and 45 < hue < 110 and lightness > 65:
         return "beige"
-    if 30 < hue < 85 and lightness < 48:
+    if 30 < hue < 85 and lightness < 48 and chroma < 50:
         return "brown"
     bounds = ((15, "pink"), (48, "red"), (72, "orange"), (105, "yellow"), (170, "green"), (220, "teal"),
-              (292, "blue"), (335, "purple"), (361, "pink"))  # fmt: skip
+              (304, "blue"), (335, "purple"), (361, "pink"))  # fmt: skip
     word = next(name for end, name in bounds if hue < end)
     return "red" if word == "pink" and (lightness < 45 or (chroma > 55 and hue < 15)) else word

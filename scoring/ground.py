@@ -89,29 +89,33 @@ class Ground:
         low = rows >= rows.max() - 0.12 * (rows.max() - rows.min() + 1)
         return float(columns[low].mean()), float(rows[low].mean())
 
+    def turned(self, degrees: float, length: float = 1.0) -> Floats:
+        """`shade` under a light that comes from elsewhere.
+
+        Parameters
+        ----------
+        degrees
+            About the foot, on the ground.
+        length
+            Factor of the shadow's length.
+        """
+        x, y = self.foot
+        lean, turn = self._foreshortening, np.radians(degrees)
+        # a turn on the ground is a turn of the picture stretched to the ground's depth
+        a, b = length * np.cos(turn), -length * np.sin(turn) / lean
+        c, d = length * np.sin(turn) * lean, length * np.cos(turn)
+        matrix = np.array([[a, b, x - a * x - b * y], [c, d, y - c * x - d * y]])
+        return np.asarray(cv2.warpAffine(self.shade, matrix, (SMALL, SMALL)), np.float32)
+
     @cached_property
     def possible(self) -> Floats:
         """As `shade`, the most that any honest shadow darkens: turned, longer, shorter, softer and deeper."""
-        half = cv2.resize(self.shade, (SMALL // 2, SMALL // 2), interpolation=cv2.INTER_AREA)
-        x, y = (value / 2 for value in self.foot)
-        lean = self._foreshortening
-        most = half.copy()
-        for turn in np.radians(_TURNS):
+        most = self.shade.copy()
+        for turn in _TURNS:
             for length in _LENGTHS:
-                # a turn on the ground is a turn of the picture with its height stretched to the ground's depth
-                across = np.array([np.cos(turn), -np.sin(turn) / lean]) * length
-                down = np.array([np.sin(turn) * lean, np.cos(turn)]) * length
-                matrix = np.array(
-                    [
-                        [across[0], across[1], x - across[0] * x - across[1] * y],
-                        [down[0], down[1], y - down[0] * x - down[1] * y],
-                    ]
-                )
-                cv2.max(most, cv2.warpAffine(half, matrix, half.shape[::-1]), dst=most)
-        most = cv2.dilate(most, np.ones((3, 3), np.uint8))
-        softer = cv2.GaussianBlur(most, (0, 0), _SOFTER)
-        whole = cv2.resize(np.maximum(most, softer), (SMALL, SMALL), interpolation=cv2.INTER_LINEAR)
-        return np.asarray(_DARKER * whole, np.float32)
+                cv2.max(most, self.turned(turn, length), dst=most)
+        most = cv2.dilate(most, np.ones((5, 5), np.uint8))
+        return np.asarray(_DARKER * np.maximum(most, cv2.GaussianBlur(most, (0, 0), 2 * _SOFTER)), np.float32)
 
     @cached_property
     def unexplained(self) -> Floats:

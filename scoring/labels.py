@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from packline.reference import Picture
 from scoring import strips
-from scoring.label_prints import READABLE, Print
+from scoring.label_prints import READABLE, Print, similarity
 from scoring.recogniser import Reading
 from scoring.strips import KEEP, Match
 from scoring.text_score import MEASURES
@@ -90,6 +90,9 @@ class Seen:
             if how in self.print.same and how != self.right:
                 continue
             value = 8.0 * match.correlation + self.heard(KEEP if how in self.print.same else how)
+            if how in self.readings and self.print.readable:
+                # a wrong word the right way round still reads nearly as it should
+                value += 4.0 * similarity(self.readings[how].text, self.print.text)
             if how in self.likeness:
                 value += 0.5 * float(np.clip(self.likeness[how].alike, -8, 8))
             if value > most:

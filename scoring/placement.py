@@ -15,19 +15,22 @@ import numpy as np
 from pydantic import Field
 
 from packline.scorecard import CheckResult, Evidence
-from scoring.check import Check, CheckInput, CheckSettings, Floats, box_evidence
+from scoring.check import Bools, Check, CheckInput, CheckSettings, Floats, box_evidence
 from scoring.ground import Ground
 from scoring.looks.finding import graded, graded_up
+from scoring.style import SMALL
 
 # natural logarithm by which the truth's shadow must darken the foot, or there is nothing to judge
 _LEAST_CONTACT = 0.10
 _LEAST_PIXELS = 8
 # small pixels beside the product's outline in which its contact shadow lies
 _STRIP = 6.0
+# degrees about the foot by which the light may come from elsewhere
+_TURNS = (-26.0, -13.0, 0.0, 13.0, 26.0)
 # share of the truth's darkening at the foot that a product on the ground has at least, whatever the light
-_CONTACT = 0.34
+_CONTACT = 0.42
 # correlation of the darkening with the truth's under which the shadow lies elsewhere
-_LIES = 0.30
+_LIES = 0.45
 
 
 class PlacementSettings(CheckSettings):
@@ -134,7 +137,7 @@ def _place(one: CheckInput, settings: PlacementSettings) -> list[_Part]:
 
 
 def _cut(one: CheckInput) -> float:
-    """Share of the product's silhouette that lies beyond the picture's edge in the candidate, in the truth not."""
+    """Share of the silhouette that lies beyond the picture's edge in the candidate, but not in the truth."""
     small = cv2.resize(one.scene.mask, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
     rows, columns = np.nonzero(small > 127)
     if not len(rows):
@@ -155,32 +158,41 @@ def _shadow(ground: Ground) -> tuple[list[_Part], str]:
     shaded = strip & (shade >= _LEAST_CONTACT)
     if int(shaded.sum()) < _LEAST_PIXELS:
         return [], "; its light leaves no shadow to judge"
-    foot = shaded & (shade >= 0.6 * float(np.quantile(shade[shaded], 0.85)))
     darkening = ground.darkening
-    # the light of the picture as a whole is the style's; what the ground far from the shadow does is its error
+    # what the ground far from any shadow does is the style's error
     far = (ground.possible < 0.02) & (ground.away > 10)
     level = float(np.median(darkening[far])) if int(far.sum()) > 500 else 0.0
     darkening = darkening - level
-    contact = float(np.median(darkening[foot])) / float(np.median(shade[foot]))
+    # the light may honestly come from a little elsewhere: the likeliest of these shadows counts
+    shades = [ground.turned(turn) if turn else shade for turn in _TURNS]
+    contact = max(_contact(darkening, one, strip) for one in shades)
     missing = "The product floats: no shadow touches its foot."
     parts = [_Part("contact", graded_up(max(contact, 0.0), _CONTACT, 3), contact, missing)]
-    lies = _correlation(darkening, ground)
-    if lies is not None:
+    found = [lies for one in shades if (lies := _correlation(darkening, one, ground)) is not None]
+    if found:
         elsewhere = "Its shadow falls to another side than the scene's light asks for."
-        parts.append(_Part("shadow_lies", graded_up(max(lies, 0.0), _LIES, 3), lies, elsewhere))
+        parts.append(_Part("shadow_lies", graded_up(max(*found, 0.0), _LIES, 3), max(found), elsewhere))
     return parts, ""
 
 
-def _correlation(darkening: Floats, ground: Ground) -> float | None:
-    """How far what is dark is what the truth says is dark, -1 to 1; None where the shadow has no direction."""
-    reach = cv2.dilate((ground.shade > 0.04).astype(np.uint8), np.ones((25, 25), np.uint8)) > 0
+def _contact(darkening: Floats, shade: Floats, strip: Bools) -> float:
+    """What share of a shadow's darkening at the foot is there."""
+    shaded = strip & (shade >= _LEAST_CONTACT)
+    if int(shaded.sum()) < _LEAST_PIXELS:
+        return 0.0
+    foot = shaded & (shade >= 0.6 * float(np.quantile(shade[shaded], 0.85)))
+    return float(np.median(darkening[foot]) / np.median(shade[foot]))
+
+
+def _correlation(darkening: Floats, shade: Floats, ground: Ground) -> float | None:
+    """How far the dark is where a shadow is, -1 to 1; None where the shadow has no direction."""
+    reach = cv2.dilate((shade > 0.04).astype(np.uint8), np.ones((25, 25), np.uint8)) > 0
     # the mirrored shadow's place too, so that a shadow on the wrong side counts against it
-    x = ground.foot[0]
-    columns = np.clip(np.round(2 * x - np.arange(ground.shade.shape[1])), 0, ground.shade.shape[1] - 1)
-    where = (reach | reach[:, columns.astype(int)]) & (ground.away > 2.5)
+    columns = np.round(2 * ground.foot[0] - np.arange(SMALL)).clip(0, SMALL - 1).astype(int)
+    where = (reach | reach[:, columns]) & (ground.away > 2.5)
     if int(where.sum()) < 100:
         return None
-    wanted, seen = (cv2.GaussianBlur(m, (0, 0), 3.0)[where] for m in (ground.shade, darkening))
+    wanted, seen = (cv2.GaussianBlur(m, (0, 0), 3.0)[where] for m in (shade, darkening))
     if float(wanted.std()) < 0.03:
         return None
     a, b = wanted - wanted.mean(), np.clip(seen, -0.3, 1.5)

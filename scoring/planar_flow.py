@@ -46,7 +46,9 @@ def refined(render: Floats, candidate: Floats, base: Floats, distance: Floats, s
     size = (render.shape[1], render.shape[0])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     seen, behind = (
-        cv2.warpPerspective(p, start, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        np.asarray(
+            cv2.warpPerspective(p, start, size, flags=flags, borderMode=cv2.BORDER_REPLICATE), np.float32
+        )
         for p in (candidate, base)
     )
     expected = _expected(render, seen, behind, distance)
@@ -107,7 +109,7 @@ def _solved(equations: NDArray[Any], wanted: NDArray[Any], weight: NDArray[Any])
 
 @lru_cache(maxsize=1)
 def _flow() -> Any:
-    flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     flow.setFinestScale(0)
     flow.setVariationalRefinementIterations(3)
     return flow

@@ -6,7 +6,17 @@ from functools import lru_cache
 from importlib.metadata import entry_points
 
 from packline.errors import FixSettings
-from scoring import alignment, artifacts, extra_text, house_rules, pattern, scene_kept, text_orientation
+from scoring import (
+    alignment,
+    artifacts,
+    colour,
+    extra_text,
+    house_rules,
+    pattern,
+    placement,
+    scene_kept,
+    text_orientation,
+)
 from scoring.check import Check
 
 GROUP = "packline.checks"
@@ -14,6 +24,8 @@ GROUP = "packline.checks"
 BUILT_IN: tuple[Check, ...] = (
     artifacts.CHECK,
     scene_kept.CHECK,
+    placement.CHECK,
+    colour.CHECK,
     text_orientation.CHECK,
     extra_text.CHECK,
     pattern.CHECK,

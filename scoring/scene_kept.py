@@ -1,9 +1,9 @@
 """Is the scene still the scene? Outside the product and its shadow nothing should have changed.
 
 The base photo is laid under the candidate's style (a warm evening is allowed) and under every shadow that the
-product may honestly throw; what differs from all of that has changed: lighter than the ground, tinted, or
-dark where no shadow falls. Three places are judged each on its own: the scene at large, the rim of the product
-(halos and fringes), and the frame as a whole (shifted, turned, enlarged).
+product may honestly throw. What differs from all of that has changed: lighter than the ground, tinted, or
+dark where no shadow falls. Three things are judged each on its own: the scene at large, the rim of the
+product (halos and fringes), and the frame as a whole (shifted, turned, enlarged).
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _RIM = 8.0
 # a change counts at most this many times the largest change that is allowed
 _MOST = 3.0
+# sum of squared gradients that a scene must have for its movement to be seen
+_STRUCTURE = 600.0
 # style beyond which the scene's light has changed rather than the picture's mood
 _STYLE = 0.68
 
@@ -47,9 +49,9 @@ class SceneSettings(CheckSettings):
     """
 
     max_change: float = Field(14.0, ge=3)
-    max_area: float = Field(0.0016, gt=0, lt=1)
-    max_halo: float = Field(4.0, gt=0)
-    max_drift: float = Field(0.0016, gt=0)
+    max_area: float = Field(0.0007, gt=0, lt=1)
+    max_halo: float = Field(2.8, gt=0)
+    max_drift: float = Field(0.0019, gt=0)
 
 
 @dataclass(frozen=True)
@@ -144,15 +146,15 @@ def _halo(ground: Ground, change: Floats, settings: SceneSettings, scale: float)
 
 def _drift(ground: Ground, where: Bools, settings: SceneSettings) -> _Part:
     """How far the scene moved as a whole: least-squares shift, turn and enlargement (Lucas and Kanade)."""
-    wanted, seen = (cv2.GaussianBlur(p @ _LUMA, (0, 0), 1.2) for p in (ground.expected, ground.picture))
+    wanted, seen = (_structure(p) for p in (ground.expected, ground.picture))
     words = "The whole scene has moved against the base photo."
     across, down = (cv2.Sobel(wanted + seen, cv2.CV_32F, *d) / 16 for d in ((1, 0), (0, 1)))
     rest = seen - wanted
-    # what appeared or changed its colour says nothing about a movement
-    there = where & (np.abs(rest) < 25)
+    # what appeared or changed its colour says nothing about a movement, nor does a shadow
+    there = where & (np.abs(rest) < 25) & (ground.possible < 0.03)
     y, x = (np.mgrid[0:SMALL, 0:SMALL].astype(np.float32) / SMALL * 2 - 1)[:, there]
     gx, gy = across[there], down[there]
-    if len(gx) < 500 or float((gx * gx).sum()) < 200 or float((gy * gy).sum()) < 200:
+    if len(gx) < 500 or min(float(gx @ gx), float(gy @ gy)) < _STRUCTURE:
         return _Part("drift", 1.0, 0.0, words)
     # a movement of (u, v) + s (x, y) + t (-y, x) small pixels
     columns = np.stack([gx, gy, gx * x + gy * y, gy * x - gx * y], 1)
@@ -165,6 +167,12 @@ def _drift(ground: Ground, where: Bools, settings: SceneSettings) -> _Part:
         f"The whole scene has moved by about {100 * value:.1f} % of the picture against the base photo."
     )
     return _Part("drift", graded(value, settings.max_drift, 3), value, sentence)
+
+
+def _structure(picture: Floats) -> Floats:
+    """Luma without its slow changes: light falls off smoothly, and says nothing about where things are."""
+    grey = cv2.GaussianBlur(picture @ _LUMA, (0, 0), 1.2)
+    return np.asarray(grey - cv2.GaussianBlur(grey, (0, 0), 6.0), np.float32)
 
 
 def _box(row: Sequence[int], scale: float) -> Evidence:

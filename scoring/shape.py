@@ -106,7 +106,7 @@ def _too_small(one: CheckInput, settings: ShapeSettings) -> CheckResult:
 
 def _judged(one: CheckInput, looked: Looked, settings: ShapeSettings) -> CheckResult:
     score = 1 / (1 + np.exp(np.clip(looked.verdict / _WIDTH, -30, 30)))
-    wrong = 1 / (1 + np.exp(-looked.heat))
+    wrong = np.asarray(1 / (1 + np.exp(-looked.heat)), np.float32)
     found = places(one, looked)
     failed = score < settings.threshold
     evidence = [_heat(one, looked, wrong)]
@@ -266,4 +266,5 @@ def _of_place(place: Place) -> str:
     return f"{percent}, at the {place.part}, does not look like the 3D model: see the box."
 
 
-CHECK = Check("shape", "1", ShapeSettings, {"threshold": 0.5}, judge)
+# 0.3 % of the honest pictures of held-out kinds lie under it (training/shape_report.py)
+CHECK = Check("shape", "1", ShapeSettings, {"threshold": 0.3}, judge)

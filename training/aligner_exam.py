@@ -28,8 +28,8 @@ def examine(model: Any, lessons: Lessons, known: Bases, unseen: Bases) -> dict[s
         known photos; "unseen scene of 20" a photo never seen. "kind" of all ten in the right colour; "colour
         of 20" of all twenty of the right kind, where the dominant name must win; "colour as good" where a
         nearly equal one may; "clear ..." the same of pictures whose dominant name covers half of the
-        product, as a title's colour does. "wrong passed at 1 %": share of pictures of another product that the check's
-        score lets through when it rejects 1 % of the right ones.
+        product, as a title's colour does. "wrong passed at 1 %": share of pictures of another product that
+        the check's score lets through when it rejects 1 % of the right ones.
     """
     from training.aligner import SIZE, batch, tokenizer
 

@@ -91,7 +91,7 @@ def make_takes(seed: int, scenes: Sequence[Path]) -> list[Take]:
     made, truth = build(kind, spec)
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
         file = Path(folder) / "product.glb"
-        file.write_bytes(made.export(file_type="glb"))
+        file.write_bytes(made.export(file_type="glb"))  # type: ignore[no-untyped-call]
         (Path(folder) / "product.truth.json").write_text(json.dumps(truth))
         model = replace(load_model(file), labels=())
     colours = product_colours(model)
@@ -160,8 +160,8 @@ def _take(
     lessons = []
     for light, tint, words, buffer, seen in lit_ways:
         there = at + _stray(at, rng)
-        there = np.floor(there).astype(int)
-        v, u = np.clip(there[:, 1], 0, camera.height - 1), np.clip(there[:, 0], 0, camera.width - 1)
+        pixels = np.floor(there).astype(np.int64)
+        v, u = (np.clip(pixels[:, k], 0, most - 1) for k, most in ((1, camera.height), (0, camera.width)))
         points, lit = _points(buffer, seen, camera, v, u)
         lamp = to_srgb(np.clip(to_linear(base) * tint, 0, 1))
         uneven = _unevenness(rng, x, y)
@@ -178,8 +178,8 @@ def _take(
                 linear = _lit(points, lit, light, scene.place.position[1], None if good else shift)
                 linear = linear * uneven
                 photo = _photo(linear, None if good else shift)
-                photo = np.clip(np.round(styled(photo, *style, x, y) * 255 + grain), 0, 255).astype(np.uint8)
-                measured = observed(sampled, photo[None], want[None])
+                photo = np.round(styled(photo, *style, x, y) * 255 + grain)
+                measured = observed(sampled, np.clip(photo, 0, 255).astype(np.uint8)[None], want[None])
                 lessons.append(
                     Lesson(
                         *measured,

@@ -92,7 +92,7 @@ def fit(rows: Sequence[Row], seconds: float, seed: int = 0, start: Relight | Non
         batch = [_some(rows[int(k)], rng) for k in rng.integers(len(rows), size=BATCH)]
         loss = _surprise(tensors, [np.stack(one) for one in zip(*batch, strict=True)])
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(learned, 1.0)
         optimiser.step()
         running += 0.1 * (float(loss.detach()) - running)
@@ -102,7 +102,7 @@ def fit(rows: Sequence[Row], seconds: float, seed: int = 0, start: Relight | Non
     return Relight({name: value.detach().numpy().astype(np.float32) for name, value in tensors.items()})
 
 
-def _some(row: Row, rng: np.random.Generator) -> tuple[Floats, ...]:
+def _some(row: Row, rng: np.random.Generator) -> tuple[NDArray[Any], ...]:
     """Some patches of a lesson as arrays of one length: where there are fewer, the last ones are blind."""
     seen = np.flatnonzero(row.lesson.open_share >= 0.2)
     picked = rng.permutation(seen)[:SOME]

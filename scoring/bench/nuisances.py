@@ -127,7 +127,7 @@ def finish(picture: Picture, nuisance: Nuisance) -> Picture:
         The picture itself where there is nothing to do.
     """
     if nuisance.style and nuisance.style_strength > 0:
-        styled = STYLES[nuisance.style](picture.astype(np.float32) / 255)
+        styled = STYLES[nuisance.style](np.asarray(picture / np.float32(255), np.float32))
         picture = _rounded(picture + (styled * 255 - picture) * np.float32(nuisance.style_strength))
     if nuisance.reencoded:
         picture = _rounded(picture + _REENCODED * (_through_vae(picture) - picture))
@@ -146,7 +146,7 @@ def compressed(picture: Picture, codec: str, quality: int) -> Picture:
     """A picture after a lossy codec, "jpeg" or "webp"."""
     option = {"jpeg": cv2.IMWRITE_JPEG_QUALITY, "webp": cv2.IMWRITE_WEBP_QUALITY}[codec]
     _, data = cv2.imencode(f".{codec}", picture[..., ::-1], [option, quality])
-    return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)[..., ::-1].copy()
 
 
 def _rounded(values: NDArray[Any]) -> Picture:
@@ -215,5 +215,6 @@ def _through_vae(picture: Picture) -> Floats:
 def _vae() -> Any:
     from diffusers import AutoencoderKLFlux2
 
-    vae = AutoencoderKLFlux2.from_pretrained(_EDITOR / "vae", local_files_only=True)
+    load: Any = AutoencoderKLFlux2.from_pretrained  # (it is not typed)
+    vae = load(_EDITOR / "vae", local_files_only=True)
     return vae.float().eval()

@@ -85,7 +85,7 @@ def rasteriser(size: int) -> Rasteriser:
     # triton and Mesa each bring an LLVM of their own: triton after Mesa crashes, Mesa after triton does not,
     # and the checks that come after may well load torch
     with suppress(ImportError):
-        import triton  # noqa: F401
+        import triton  # type: ignore[import-untyped]  # noqa: F401
     return Rasteriser(size)
 
 

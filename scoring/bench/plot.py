@@ -87,17 +87,15 @@ def contact_sheet(scores: pd.DataFrame, folder: Path, file: Path, most: int = 60
 def _panel(kind: str, rows: Sequence[DefectRow]) -> Iterator[str]:
     right, bottom = _WIDE - _RIGHT, _HIGH - _BOTTOM
     yield f'<text class="t" x="{_LEFT}" y="18">{escape(kind)}</text>'
-    for share in (0.0, 0.5, 1.0):
-        y = bottom - share * (bottom - _TOP)
+    for share in (0.0, 0.01, 0.1, 0.5, 1.0):
+        y = _level(share)
         yield f'<line class="g" x1="{_LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>'
         yield f'<text class="q" x="{_LEFT - 4}" y="{y + 3:.1f}" text-anchor="end">{100 * share:.0f} %</text>'
     step = (right - _LEFT) / len(rows)
     for number, row in enumerate(rows):
         x = _LEFT + (number + 0.5) * step
-        high, low, mid = (
-            bottom - share * (bottom - _TOP)
-            for share in (row.escaped.high, row.escaped.low, row.escaped.share)
-        )
+        one = row.escaped
+        high, low, mid = _level(one.high), _level(one.low), _level(one.share)
         line, dot = ("i", "d") if row.plain else ("m", "n")
         yield f'<line class="{line}" x1="{x:.1f}" x2="{x:.1f}" y1="{high:.1f}" y2="{low:.1f}"/>'
         yield f'<circle class="{dot}" cx="{x:.1f}" cy="{mid:.1f}" r="3.2"/>'
@@ -109,6 +107,11 @@ def _panel(kind: str, rows: Sequence[DefectRow]) -> Iterator[str]:
             f'<text class="q" x="{x:.1f}" y="{bottom + 25}" text-anchor="middle">'
             f"{escape(under)}n={row.escaped.of}</text>"
         )
+
+
+def _level(share: float) -> float:
+    """How far down a panel a share lies: by its square root, so that 1 % can be told from none."""
+    return float(_HIGH - _BOTTOM - np.sqrt(share) * (_HIGH - _BOTTOM - _TOP))
 
 
 def _caption(specimen: str, each: pd.DataFrame, scores: pd.DataFrame) -> tuple[str, str]:

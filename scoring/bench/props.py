@@ -10,16 +10,16 @@ import numpy as np
 from packline.camera import Camera
 from packline.scenes import Light
 from packline.stage.load import load_model
-from packline.stage.model import ProductModel
+from packline.stage.model import Part, ProductModel
 from scoring.bench.photographs import Drawing, draw
 from scoring.bench.products.spec import COLOUR_WORDS, mixed
-from scoring.bench.products.surfaces import RGB, Finish, Piece, as_scene, block, fillet, lathe, moved
+from scoring.bench.products.surfaces import RGB, Finish, Piece, as_glb, block, fillet, lathe, moved
 
 
 def props(camera: Camera, light: Light, wall_z: float, rng: np.random.Generator) -> Drawing:
     """Five to eight things behind and beside the place (the origin), to lay over a photo."""
-    parts = []
-    for number in range(int(rng.integers(5, 9))):
+    parts: list[Part] = []
+    for _ in range(int(rng.integers(5, 9))):
         # behind the place, or beside it near the picture's edges
         if rng.random() < 0.6:
             x, z = rng.uniform(-0.45, 0.45), rng.uniform(wall_z + 0.12, -0.28)
@@ -31,7 +31,6 @@ def props(camera: Camera, light: Light, wall_z: float, rng: np.random.Generator)
         pose[:3, :3] = [[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]]
         pose[:3, 3] = (x, 0.0, z)
         parts += model.transformed(pose).parts
-        del number
     return draw(ProductModel(tuple(parts)), np.eye(4), camera, light, 0.0)
 
 
@@ -117,5 +116,5 @@ def _thing(rng: np.random.Generator) -> ProductModel:
         ]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "thing.glb"
-        file.write_bytes(as_scene(pieces).export(file_type="glb"))
+        file.write_bytes(as_glb(pieces))
         return load_model(file)

@@ -9,21 +9,23 @@ from scoring.check import Floats
 from scoring.looks.finding import Finding, graded, graded_up
 from scoring.looks.sight import Sight
 
-# grey levels by which the steps at the borders of 8 px blocks exceed those within: JPEG of quality 70 has 0.7,
-# of 30 has 0.85 and more
+# grey levels by which the steps at the borders of 8 px blocks exceed those within: JPEG of quality 70 has
+# 0.7, of 30 has 0.85 and more
 BLOCKING = 0.79
 # steps larger than this are content
 _CONTENT = 12.0
 # amplitudes of the base photo's texture (grey levels, first to last) and the share of it that must be left
 _TEXTURES = ((1.0, 2.0, 0.42), (2.0, 4.0, 0.77))
-# grey levels (root mean square) by which the tone curve from base photo to candidate is a staircase: 48 levels
-# a channel have 0.6
+# grey levels (root mean square) by which the tone curve from base photo to candidate is a staircase: 48
+# levels a channel have 0.6
 BANDING = 0.65
 
 
 def blocky(sight: Sight) -> Finding:
     """Steps at the borders of 8 x 8 blocks, as JPEG leaves them."""
-    new = _steps(sight.difference)
+    # under the product the base photo's own blocks are gone, which is no step of the picture
+    scene = float(sight.away.mean())
+    new = _steps(np.where(sight.away, sight.difference, 0)) / scene if scene > 0.2 else 9.0
     # a soft picture of a blocky photo has the photo's blocks in the difference only
     value = min(new, _steps(sight.one.grey) + 0.2)
     return Finding(

@@ -13,7 +13,7 @@ from scoring.looks.sight import Sight
 # standard deviation of the grain, in grey levels, beyond the base photo's
 NOISE = 3.6
 # amplitude of a lattice in grey levels, and how far a peak of the spectrum stands out (standard deviations)
-LATTICE, PEAK = 0.55, 5.6
+LATTICE, PEAK = 0.55, 6.6
 PERIODS = (2, 4, 8, 16)
 # the FFT's window: small enough to be quick, large enough for a lattice of 16 px to peak
 WINDOW = 512

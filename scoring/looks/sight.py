@@ -15,13 +15,15 @@ from scoring.style import SMALL
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 # pixels from the product's outline from which the scene is looked at
 AWAY = 12.0
+# keeps the gain of dark places finite, grey levels
+_BLACK = np.float32(12)
 # pixels of a texture that say enough about it
 _LEAST_TEXTURE = 3000
 
 
 @dataclass(frozen=True)
 class Sight:
-    """One candidate beside its base photo under the candidate's style and its render where the product stands.
+    """One candidate beside its base photo under the candidate's style, and its render in place.
 
     Styles are taken off because a warm evening over the whole picture is no defect of the picture.
     """
@@ -47,16 +49,17 @@ class Sight:
     def expected(self) -> Floats:
         """Luma of the base photo under the candidate's style, float32 (H, W).
 
-        The style is fitted as a curve of the luma and what is left of it at a low resolution, which costs a
-        table look-up instead of a polynomial in every channel of every pixel.
+        The style is fitted as a curve of the luma and a gain that varies slowly over the picture, which costs
+        a table look-up instead of a polynomial in every channel of every pixel.
         """
         before, after = self.base @ _LUMA, self.small_expected @ _LUMA
         curve = _curve(before.ravel()[::7], after.ravel()[::7])
-        table = np.polyval(curve, np.arange(256)).astype(np.float32)
-        rest = cv2.blur(after - np.polyval(curve, before).astype(np.float32), (5, 5))
+        table = np.maximum(np.polyval(curve, np.arange(256)), 0).astype(np.float32)
+        gain = (after + _BLACK) / (np.maximum(np.polyval(curve, before), 0).astype(np.float32) + _BLACK)
         height, width = self.one.base_grey.shape
         styled = cv2.LUT(self.one.base_grey.astype(np.uint8), table)
-        return np.asarray(styled + cv2.resize(rest, (width, height)), np.float32)
+        gain = cv2.resize(cv2.blur(gain, (9, 9)), (width, height))
+        return np.asarray((styled + _BLACK) * gain - _BLACK, np.float32)
 
     @cached_property
     def difference(self) -> Floats:
@@ -71,7 +74,7 @@ class Sight:
         Parameters
         ----------
         low, high
-            Amplitudes of the texture that is asked for, grey levels: codecs wipe away the faint, softness all.
+            Amplitudes of the texture that is asked for, grey levels: codecs wipe away the faint.
         unknown
             The answer where the base photo has hardly any such texture.
         """
@@ -106,7 +109,7 @@ class Sight:
 
     @cached_property
     def depth_inside(self) -> Floats:
-        """Pixels into the product from its outline in `window`, where the candidate has it; negative outside."""
+        """Pixels into the product from its outline in `window`, as the candidate has it; negative outside."""
         return -self._moved(self.one.distance, cv2.BORDER_REPLICATE)
 
     def _moved(self, values: Floats, border: int) -> Floats:

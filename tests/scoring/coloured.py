@@ -18,7 +18,7 @@ from tests.scoring.synthetic import CAMERA, SIZE, base_photo
 COLOURS: dict[str, tuple[int, int, int]] = {
     "cap": (206, 62, 48),
     "body": (226, 214, 196),
-    "label": (52, 104, 150),
+    "label": (96, 140, 176),
 }
 ROWS = {"cap": (150, 330), "body": (330, 820), "label": (480, 680)}
 SIDES = (330, 700)
@@ -112,8 +112,9 @@ def candidate(look: Look) -> CheckInput:
     return CheckInput(seen, photo(), truth, (truth,))
 
 
-def in_the_dark(light: float) -> CheckInput:
-    """The right candidate of a product that the truth itself shows nearly black."""
+def in_the_dark() -> CheckInput:
+    """A product without light: black in the truth and in the candidate."""
     one = candidate(Look())
-    dark = np.round(one.scene.colour * light).astype(np.uint8)
-    return replace(one, scene=replace(one.scene, colour=np.where(one.scene.mask[..., None] > 0, dark, 205)))
+    product = np.repeat(one.scene.mask[..., None] > 0, 3, 2)
+    scene = replace(one.scene, colour=np.where(product, 1, 205).astype(np.uint8))
+    return replace(one, candidate=np.where(product, 1, one.candidate).astype(np.uint8), scene=scene)

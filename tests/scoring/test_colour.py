@@ -84,8 +84,7 @@ def test_the_pair_of_colours_lies_as_far_apart_as_the_sentence_says() -> None:
 
 
 def test_a_picture_too_dark_to_show_colours_is_unverifiable() -> None:
-    one = in_the_dark(0.004)
-    assert judged(one).verdict == Verdict.UNVERIFIABLE
+    assert judged(in_the_dark()).verdict == Verdict.UNVERIFIABLE
 
 
 def test_a_product_of_thin_strokes_is_unverifiable() -> None:

@@ -85,7 +85,7 @@ def test_what_is_measured_is_the_ratio_of_light(gains: tuple[float, float, float
     difference, spread, open_share = observed(patches, seen, whole.colour.astype(np.float32))
     wanted = AXES @ np.log(np.array(gains, np.float32))
     # what is added to black makes the ratio of a dark channel a little smaller
-    assert np.allclose(difference, wanted, atol=0.05)
+    assert np.allclose(difference, wanted, atol=0.06)
     assert spread.max() < 0.03 and open_share.min() > 0.95
 
 

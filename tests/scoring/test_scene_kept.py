@@ -25,7 +25,7 @@ def good() -> CheckInput:
 def test_a_kept_scene_with_the_products_shadow_passes() -> None:
     found = judge([good()], SETTINGS)[0]
     assert found.verdict == Verdict.PASS
-    assert found.score > 0.95
+    assert found.score > 0.9
 
 
 @pytest.mark.parametrize("gain", [(1.1, 1.0, 0.88), (0.8, 0.8, 0.8), (1.12, 1.1, 1.1)])

@@ -15,7 +15,7 @@ from packline.stage.model import ProductModel
 from scoring.bench.products import bottles, homeware, outdoors, packs
 from scoring.bench.products.built import Built
 from scoring.bench.products.spec import SPLITS, BenchSpec, colour_word, random_spec
-from scoring.bench.products.surfaces import as_scene
+from scoring.bench.products.surfaces import as_glb
 
 _BUILDERS: dict[str, Callable[[BenchSpec], Built]] = {
     "detergent jug": bottles.jug,
@@ -63,7 +63,7 @@ def load_product(spec: BenchSpec) -> ProductModel:
     shared = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None) as folder:
         file = Path(folder) / "product.glb"
-        file.write_bytes(as_scene(pieces).export(file_type="glb"))
+        file.write_bytes(as_glb(pieces))
         file.with_name("product.truth.json").write_text(json.dumps({"front": 0, "labels": labels}))
         return load_model(file)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from scoring.bench.products.prints import Canvas
-from scoring.bench.products.spec import BenchSpec
-from scoring.bench.products.surfaces import Finish, Piece, Surface, block
+from scoring.bench.products.spec import BenchSpec, lightness
+from scoring.bench.products.surfaces import RGB, Finish, Piece, Surface, block
 
 #: The pieces of a product, and the labels printed on them as a sidecar lists them.
 Built = tuple[list[Piece], list[dict[str, Any]]]
@@ -30,3 +30,10 @@ def thin_plate(width: float, height: float, thick: float = 0.0012) -> Surface:
     sides = ("front", "left", "right", "top", "bottom")
     charts = {side: corner for side in sides if side != "front"}
     return block((width, height, thick), thick / 3, charts, sides)
+
+
+def ink_on_body(spec: BenchSpec) -> RGB:
+    """The spec's ink, or near-white or near-black where it could not be read on the body."""
+    if abs(lightness(spec.ink) - lightness(spec.body)) >= 35:
+        return spec.ink
+    return (246, 244, 239) if lightness(spec.body) < 55 else (24, 25, 30)

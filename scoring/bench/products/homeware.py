@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from scoring.bench.products.built import Built, printed, sticker, thin_plate
+from scoring.bench.products.built import Built, ink_on_body, printed, sticker, thin_plate
 from scoring.bench.products.prints import Canvas, art, decorate
 from scoring.bench.products.spec import BenchSpec, mixed
 from scoring.bench.products.surfaces import (
@@ -188,7 +188,7 @@ def kettle(spec: BenchSpec) -> Built:
         spec,
         art=spec.art if spec.variant % 3 == 0 else "plain",
         paper=spec.body,
-        ink=_seen_on(spec),
+        ink=ink_on_body(spec),
         small="",
         aside="",
     )
@@ -203,14 +203,6 @@ def kettle(spec: BenchSpec) -> Built:
         Piece("stand", stand, Finish(spec.trim, roughness=0.55)),
         sticker("badge", patch, canvas, replace(spec, roughness=max(spec.roughness, 0.3))),
     ], canvas.labels
-
-
-def _seen_on(spec: BenchSpec) -> tuple[int, int, int]:
-    from scoring.bench.products.spec import lightness
-
-    if abs(lightness(spec.ink) - lightness(spec.body)) >= 35:
-        return spec.ink
-    return (246, 244, 239) if lightness(spec.body) < 55 else (24, 25, 30)
 
 
 def blender(spec: BenchSpec) -> Built:
@@ -262,7 +254,7 @@ def blender(spec: BenchSpec) -> Built:
     arc = 0.115
     patch = lathe(band(base, 0.45 * foot, 0.86 * foot), 32, power=power, arc=(-arc, arc))
     canvas = Canvas((2 * arc * girth(half * 0.9, power=power), 0.41 * foot), spec.texture, spec.body, "badge")
-    plain = replace(spec, art="plain", paper=spec.body, ink=_seen_on(spec), small="", aside="")
+    plain = replace(spec, art="plain", paper=spec.body, ink=ink_on_body(spec), small="", aside="")
     decorate(canvas, plain, (0.04, 0.06, 0.96, 0.94))
     glass = mixed(spec.paper, (214, 226, 230), 0.7)
     marks = [

@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from scoring.bench.products.built import Built, printed, sticker, thin_plate
-from scoring.bench.products.homeware import _seen_on
+from scoring.bench.products.built import Built, ink_on_body, printed, sticker, thin_plate
 from scoring.bench.products.prints import Canvas, decorate
 from scoring.bench.products.spec import BenchSpec, mixed
 from scoring.bench.products.surfaces import (
@@ -142,7 +141,7 @@ def cap(spec: BenchSpec) -> Built:
     radii[[0, -1]] -= 0.0018
     patch = lathe(np.stack([radii, heights], -1), 36, squash, 2.0, (-arc, arc))
     canvas = Canvas((0.24 * 2 * np.pi * half * 0.93, 0.66 * tall), spec.texture, spec.body, "print")
-    ground = replace(spec, paper=spec.body, ink=_seen_on(spec), art="plain", small="", aside="")
+    ground = replace(spec, paper=spec.body, ink=ink_on_body(spec), art="plain", small="", aside="")
     decorate(canvas, ground, (0.04, 0.1, 0.96, 0.95))
     return [
         Piece("crown", lathe(crown, 72, squash), body),

@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from scoring.bench.products.built import Built, printed
+from scoring.bench.products.built import Built, ink_on_body, printed
 from scoring.bench.products.prints import Canvas, art, decorate
 from scoring.bench.products.spec import BenchSpec, mixed
 from scoring.bench.products.surfaces import (
+    Array,
     Finish,
     Piece,
     Rect,
@@ -47,14 +48,15 @@ def _boxed(spec: BenchSpec, size: tuple[float, float, float], radius: float, nam
     """A printed box: words on its front, more words on its right side, art all around."""
     metres, charts = _wrapped(size)
     canvas = Canvas(metres, int(spec.texture * 1.7), spec.body, name)
-    face = replace(spec, paper=spec.paper)
-    decorate(canvas, face, _inner(charts["front"], 0.09, 0.06), bleed=charts["front"])
+    decorate(canvas, spec, _inner(charts["front"], 0.09, 0.06), bleed=charts["front"])
     for side in ("right", "left", "back", "top", "bottom"):
         canvas.rect(charts[side], spec.body)
     canvas.rect(_inner(charts["top"], 0.06, 0.12), mixed(spec.body, spec.accent, 0.5))
     right = _inner(charts["right"], 0.16, 0.1)
     if spec.print == "words" and size[2] > 0.25 * size[0]:
-        other = replace(spec, paper=spec.body, line="", small="", aside="", art="plain", ink=_legible(spec))
+        other = replace(
+            spec, paper=spec.body, line="", small="", aside="", art="plain", ink=ink_on_body(spec)
+        )
         decorate(canvas, other, right, "side-", charts["right"])
     else:
         art(canvas, replace(spec, paper=spec.body), charts["right"])
@@ -63,17 +65,9 @@ def _boxed(spec: BenchSpec, size: tuple[float, float, float], radius: float, nam
         u0, _, u1, _ = _inner(charts["left"], 0.18, 0)
         canvas.rect(
             (u0, v0, u0 + (u1 - u0) * (1.0 - 0.07 * (k * 5 % 4)), v0 + 0.006),
-            mixed(spec.body, _legible(spec), 0.7),
+            mixed(spec.body, ink_on_body(spec), 0.7),
         )
     return [printed(name, block(size, radius, charts), canvas, spec)], canvas.labels
-
-
-def _legible(spec: BenchSpec) -> tuple[int, int, int]:
-    from scoring.bench.products.spec import lightness
-
-    if abs(lightness(spec.ink) - lightness(spec.body)) >= 35:
-        return spec.ink
-    return (246, 244, 239) if lightness(spec.body) < 55 else (24, 25, 30)
 
 
 def cereal(spec: BenchSpec) -> Built:
@@ -117,7 +111,7 @@ def book(spec: BenchSpec) -> Built:
     spine = Canvas((deep, tall), spec.texture, spec.body, "spine")
     if spec.print == "words":
         spine.text(
-            "spine", spec.aside or spec.brand, (0.16, 0.1, 0.84, 0.72), _legible(spec), spec.faces[1], 1
+            "spine", spec.aside or spec.brand, (0.16, 0.1, 0.84, 0.72), ink_on_body(spec), spec.faces[1], 1
         )
     spine.rect((0.0, 0.86, 1.0, 0.9), spec.accent)
     pages = Image.new("RGB", (64, 8), (238, 232, 218))
@@ -161,13 +155,13 @@ def bag(spec: BenchSpec) -> Built:
     heights = np.linspace(0, 1, 12)[:, None]
     squeeze = 1 - (1 - pinch) * heights**1.5
 
-    def face(sign: float) -> np.ndarray:  # type: ignore[type-arg]
+    def face(sign: float) -> Array:
         x = np.linspace(-1, 1, 15)[None] * half * sign
         bow = 0.004 * np.sin(np.pi * heights) * np.cos(np.pi / 2 * np.linspace(-1, 1, 15)[None])
         z = (back * squeeze + bow) * sign
         return np.stack(np.broadcast_arrays(x, tall * heights, z), -1)
 
-    def gusset(sign: float) -> np.ndarray:  # type: ignore[type-arg]
+    def gusset(sign: float) -> Array:
         s = np.linspace(-1, 1, 11)[None]
         z = -s * back * squeeze * sign
         fold = (1 - np.abs(s)) * heights * 0.16 * deep

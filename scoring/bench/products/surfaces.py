@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import trimesh
@@ -359,15 +360,15 @@ def charted(surface: Surface, chart: Rect) -> Surface:
     return replace(surface, uv=np.array([u0, v0]) + surface.uv * np.array([u1 - u0, v1 - v0]))
 
 
-def as_scene(pieces: Sequence[Piece]) -> trimesh.Scene:
-    """The pieces as one scene, centred over the origin, standing on y = 0; one mesh and material each."""
+def as_glb(pieces: Sequence[Piece]) -> bytes:
+    """The pieces as a GLB file, centred over the origin, standing on y = 0; one mesh and material each."""
     low = np.min([piece.surface.vertices.min(0) for piece in pieces], 0)
     high = np.max([piece.surface.vertices.max(0) for piece in pieces], 0)
     shift = np.array([-(low[0] + high[0]) / 2, -low[1], -(low[2] + high[2]) / 2])
-    out = trimesh.Scene()
+    out: Any = trimesh.Scene()
     for piece in pieces:
         out.add_geometry(_mesh(piece, shift), node_name=piece.name, geom_name=piece.name)
-    return out
+    return bytes(out.export(file_type="glb"))
 
 
 def _mesh(piece: Piece, shift: Array) -> trimesh.Trimesh:
@@ -375,7 +376,8 @@ def _mesh(piece: Piece, shift: Array) -> trimesh.Trimesh:
     encoded = np.asarray(finish.colour, float) / 255
     linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
     flat = [*(round(float(value) * 255) for value in linear), 255]
-    material = trimesh.visual.material.PBRMaterial(
+    visual: Any = trimesh.visual  # (it is not typed)
+    material = visual.material.PBRMaterial(
         name=piece.name,
         baseColorFactor=flat if finish.picture is None else [255, 255, 255, 255],
         baseColorTexture=finish.picture,
@@ -388,7 +390,7 @@ def _mesh(piece: Piece, shift: Array) -> trimesh.Trimesh:
         surface.vertices + shift,
         surface.faces,
         vertex_normals=surface.normals,
-        visual=trimesh.visual.TextureVisuals(uv=uv, material=material),
+        visual=visual.TextureVisuals(uv=uv, material=material),
         process=False,
         validate=False,
     )

@@ -62,9 +62,11 @@ def test_a_killed_run_goes_on_and_gives_what_a_whole_one_gives(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runner, "SHARD", 1)
-    order = Order("calibration", 2, good=1, bad=3, size=256, seed=9, tables=TABLES)
+    # one specimen of ten would import diffusers, which takes ten seconds
+    monkeypatch.setattr("scoring.bench.nuisances._through_vae", lambda picture: picture.astype(np.float32))
+    order = Order("calibration", 2, good=1, bad=2, size=128, seed=9, tables=TABLES)
     whole = run(order, tmp_path, workers=1)
-    assert whole["specimen"].nunique() == 8
+    assert whole["specimen"].nunique() == 6
     assert set(whole["check"]) == {"scene_kept"}
     assert whole["kind"].isna().sum() == 2
     kept, lost = sorted(tmp_path.glob("scores-*.parquet"))
@@ -74,10 +76,10 @@ def test_a_killed_run_goes_on_and_gives_what_a_whole_one_gives(
     assert kept.stat().st_mtime_ns == written
     timeless = [name for name in whole.columns if name != "milliseconds"]
     pd.testing.assert_frame_equal(again[timeless], whole[timeless])
-    assert find(again).plain_escapes.of <= 6
+    assert find(again).all_escapes.of == 4
     contact_sheet(again, tmp_path, tmp_path / "wrong.jpg")
     with pytest.raises(FixSettings, match="another split, size, seed"):
-        run(Order("calibration", 2, good=1, bad=3, size=256, seed=8, tables=TABLES), tmp_path, workers=1)
+        run(Order("calibration", 2, good=1, bad=2, size=128, seed=8, tables=TABLES), tmp_path, workers=1)
 
 
 def test_a_folder_without_a_run_has_no_scores(tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ from scoring.relight import Residual, Shift
 
 Doubles = NDArray[np.float64]
 
-# standard deviations of a shift that light might still explain: of lightness it explains nearly anything, for
-# shadows move, of hue much less
-_SIGMAS, _HUE_SIGMAS = 6.0, 4.0
+# standard deviations at which half of a shift counts: honest light has rarer and larger surprises than the
+# Gaussian model says (a shadow moves, a style bends what the scene does not show)
+_SIGMAS, _HUE_SIGMAS = 8.0, 8.0
 
 
 @dataclass(frozen=True)

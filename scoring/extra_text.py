@@ -28,6 +28,9 @@ from scoring.text_detector import text_detector
 LINE, TRUTH = 0.25, 0.12
 # pixels at the detector's size: how far what is there may have moved, and the least side of a line
 STRAY, LEAST = 7, 4
+# a line is lower than this share of the window's shorter side: where there are no letters at all the detector
+# may take a whole plain product for one
+HIGHEST = 0.28
 # the detector's lines are shrunk; its boxes are grown by this share of their area over their outline
 GROWN = 1.6
 # at most so many lines are read
@@ -169,9 +172,9 @@ def _spots(window: _Window) -> list[_Spot]:
     text = text_detector().maps([window.seen], window.side)[0]
     rows, columns = text.shape
     expected = _text_of(window.expected, window.side)
-    known = (expected > TRUTH) | _shrunk(window.allowed, (columns, rows))
+    known = _lines(expected, TRUTH) | _shrunk(window.allowed, (columns, rows))
     known = cv2.dilate(known.astype(np.uint8), np.ones((2 * STRAY + 1, 2 * STRAY + 1), np.uint8)) > 0
-    here = ((text > LINE) & ~known).astype(np.uint8)
+    here = (_lines(text, LINE) & ~known).astype(np.uint8)
     count, labelled, stats, _ = cv2.connectedComponentsWithStats(here)
     judged = _shrunk(window.judged, (columns, rows))
     scale = np.array([window.seen.shape[1] / columns, window.seen.shape[0] / rows])
@@ -191,6 +194,18 @@ def _spots(window: _Window) -> list[_Spot]:
         found = float(text[y : y + h, x : x + w][part].mean())
         spots.append(_Spot(window, box, found, _novelty(window, box)))
     return spots
+
+
+def _lines(text: Floats, least: float) -> Bools:
+    """Where the detector sees lines of letters, without what is too high to be one."""
+    _, labelled, stats, _ = cv2.connectedComponentsWithStats((text > least).astype(np.uint8))
+    fit = np.ones(len(stats), bool)
+    fit[0] = False
+    # only what is high and wide in the picture may be too high along its own shorter side
+    for k in np.flatnonzero(stats[:, 2:4].min(1) > HIGHEST * min(text.shape)):
+        points = np.argwhere(labelled == k)[:, ::-1].astype(np.float32)
+        fit[k] = k > 0 and min(cv2.minAreaRect(points)[1]) <= HIGHEST * min(text.shape)
+    return np.asarray(fit[labelled])
 
 
 def _shrunk(mask: Bools, size: tuple[int, int]) -> Bools:

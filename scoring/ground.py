@@ -114,8 +114,8 @@ class Ground:
         for turn in _TURNS:
             for length in _LENGTHS:
                 cv2.max(most, self.turned(turn, length), dst=most)
-        most = cv2.dilate(most, np.ones((5, 5), np.uint8))
-        return np.asarray(_DARKER * np.maximum(most, cv2.GaussianBlur(most, (0, 0), 2 * _SOFTER)), np.float32)
+        wide = cv2.dilate(most, np.ones((5, 5), np.uint8))
+        return np.asarray(_DARKER * np.maximum(wide, cv2.GaussianBlur(wide, (0, 0), 2 * _SOFTER)), np.float32)
 
     @cached_property
     def unexplained(self) -> Floats:

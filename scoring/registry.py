@@ -15,6 +15,7 @@ from scoring import (
     pattern,
     placement,
     scene_kept,
+    shape,
     text_orientation,
 )
 from scoring.check import Check
@@ -23,6 +24,7 @@ GROUP = "packline.checks"
 
 BUILT_IN: tuple[Check, ...] = (
     artifacts.CHECK,
+    shape.CHECK,
     scene_kept.CHECK,
     placement.CHECK,
     colour.CHECK,

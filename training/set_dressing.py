@@ -161,7 +161,7 @@ def developed(picture: Picture, rng: np.random.Generator) -> Picture:
         value = grey + (value - grey) * np.float32(rng.uniform(0.85, 1.15))
         value = 0.5 + (value - 0.5) * np.float32(rng.uniform(0.85, 1.1))
     if rng.random() < 0.3:
-        value = cv2.GaussianBlur(value, (0, 0), float(rng.uniform(0.4, 1.2)))
+        value = np.asarray(cv2.GaussianBlur(value, (0, 0), float(rng.uniform(0.4, 1.2))), np.float64)
     if rng.random() < 0.2:
         value = value + rng.normal(0, 0.012, value.shape).astype(np.float32)
     out = np.asarray(np.clip(value, 0, 1) * 255, np.uint8)

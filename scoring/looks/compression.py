@@ -44,7 +44,7 @@ def _steps(values: Floats) -> float:
         step = (
             cv2.absdiff(values[1:], values[:-1]) if axis == 0 else cv2.absdiff(values[:, 1:], values[:, :-1])
         )
-        line = cv2.reduce(cv2.min(step, _CONTENT), other, cv2.REDUCE_AVG).ravel()
+        line = cv2.reduce(np.minimum(step, _CONTENT), other, cv2.REDUCE_AVG).ravel()
         whole = len(line) // 8 * 8
         phases = line[:whole].reshape(-1, 8).mean(0)
         found += float(phases[7] - np.median(phases)) / 2

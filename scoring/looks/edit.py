@@ -25,10 +25,12 @@ def seamed(sight: Sight) -> Finding:
     The difference has none of the base photo's own texture; the product's shadow fades, a seam does not.
     """
     one = sight.one
-    half = cv2.resize(sight.difference, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-    known = cv2.resize(sight.expected, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    half, known = (
+        np.asarray(cv2.resize(m, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.float32)
+        for m in (sight.difference, sight.expected)
+    )
     size = (half.shape[1], half.shape[0])
-    far = cv2.resize(one.distance, size, interpolation=cv2.INTER_NEAREST) > 10
+    far = cv2.resize(sight.away.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
     # a shadow may end sharply, where a light is small or the ground drops
     far &= cv2.resize(one.ground.possible, size, interpolation=cv2.INTER_NEAREST) < 0.03
     step, own = _step(half), _step(known)
@@ -82,7 +84,7 @@ def duplicated(sight: Sight) -> Finding:
     """A second product: something new beside the place that looks like the product, whole or in part."""
     one = sight.one
     changed = one.ground.unexplained > 14
-    mask = cv2.resize(one.scene.mask, (SMALL, SMALL), interpolation=cv2.INTER_AREA)
+    mask = np.asarray(cv2.resize(one.scene.mask, (SMALL, SMALL), interpolation=cv2.INTER_AREA), np.uint8)
     area = float((mask > 127).sum())
     changed &= one.ground.away > 6
     if area < 60 or float(changed.sum()) < 0.06 * area:
@@ -119,6 +121,6 @@ def _histogram(colours: Floats) -> Floats:
     bins = np.clip(colours / 25.6, 0, 9).astype(int)
     flat = np.bincount(bins @ np.array([100, 10, 1]), minlength=1000).astype(np.float32)
     # neighbouring bins share, so that a slightly other light still meets
-    cube = cv2.blur(flat.reshape(100, 10), (3, 3)).reshape(10, 100)
-    cube = cv2.blur(cube, (1, 3)).ravel()
+    pairs = cv2.blur(flat.reshape(100, 10), (3, 3)).reshape(10, 100)
+    cube = np.asarray(cv2.blur(pairs, (1, 3)), np.float32).ravel()
     return np.asarray(cube / max(float(cube.sum()), 1e-6), np.float32)

@@ -15,6 +15,7 @@ NOISE = 3.6
 # amplitude of a lattice in grey levels, and how far a peak of the spectrum stands out (standard deviations)
 LATTICE, PEAK = 0.55, 6.6
 PERIODS = (2, 4, 8, 16)
+_BESIDE = {2: (3,), 4: (3, 5), 8: (7, 9), 16: (15, 17)}
 # the FFT's window: small enough to be quick, large enough for a lattice of 16 px to peak
 WINDOW = 512
 
@@ -52,7 +53,9 @@ def latticed(sight: Sight) -> Finding:
     worst, period = 0.0, 0
     for values, where in ((scene, sight.away), (product, inside)):
         for lattice in PERIODS:
-            amplitude = _amplitude(values, where, lattice) / LATTICE
+            # what print and shading leave in a mean tile they leave at the neighbouring periods too
+            beside = max(_amplitude(values, where, other) for other in _BESIDE[lattice])
+            amplitude = (_amplitude(values, where, lattice) - beside) / LATTICE
             if amplitude > worst:
                 worst, period = amplitude, lattice
     peak, its_period = _peak(scene)

@@ -10,14 +10,14 @@ from scoring.looks.finding import Finding, graded_up
 from scoring.looks.sight import Sight
 
 # share of the steepness of the expected edges that must be left, and of the scene's strong texture
-SCENE, PRODUCT, TEXTURE = 0.72, 0.58, 0.79
+SCENE, PRODUCT, TEXTURE = 0.72, 0.5, 0.79
 
 
 def blurred(sight: Sight) -> Finding:
     """The scene outside the product is softer than the base photo, at its edges or in its strong texture."""
     ratio = sharpness(sight.one.grey[::2, ::2], sight.expected[::2, ::2], sight.away[::2, ::2])
     edges = 1.0 if ratio is None else ratio
-    texture = sight.texture_left(4.0, 40.0, 1.0)
+    texture = sight.texture_left(2.0, 40.0, 1.0)
     score = min(graded_up(edges, SCENE, 6), graded_up(texture, TEXTURE, 10))
     sentence = "The picture is blurred: the scene is softer than in the base photo."
     return Finding("blur", score, sentence, min(edges / SCENE, texture / TEXTURE))
@@ -25,27 +25,27 @@ def blurred(sight: Sight) -> Finding:
 
 def soft_product(sight: Sight) -> Finding:
     """The product is softer than its own render at the render's edges."""
-    inside = sight.depth_inside > 4
-    ratio = sharpness(sight.one.grey[sight.window], sight.render, inside)
+    inside = sight.depth_inside > 6
+    ratio = sharpness(sight.one.grey[sight.window], sight.render, inside, 9)
     score = 1.0 if ratio is None else graded_up(ratio, PRODUCT, 5)
     sentence = "The product is soft: its edges are less sharp than the 3D model's render."
     evidence = (sight.box("soft"),)
     return Finding("soft product", score, sentence, 1.0 if ratio is None else ratio, evidence)
 
 
-def sharpness(seen: Floats, expected: Floats, where: Bools) -> float | None:
+def sharpness(seen: Floats, expected: Floats, where: Bools, reach: int = 5) -> float | None:
     """How steep the edges of `seen` are next to those of `expected`, 1 is equally steep; None without edges.
 
     Steepness is the gradient at a fine scale over that at a coarse one, so that light and contrast drop out.
-    The picture's edges may lie two pixels beside the expected ones.
+    The picture's edges may lie half of `reach` pixels beside the expected ones.
     """
     if where.sum() < 500:
         return None
     fine, coarse = _slope(expected, 0.8), _slope(expected, 4.0)
     edges = where & (fine > max(6.0, float(np.percentile(fine[where], 92)))) & (coarse > 1.0)
-    if edges.sum() < 150:
+    if edges.sum() < 250:
         return None
-    near = np.ones((5, 5), np.uint8)
+    near = np.ones((reach, reach), np.uint8)
     found = cv2.dilate(_slope(seen, 0.8), near)[edges] / (cv2.dilate(_slope(seen, 4.0), near)[edges] + 0.5)
     wanted = cv2.dilate(fine, near)[edges] / (cv2.dilate(coarse, near)[edges] + 0.5)
     return float(np.median(found) / np.median(wanted))

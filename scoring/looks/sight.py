@@ -17,6 +17,7 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 AWAY = 12.0
 # keeps the gain of dark places finite, grey levels
 _BLACK = np.float32(12)
+_MIDDLE = np.zeros(1, np.float32)
 # pixels of a texture that say enough about it
 _LEAST_TEXTURE = 3000
 
@@ -53,9 +54,11 @@ class Sight:
         a table look-up instead of a polynomial in every channel of every pixel.
         """
         before, after = self.base @ _LUMA, self.small_expected @ _LUMA
-        curve = _curve(before.ravel()[::7], after.ravel()[::7])
-        table = np.maximum(np.polyval(curve, np.arange(256)), 0).astype(np.float32)
-        gain = (after + _BLACK) / (np.maximum(np.polyval(curve, before), 0).astype(np.float32) + _BLACK)
+        # the style's curve of grey, in the picture's middle
+        greys = np.repeat(np.arange(256, dtype=np.float32)[:, None], 3, axis=1)
+        table = np.asarray(self.one.style.at(greys, _MIDDLE, _MIDDLE) @ _LUMA, np.float32)
+        curved = cv2.LUT(before.clip(0, 255).astype(np.uint8), table)
+        gain = (after + _BLACK) / (curved + _BLACK)
         height, width = self.one.base_grey.shape
         styled = cv2.LUT(self.one.base_grey.astype(np.uint8), table)
         gain = cv2.resize(cv2.blur(gain, (9, 9)), (width, height))
@@ -83,19 +86,21 @@ class Sight:
         if int(there.sum()) < _LEAST_TEXTURE:
             return unknown
         a, b = known[there], seen[there]
-        return float(a @ b) / float(a @ a)
+        return float(np.dot(a, b) / np.dot(a, a))
 
     @cached_property
     def _textures(self) -> tuple[Floats, Floats, Floats]:
         known, seen = _band(self.expected), _band(self.one.grey)
-        amplitude = cv2.blur(np.abs(known), (15, 15))
+        amplitude = np.asarray(cv2.blur(np.abs(known), (15, 15)), np.float32)
         amplitude[~self.away] = 0
         return known, seen, amplitude
 
     @cached_property
     def away(self) -> Bools:
-        """The scene without the product and its rim, bool (H, W); its shadow is part of it."""
-        return np.asarray(self.one.distance > AWAY)
+        """The scene without the product, where it should be and where it is, bool (H, W); with its shadow."""
+        height, width = self.one.grey.shape
+        there = cv2.resize(self.one.ground.away, (width, height), interpolation=cv2.INTER_NEAREST)
+        return np.asarray((self.one.distance > AWAY) & (there > 3))
 
     @cached_property
     def window(self) -> tuple[slice, slice]:
@@ -128,7 +133,7 @@ class Sight:
     @property
     def scale(self) -> float:
         """Candidate pixels to a pixel of the small pictures, across."""
-        return self.one.grey.shape[1] / SMALL
+        return float(self.one.grey.shape[1]) / SMALL
 
     def box(self, words: str) -> Evidence:
         """A box around the product."""
@@ -137,11 +142,3 @@ class Sight:
 
 def _band(grey: Floats) -> Floats:
     return np.asarray(cv2.GaussianBlur(grey, (0, 0), 1.0) - cv2.GaussianBlur(grey, (0, 0), 2.5), np.float32)
-
-
-def _curve(before: Floats, after: Floats) -> Floats:
-    """Coefficients of the parabola that maps one luma to the other; a line where the scene is of one tone."""
-    order = 2 if float(before.std()) > 6 else 0
-    if order == 0:
-        return np.array([1.0, float(np.mean(after - before))], np.float32)
-    return np.asarray(np.polyfit(before, after, order), np.float32)

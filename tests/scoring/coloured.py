@@ -107,8 +107,8 @@ def candidate(look: Look) -> CheckInput:
     linear = to_linear(photo()) * (1 - cover) + _lit(albedo, look.turn) * cover
     picture = to_srgb(np.clip(linear * light, 0, 1)).astype(np.float32)
     picture += np.random.default_rng(2).normal(0, 1, picture.shape)
-    picture = cv2.GaussianBlur(picture, (0, 0), 0.5)
-    seen = np.clip(np.round(picture), 0, 255).astype(np.uint8)
+    soft = cv2.GaussianBlur(picture, (0, 0), 0.5)
+    seen = np.clip(np.round(soft), 0, 255).astype(np.uint8)
     return CheckInput(seen, photo(), truth, (truth,))
 
 

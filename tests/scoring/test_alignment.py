@@ -119,7 +119,7 @@ def test_captions_and_references_are_encoded_once(one: CheckInput) -> None:
     reference = np.full((64, 64, 3), 77, np.uint8)
     captions = ["a photo of a teal jar, once", "a photo of a pink jar, once"]
     for part in (aligner.model.visual, aligner.model.transformer):
-        part.register_forward_hook(counted)  # type: ignore[operator, union-attr]
+        part.register_forward_hook(counted)  # type: ignore[union-attr]
     first = aligner.references([reference]), aligner.captions(captions)
     assert len(seen) == 2
     again = aligner.references([reference, reference]), aligner.captions(captions)

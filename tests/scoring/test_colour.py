@@ -41,8 +41,8 @@ def test_the_right_colours_pass_under_every_honest_light(look: Look) -> None:
 def test_compression_changes_no_colour(quality: int) -> None:
     one = candidate(Look())
     _, data = cv2.imencode(".jpg", one.candidate[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    packed = np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
-    assert judged(replace(one, candidate=packed)).verdict == Verdict.PASS
+    packed = cv2.cvtColor(np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR)), cv2.COLOR_BGR2RGB)
+    assert judged(replace(one, candidate=np.asarray(packed, np.uint8))).verdict == Verdict.PASS
 
 
 @pytest.mark.parametrize("part", list(COLOURS))

@@ -315,4 +315,4 @@ def _conclude(lines: Sequence[Line], settings: ExtraTextSettings) -> CheckResult
     return CHECK.result(1 - worst, settings.threshold, sentence, evidence, measures=measures)
 
 
-CHECK = Check("extra_text", "1", ExtraTextSettings, {"threshold": 0.5}, judge)
+CHECK = Check("extra_text", "1", ExtraTextSettings, {"threshold": 0.75}, judge)

@@ -28,7 +28,7 @@ _STRIP = 6.0
 # degrees about the foot by which the light may come from elsewhere
 _TURNS = (-26.0, -13.0, 0.0, 13.0, 26.0)
 # share of the truth's darkening at the foot that a product on the ground has at least, whatever the light
-_CONTACT = 0.42
+_CONTACT = 0.28
 # correlation of the darkening with the truth's under which the shadow lies elsewhere
 _LIES = 0.45
 

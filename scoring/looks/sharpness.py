@@ -43,12 +43,19 @@ def sharpness(seen: Floats, expected: Floats, where: Bools, reach: int = 5) -> f
         return None
     fine, coarse = _slope(expected, 0.8), _slope(expected, 4.0)
     edges = where & (fine > max(6.0, float(np.percentile(fine[where], 92)))) & (coarse > 1.0)
-    if edges.sum() < 250:
+    if edges.sum() < 250 or not _spread(edges, where):
         return None
     near = np.ones((reach, reach), np.uint8)
     found = cv2.dilate(_slope(seen, 0.8), near)[edges] / (cv2.dilate(_slope(seen, 4.0), near)[edges] + 0.5)
     wanted = cv2.dilate(fine, near)[edges] / (cv2.dilate(coarse, near)[edges] + 0.5)
     return float(np.median(found) / np.median(wanted))
+
+
+def _spread(edges: Bools, where: Bools) -> bool:
+    """Whether the edges lie all over the place: a single one may be softened by a highlight."""
+    found = [np.flatnonzero(edges.any(axis)) for axis in (0, 1)]
+    asked = [np.flatnonzero(where.any(axis)) for axis in (0, 1)]
+    return all(np.ptp(f) > 0.3 * np.ptp(a) for f, a in zip(found, asked, strict=True))
 
 
 def _slope(grey: Floats, sigma: float) -> Floats:

@@ -83,6 +83,23 @@ def test_a_label_that_is_wrong_is_another_checks(case: Case) -> None:
     assert judged(make(case)).verdict == Verdict.PASS
 
 
+def test_a_word_on_a_product_without_any_other_is_found() -> None:
+    """The detector takes a plain product for one huge letter; that must not hide what is written on it."""
+    plain = make(Case("NORDIC", missing=True))
+    bare = cv2.inpaint(plain.scene.colour, _label(plain), 5, cv2.INPAINT_TELEA)
+    one = replace(plain, scene=replace(plain.scene, colour=np.asarray(bare, np.uint8), labels=()))
+    assert judged(one).verdict == Verdict.PASS
+    result = judged(replace(one, candidate=written(one.candidate, "SAMPLE", ON_PRODUCT)))
+    assert result.verdict == Verdict.FAIL
+
+
+def _label(one: CheckInput) -> Picture:
+    area = np.zeros(one.scene.mask.shape, np.uint8)
+    for label in one.scene.labels:
+        cv2.fillPoly(area, [np.round(label.outline).astype(np.int32)], 255)
+    return np.asarray(cv2.dilate(area, np.ones((15, 15), np.uint8)), np.uint8)
+
+
 def test_a_picture_that_cannot_be_decoded_is_refused(right: CheckInput) -> None:
     with pytest.raises(ValueError, match="cannot be decoded"):
         judged(replace(right, candidate=np.zeros((0, 0, 3), np.uint8)))

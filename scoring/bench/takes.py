@@ -18,7 +18,7 @@ from packline.stage.render import scene_camera
 from packline.stage.views import scene_pose
 from scoring.bench.nuisances import Nuisance, finish
 from scoring.bench.photographs import draw, strayed
-from scoring.bench.products import KINDS, load_product, random_spec, title_of
+from scoring.bench.products import KINDS, load_product, random_spec, seen_title, title_of
 from scoring.bench.scenes import scenes
 from scoring.check import PromptWords
 
@@ -174,6 +174,7 @@ def takes(split: str, size: int, count: int, seed: int = 0) -> Iterator[Take]:
         pose = scene_pose(model, scene, side, asked[:2], asked[2], asked[3])
         camera = scene_camera(scene, size)
         truth = draw(model, pose, camera, scene.light, place.position[1]).reference
+        title = seen_title(spec, truth.albedo, truth.mask)
         if scene.name not in photos:
             photos[scene.name] = resized(scene.photo(), camera.width, camera.height)
         yield Take(
@@ -183,7 +184,7 @@ def takes(split: str, size: int, count: int, seed: int = 0) -> Iterator[Take]:
             side=side,
             truth=truth,
             photo=photos[scene.name],
-            words=_words(title_of(spec), scene, split, places, rng),
+            words=_words(title, scene, split, places, rng),
             size=size,
             asked=asked,
         )
@@ -204,8 +205,10 @@ def _words(
     titles: set[str] = set()
     while len(titles) < _DISTRACTORS:
         kind = str(rng.choice(KINDS[split]))
-        titles.add(title_of(random_spec(kind, split, int(rng.integers(1 << 30)))))
-        titles.discard(title)
+        other = title_of(random_spec(kind, split, int(rng.integers(1 << 30))))
+        # one that is right as well ("red lamp" beside "lamp") is no distractor
+        if not other.endswith(title):
+            titles.add(other)
     others = sorted({place.words for place in places} - {scene.words})
     chosen = rng.permutation(len(others))[:_DISTRACTORS]
     return PromptWords(title, scene.words, tuple(sorted(titles)), tuple(others[i] for i in sorted(chosen)))

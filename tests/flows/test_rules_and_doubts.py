@@ -22,6 +22,8 @@ OFF = "[checks.house_rules]\nenabled = false\n"
 def test_a_new_rule_scores_again_makes_nothing_and_flags_what_breaks_it(
     catalog: Path, engine: TruthEngine
 ) -> None:
+    # the rule alone is to decide
+    edit_settings(catalog, "[checks.scene_kept]\nthreshold = 0.5", "[checks.scene_kept]\nthreshold = 0.0")
     assert run(catalog).name == "Completed"
     made = len(engine.made)
     rule = 'rule = "product_share >= 0.9", say = "The can is too small in the picture", sku = "CAN"'

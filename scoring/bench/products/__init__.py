@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from packline.stage.load import load_model
 from packline.stage.model import ProductModel
@@ -73,4 +77,23 @@ def title_of(spec: BenchSpec) -> str:
     return f"{colour_word(spec.body)} {spec.kind}"
 
 
-__all__ = ["KINDS", "SPLITS", "BenchSpec", "load_product", "random_spec", "title_of"]
+def seen_title(spec: BenchSpec, albedo: NDArray[np.uint8], mask: NDArray[np.uint8]) -> str:
+    """What one would call it who sees it: by the colour of more than half of its picture, else by kind alone.
+
+    Parameters
+    ----------
+    albedo, mask
+        Of the view: sRGB uint8 (H, W, 3), coverage uint8 (H, W).
+    """
+    pixels, counts = np.unique(albedo[mask > 250] // 16, axis=0, return_counts=True)
+    words: Counter[str] = Counter()
+    for pixel, count in zip(pixels, counts, strict=True):
+        red, green, blue = (int(v) * 16 + 8 for v in pixel)
+        words[colour_word((red, green, blue))] += int(count)
+    if not words:
+        return spec.kind
+    word, most = words.most_common(1)[0]
+    return f"{word} {spec.kind}" if most > 0.5 * words.total() else spec.kind
+
+
+__all__ = ["KINDS", "SPLITS", "BenchSpec", "load_product", "random_spec", "seen_title", "title_of"]

@@ -11,9 +11,17 @@ from packline.errors import FixSettings
 from packline.stage.raster import Rasteriser
 from packline.stage.render import render_reference
 from packline.stage.views import canonical_camera
-from scoring.bench.products import KINDS, SPLITS, fonts, load_product, random_spec, title_of
+from scoring.bench.products import (
+    KINDS,
+    SPLITS,
+    fonts,
+    load_product,
+    random_spec,
+    seen_title,
+    title_of,
+)
 from scoring.bench.products.prints import Canvas
-from scoring.bench.products.spec import split_of
+from scoring.bench.products.spec import colour_word, split_of
 
 ALL = sorted({kind for kinds in KINDS.values() for kind in kinds})
 # these carry no words at all, or only on some of their constructions
@@ -106,3 +114,12 @@ def test_a_machine_without_the_fonts_is_told_which_packages_to_install(
 def test_a_title_names_the_colour_and_the_kind() -> None:
     spec = replace(random_spec("toy car", "test", 1), body=(200, 40, 40))
     assert title_of(spec) == "red toy car"
+
+
+def test_a_product_is_called_by_the_colour_that_is_seen_most() -> None:
+    spec = random_spec("toy car", "test", 3)
+    mask = np.full((20, 20), 255, np.uint8)
+    albedo = np.full((20, 20, 3), (20, 60, 200), np.uint8)
+    assert seen_title(spec, albedo, mask) == f"{colour_word((20, 60, 200))} toy car"
+    albedo[:8], albedo[8:12] = (200, 20, 20), (250, 250, 250)
+    assert seen_title(spec, albedo, mask) == "toy car"

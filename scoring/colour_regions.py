@@ -26,7 +26,7 @@ WORK = 320
 # the box is cut into this many tiles each way
 TILES = 4
 # pixels at work size: of an interior from any edge; the least of a patch, and of a region
-_MARGINS = (3, 2)
+_MARGINS = (4, 3)
 _LEAST_PATCH, _LEAST_REGION = 24, 48
 # share of the product's pixels under which a region is too small to be told from its neighbours' edges
 _LEAST_SHARE = 0.004

@@ -111,16 +111,19 @@ def features(
 
     Returns
     -------
-    float32 (19, S, S)
+    float32 (21, S, S)
     """
     cover = mask.astype(np.float32)[..., None] / 255
     seen, shown = candidate.astype(np.float32), colour.astype(np.float32)
     # how much brighter and warmer the light is than the render's, as one factor a channel
-    weight = cover * cover + 1e-4
-    gain = (seen * weight).sum((0, 1)) / np.maximum((shown * weight).sum((0, 1)), 1e-3)
+    weight = (cover * cover + 1e-4).ravel()
+    gain = weight @ seen.reshape(-1, 3) / np.maximum(weight @ shown.reshape(-1, 3), 1e-3)
     expected = shown * np.clip(gain, 0.5, 2.0) * cover + base * (1 - cover)
     ratio = cv2.log((seen + 8) / (expected + 8))
     ratio -= cv2.GaussianBlur(ratio, (0, 0), _SMOOTH)
+    # how far both lie from the scene without the product: only the silhouettes are left where it is plain
+    scene = _toned(base, seen, cover[..., 0])
+    change, wanted = (_worst(cv2.absdiff(one, scene))[..., None] for one in (seen, expected))
     grown = 1 / np.float32(255)
     maps = (
         seen * grown - 0.5,
@@ -130,8 +133,30 @@ def features(
         (normals * (2 * grown) - 1) * cover,
         (albedo * grown - 0.5) * cover,
         np.clip(ratio * 1.5, -1.5, 1.5),
+        np.minimum(change * np.float32(1 / 64), 1.5),
+        np.minimum(wanted * np.float32(1 / 64), 1.5),
     )
     return np.ascontiguousarray(np.concatenate(maps, 2).transpose(2, 0, 1), np.float32)
+
+
+def _toned(base: Picture, seen: Floats, cover: Floats) -> Floats:
+    """The base photo in the candidate's style: one line a channel, fitted well outside the product."""
+    # shadows and reflections lie near the product
+    outside = (cv2.dilate(cover, np.ones((9, 9), np.uint8)) < 0.02)[1::3, 1::3]
+    photo = base.astype(np.float32)
+    if outside.sum() < 50:
+        return photo
+    x, y = photo[1::3, 1::3][outside], seen[1::3, 1::3][outside]
+    middle, level = x.mean(0), y.mean(0)
+    spread = ((x - middle) ** 2).mean(0)
+    # a flat surround says nothing about contrast
+    slope = (((x - middle) * (y - level)).mean(0) + 50) / (spread + 50)
+    return np.asarray((photo - middle) * np.clip(slope, 0.5, 1.5) + level, np.float32)
+
+
+def _worst(values: NDArray[Any]) -> NDArray[Any]:
+    """The largest of three channels; NumPy's own maximum over a short axis is slow."""
+    return np.asarray(np.maximum(np.maximum(values[..., 0], values[..., 1]), values[..., 2]))
 
 
 def look(inputs: Sequence[CheckInput], weights: Path = WEIGHTS) -> list[Looked]:

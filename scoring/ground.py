@@ -82,12 +82,16 @@ class Ground:
 
     @cached_property
     def foot(self) -> tuple[float, float]:
-        """Where the product stands, x and y in small pixels; the picture's middle where there is none."""
-        rows, columns = np.nonzero(self.silhouette > 0.5)
+        """Where the product stands, x and y in small pixels: under it, where its shadow is deepest."""
+        under = np.where(self.silhouette > 0.5, self.shade, 0)
+        deepest = float(under.max())
+        if deepest < 0.02:
+            under = np.where(self.silhouette > 0.5, 1.0, 0)
+            deepest = 1.0
+        rows, columns = np.nonzero(under >= 0.75 * deepest)
         if not len(rows):
             return SMALL / 2, SMALL / 2
-        low = rows >= rows.max() - 0.12 * (rows.max() - rows.min() + 1)
-        return float(columns[low].mean()), float(rows[low].mean())
+        return float(columns.mean()), float(rows.mean())
 
     def turned(self, degrees: float, length: float = 1.0) -> Floats:
         """`shade` under a light that comes from elsewhere.

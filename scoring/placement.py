@@ -181,7 +181,8 @@ def _contact(darkening: Floats, shade: Floats, strip: Bools) -> float:
     if int(shaded.sum()) < _LEAST_PIXELS:
         return 0.0
     foot = shaded & (shade >= 0.6 * float(np.quantile(shade[shaded], 0.85)))
-    return float(np.median(darkening[foot]) / np.median(shade[foot]))
+    # one side of the foot is enough: the light decides which
+    return float(np.quantile(darkening[foot], 0.75) / np.median(shade[foot]))
 
 
 def _correlation(darkening: Floats, shade: Floats, ground: Ground) -> float | None:

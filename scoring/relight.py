@@ -28,6 +28,8 @@ Doubles = NDArray[np.float64]
 FOLDER = Path(__file__).parent.parent / "assets" / "models" / "checks" / "colour"
 FACTORS = 10
 FIELDS = 2
+# degrees of freedom of Student's t: how firmly the model's own idea of a picture's unevenness is held
+PRIOR = 8.0
 
 
 @dataclass(frozen=True)
@@ -152,12 +154,14 @@ class Residual:
     whitened, precision
         Of the patches' differences, float64 (3N,) and (3N, 3N).
     misfit
-        Mean square of all differences in standard deviations: about 1 where light explains everything.
+        Mean square, in standard deviations, of how the patches of one region differ among themselves: about
+        1 where the picture is as the model expects, more where a decoder or a codec bent its colours. All
+        doubts grow with it, as in Student's t: what is uneven everywhere accuses nobody.
     """
 
     whitened: Doubles
     precision: Doubles
-    misfit: float
+    misfit: float = 1.0
 
     @staticmethod
     def of(
@@ -173,7 +177,7 @@ class Residual:
         precision = np.asarray(np.linalg.inv(covariance), np.float64)
         rest = difference.ravel().astype(np.float64)
         whitened = precision @ rest
-        return Residual(whitened, precision, float(rest @ whitened) / max(len(rest), 1))
+        return Residual(whitened, precision, _unevenness(patches, rest, whitened, precision, blind))
 
     def shift(self, chosen: NDArray[np.bool_]) -> Shift:
         """The common shift of the chosen patches, bool (N,), that explains them best beside the light."""
@@ -186,7 +190,22 @@ class Residual:
         doubt = np.asarray(np.linalg.inv(gain + np.eye(3) * 1e-3), np.float64)
         best = doubt @ pull
         hue = float(best[1:] @ np.linalg.solve(doubt[1:, 1:], best[1:]))
-        return Shift(best, doubt, max(float(pull @ best), 0.0) ** 0.5, max(hue, 0.0) ** 0.5)
+        sigmas, hue_sigmas = (max(one / self.misfit, 0.0) ** 0.5 for one in (float(pull @ best), hue))
+        return Shift(best, doubt * self.misfit, sigmas, hue_sigmas)
+
+
+def _unevenness(
+    patches: Patches, rest: Doubles, whitened: Doubles, precision: Doubles, blind: NDArray[np.bool_]
+) -> float:
+    """`Residual.misfit`: what is left once each region has its own shift on each axis."""
+    count = len(patches.regions)
+    member = (patches.region[:, None] == np.arange(count)).astype(np.float64)
+    shifts = np.kron(member, np.eye(3))
+    gain = shifts.T @ precision @ shifts + np.eye(3 * count) * 1e-3
+    pull = shifts.T @ whitened
+    left = float(rest @ whitened - pull @ np.linalg.solve(gain, pull))
+    freedom = max(0, len(rest) - int(blind.sum()) - 3 * count)
+    return max(1.0, (PRIOR + left) / (PRIOR + freedom))
 
 
 @lru_cache(maxsize=4)

@@ -95,8 +95,8 @@ def test_a_close_up_is_asked_for_with_the_size_that_it_takes() -> None:
     decision = decide([doubtful(0, "close-up", enlarge=1.555)], ONE, last=False)
     assert (decision.outcome, decision.reason) == (Outcome.FLAG, NEEDS_CLOSE_UP)
     assert decision.sentence == (
-        "Nothing was found wrong with the candidate, but not everything could be judged. 'SIDE' is 9 px high. "
-        "Give this product a closer shot: text 0 can be judged where it stands 1.6 times as large."
+        "Nothing was found wrong with the candidate, but not everything could be judged. 'SIDE' is 9 px "
+        "high. Give this product a closer shot: text 0 can be judged where it stands 1.6 times as large."
     )
     unknown = decide([doubtful(0, "close-up")], ONE, last=False)
     assert unknown.sentence.endswith("Give this product a closer shot, so that text 0 can be judged.")

@@ -61,7 +61,8 @@ def test_scoring_sees_plain_types_only() -> None:
         f"packline.stage.{name}" for name in ("service", "raster", "lighting", "load", "shadow", "gl")
     ]
     # the bench alone draws: it makes the pictures that the checks are measured on
-    assert wrong([file for file in files if "bench" not in file.relative_to(ROOT).parts], *rendering, "scoring.bench") == []
+    checks = [file for file in files if "bench" not in file.relative_to(ROOT).parts]
+    assert wrong(checks, *rendering, "scoring.bench") == []
 
 
 def test_tasks_know_nothing_of_flows_or_the_command_line() -> None:

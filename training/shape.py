@@ -28,8 +28,10 @@ Floats = NDArray[np.float32]
 Random = np.random.Generator
 ECHO = 160  # lessons that are kept to be seen again
 HELD_OUT = ("mug", "pouch")  # kinds that training never sees
-# share of the product from which a defect must be found, and below which it is no lesson
-PLAIN, FAINT = 0.008, 0.004
+# share of the product from which a picture is wrong; smaller defects are marked in the map only
+PLAIN = 0.01
+# ... and from which to miss it weighs double
+GRAVE = 0.02
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class Lesson:
     Parameters
     ----------
     x
-        float32 (19, SIDE, SIDE).
+        float32 (21, SIDE, SIDE).
     map, weight
         Target and weight of each cell, float32 (SIDE / CELL, SIDE / CELL).
     wrong, counts
@@ -108,6 +110,7 @@ def read_takes(file: Path) -> list[Source]:
         said = json.loads(str(meta))
         kinds = tuple(said["shots"]) + ("none",) * (arrays["pictures"].shape[1] - len(said["shots"]))
         one = {name: values[i] for name, values in arrays.items()}
+        one["defects"] = _defects(one, kinds)
         matrices: list[NDArray[np.float64] | None] = []
         for j, kind in enumerate(kinds):
             if known is not None:
@@ -121,6 +124,18 @@ def read_takes(file: Path) -> list[Source]:
     if known is None:
         np.save(stored, found)
     return sources
+
+
+def _defects(one: dict[str, Picture], kinds: Sequence[str]) -> Picture:
+    """What is to be seen of each altered picture, beside the honest one that was taken before it."""
+    marks, honest = np.zeros_like(one["defects"]), 0
+    for j, kind in enumerate(kinds):
+        if kind == "":
+            honest = j
+        elif kind != "none" and kinds[honest] == "":
+            pictures, masks = one["pictures"], one["masks"]
+            marks[j] = differing(pictures[j], pictures[honest], masks[j], masks[honest])
+    return marks
 
 
 def registered(register: Any, one: dict[str, Picture], index: int) -> NDArray[np.float64] | None:
@@ -188,7 +203,10 @@ def lesson(source: Source, other: Picture, rng: Random, spoilt: str = "any") -> 
     spoilt
         "no", "model" (an altered 3D model), "any" or a name of `shape_defects.DEFECTS`.
     """
-    index = int(rng.choice(source.indices(spoilt != "model")))
+    choice = source.indices(spoilt != "model")
+    if spoilt == "model":
+        choice = [i for i in choice if source.defects[i].any()] or choice
+    index = int(rng.choice(choice))
     picture, mask, defect, kind = (
         source.pictures[index],
         source.masks[index],
@@ -208,7 +226,7 @@ def lesson(source: Source, other: Picture, rng: Random, spoilt: str = "any") -> 
     matrix = source.matrices[index]
     assert matrix is not None
     window = _window(source.mask, rng)
-    strayed = matrix @ _stray(source.mask, rng)
+    strayed = matrix @ _stray(source.mask, rng, source.normals is not None)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     to_picture, to_truth = strayed @ window, window
     # style and files happen to the whole picture, before anything is registered
@@ -238,9 +256,9 @@ def lesson(source: Source, other: Picture, rng: Random, spoilt: str = "any") -> 
     near = cv2.dilate(target, np.ones((3, 3), np.uint8)) > target
     weight = np.where(near | ((small > 0.02) & (target == 0)), 0.0, 1.0).astype(np.float32)
     share = float((where > 127).sum() / max(int((cut[3] > 127).sum()), 1))
-    counts = 1.0 if kind == "" or share > PLAIN else 0.0
     if kind == "":
         weight[:] = 1.0
+    counts = 1.0 if kind == "" else 2.0 if share >= GRAVE else float(share >= PLAIN)
     return Lesson(x, target, weight, float(kind != ""), counts, kind, share)
 
 
@@ -271,14 +289,14 @@ def _window(mask: Picture, rng: Random) -> NDArray[np.float64]:
     return np.array([[scale, 0, left], [0, scale, top], [0, 0, 1.0]])
 
 
-def _stray(mask: Picture, rng: Random) -> NDArray[np.float64]:
-    """What registration leaves undone."""
+def _stray(mask: Picture, rng: Random, registered: bool) -> NDArray[np.float64]:
+    """What registration leaves undone: more where no real one went before."""
     if rng.random() < 0.25:
         return np.eye(3)
     x, y, w, h = cv2.boundingRect(mask)
     unit = max(w, h) / EXTENT
     corners = np.array([[x, y], [x + w, y], [x + w, y + h], [x, y + h]], np.float32)
-    loose = rng.choice([0.4, 0.8, 1.3])
+    loose = rng.choice([0.2, 0.5, 0.9] if registered else [0.4, 0.8, 1.2])
     moved = corners + rng.normal(0, loose, 2) * unit + rng.normal(0, 0.6 * loose, (4, 2)) * unit
     return np.asarray(cv2.getPerspectiveTransform(corners, moved.astype(np.float32)), np.float64)
 
@@ -315,16 +333,21 @@ class Library:
     def draw(self, rng: Random) -> Lesson:
         """A lesson, half of them honest."""
         roll = rng.random()
-        from_takes = self.takes and roll < 0.6
+        from_takes = self.takes and roll < 0.7
         sources: Sequence[Source] = self.takes if from_takes else self.pairs
         source = sources[int(rng.integers(len(sources)))]
         others = self.pairs or self.takes
         other = others[int(rng.integers(len(others)))].pictures[0]
         what = rng.random()
-        spoilt = "no" if what < 0.48 else "any"
-        if from_takes and 0.48 <= what < 0.73 and source.indices(honest=False):
+        spoilt = "no" if what < 0.5 else "any"
+        if from_takes and 0.5 <= what < 0.78 and _grave(source):
             spoilt = "model"
         return lesson(source, other, rng, spoilt)
+
+
+def _grave(source: Source) -> bool:
+    """Whether an altered model's picture is there in which something is to be seen."""
+    return any(source.defects[i].any() for i in source.indices(honest=False))
 
 
 def loss_of(network: Any, lessons: Sequence[Lesson]) -> Any:
@@ -343,8 +366,9 @@ def loss_of(network: Any, lessons: Sequence[Lesson]) -> Any:
     map_loss = (entropy(heat.float(), target, reduction="none") * weight).mean()
     wrong = torch.tensor([one.wrong for one in lessons])
     counts = torch.tensor([one.counts for one in lessons])
-    verdict_loss = (entropy(verdict.float(), wrong, reduction="none") * counts).mean()
-    return 4 * map_loss + 0.5 * verdict_loss, map_loss, verdict_loss
+    each = entropy(verdict.float(), wrong, reduction="none") * counts
+    verdict_loss = each.mean()
+    return 4 * map_loss + verdict_loss, map_loss, verdict_loss, each.detach().numpy()
 
 
 def train(asked: argparse.Namespace) -> None:
@@ -376,18 +400,21 @@ def train(asked: argparse.Namespace) -> None:
     asked.out.mkdir(parents=True, exist_ok=True)
     looked = saved = begun
     seen: list[Lesson] = []
+    hard = np.zeros(0)
     while (now := time.time()) < end:
         progress = (now - begun) / (end - begun)
         rate = asked.rate * min(1, (step + 1) / 100) * (0.5 + 0.5 * np.cos(np.pi * progress) + 0.005)
         for group in optimiser.param_groups:
             group["lr"] = rate
-        # to make a lesson costs as much as to learn it: each is seen twice or so, at another time
+        # to make a lesson costs as much as to learn it: the hard ones are seen again, at another time
         new = [library.draw(rng) for _ in range(asked.batch // 2)]
-        old = rng.choice(len(seen), asked.batch - len(new)) if len(seen) >= asked.batch else []
-        losses = loss_of(network, [*new, *(seen[int(i)] for i in old)])
-        seen += new
-        if len(seen) > ECHO:
-            del seen[: len(seen) - ECHO]
+        old = np.zeros(0, int)
+        if len(seen) >= 2 * asked.batch:
+            odds = 0.1 + np.minimum(hard, 3)
+            old = rng.choice(len(seen), asked.batch - len(new), replace=False, p=odds / odds.sum())
+        *losses, each = loss_of(network, [*new, *(seen[int(i)] for i in old)])
+        hard[old] = each[len(new) :]
+        seen, hard = [*seen, *new][-ECHO:], np.concatenate([hard, each[: len(new)]])[-ECHO:]
         optimiser.zero_grad()
         losses[0].backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)
@@ -409,7 +436,7 @@ def train(asked: argparse.Namespace) -> None:
         if now - looked > 120:
             library.more(2)
             looked = now
-        if now - saved > 240 or step == 20:
+        if now - saved > 150 or step == 20:
             save_file(_halved(shadow), asked.out / "defect_map.safetensors")
             saved = now
     save_file(_halved(shadow), asked.out / "defect_map.safetensors")

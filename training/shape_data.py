@@ -28,6 +28,8 @@ Picture = NDArray[np.uint8]
 PIXELS = 224  # side of a stored picture
 EXTENT = 148  # of the product's box in it, its longer side
 GOOD, BAD = 2, 2  # pictures of a take
+SEEN = 20  # grey levels by which a defect differs
+LEAST = 0.004  # of the product that a defect covers in one place
 
 
 @dataclass(frozen=True)
@@ -262,16 +264,34 @@ def _shot(made: dict[str, Any], cut: tuple[int, int], honest: dict[str, Any] | N
 
 
 def differing(wrong: Picture, right: Picture, mask: Picture, right_mask: Picture) -> Picture:
-    """Where a person sees that two pictures of one light differ at the product, uint8 0 or 255."""
-    change = np.abs(wrong.astype(np.int16) - right).max(-1).astype(np.float32)
+    """Where a person at arm's length sees that two pictures of one light differ at the product.
+
+    What faint shading, a thin ring or an edge that is a pixel off changes is no defect: after a small blur a
+    pixel must lie beyond all that the other picture shows within a pixel of it, and what differs must hang
+    together over `LEAST` of the product.
+
+    Returns
+    -------
+    uint8 (S, S)
+        255 where it differs, 0 elsewhere.
+    """
+    a, b = cv2.GaussianBlur(wrong, (0, 0), 1.0), cv2.GaussianBlur(right, (0, 0), 1.0)
     # shadows on the ground that changed with the product are no defect of it
     near = np.maximum(mask, right_mask) > 64
-    seen = (cv2.GaussianBlur(change, (0, 0), 1.0) > 12) & near
-    seen |= np.abs(mask.astype(np.int16) - right_mask) > 128
-    seen &= near
-    opened = cv2.morphologyEx(seen.astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
-    # an even kernel reaches a pixel too far
-    return np.asarray((opened & seen) * np.uint8(255), np.uint8)
+    seen = ((_beyond(a, b) > SEEN) | (_beyond(b, a) > SEEN)) & near
+    count, numbers, stats, _ = cv2.connectedComponentsWithStats(seen.astype(np.uint8))
+    least = LEAST * max(int((right_mask > 127).sum()), 1)
+    large = stats[:, cv2.CC_STAT_AREA] >= least
+    large[0] = False
+    return np.asarray(large[numbers] * np.uint8(255), np.uint8)
+
+
+def _beyond(one: Picture, other: Picture) -> Picture:
+    """How far `one` leaves the range that `other` has within a pixel and a half, the worst channel."""
+    kernel = np.ones((3, 3), np.uint8)
+    above = cv2.subtract(one, cv2.dilate(other, kernel))
+    below = cv2.subtract(cv2.erode(other, kernel), one)
+    return np.asarray(np.maximum(above, below).max(-1), np.uint8)
 
 
 def save(takes: Sequence[dict[str, Any]], file: Path) -> None:

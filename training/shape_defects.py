@@ -195,6 +195,19 @@ def _leaning(c: Canvas, rng: Random) -> Painted:
     return _shifted(c, rng, by, cv2.GaussianBlur(where, (0, 0), c.size * 0.05))
 
 
+def _stretched(c: Canvas, rng: Random) -> Painted:
+    """Other proportions: the whole product, or what lies beyond a line, longer or shorter along an axis."""
+    side, axis = c.mask.shape[0], int(rng.integers(2))
+    along = np.nonzero((c.mask > 127).any(axis))[0]
+    middle = float(np.quantile(along, rng.uniform(0, 1))) if len(along) else side / 2
+    far = np.arange(side, dtype=np.float32) - middle
+    if rng.random() < 0.5:
+        far = np.maximum(far, 0) if rng.random() < 0.5 else np.minimum(far, 0)
+    by = np.zeros((side, side, 2), np.float32)
+    by[..., axis] = (far[None] if axis == 0 else far[:, None]) * rng.choice([-1, 1]) * rng.uniform(0.06, 0.2)
+    return _shifted(c, rng, by, np.ones((side, side), np.float32))
+
+
 def _smeared(c: Canvas, rng: Random) -> Painted:
     long = max(3, round(c.size * rng.uniform(0.08, 0.25)))
     kernel = np.zeros((long, long), np.float32)
@@ -318,23 +331,24 @@ def _scrambled(c: Canvas, rng: Random) -> Painted:
 
 
 DEFECTS: dict[str, tuple[float, Callable[[Canvas, Random], Painted]]] = {
-    "removed": (2.5, _removed),
+    "removed": (3.0, _removed),
     "cropped": (1.2, _cropped),
-    "grown": (2.0, _grown),
-    "melted": (3.0, _melted),
+    "grown": (2.5, _grown),
+    "melted": (3.5, _melted),
     "dripping": (1.2, _dripping),
-    "warped foot": (1.2, _footed),
-    "bulged": (1.5, _bulged),
-    "bent": (1.0, _leaning),
-    "smeared": (1.5, _smeared),
-    "softened": (0.8, _softened),
+    "warped foot": (2.0, _footed),
+    "bulged": (2.5, _bulged),
+    "bent": (2.0, _leaning),
+    "other proportions": (1.2, _stretched),
+    "smeared": (1.0, _smeared),
+    "softened": (0.5, _softened),
     "filled": (2.0, _filled),
-    "blotched": (1.5, _blotched),
+    "blotched": (1.0, _blotched),
     "scribbled": (1.0, _scribbled),
-    "patterned": (1.0, _patterned),
+    "patterned": (0.7, _patterned),
     "copied": (1.0, _copied),
     "pasted": (1.0, _pasted),
-    "turned": (1.2, _turned),
+    "turned": (1.0, _turned),
     "scrambled": (1.0, _scrambled),
 }
 _WEIGHTS = np.array([weight for weight, _ in DEFECTS.values()])

@@ -16,7 +16,7 @@ import numpy as np
 from training.shape import HELD_OUT, Lesson, Source, lesson, read_takes
 from training.shape_defects import DEFECTS
 
-BANDS = ((0.008, 0.02), (0.02, 0.05), (0.05, 0.15), (0.15, 9.0))
+BANDS = ((0.01, 0.02), (0.02, 0.05), (0.05, 0.15), (0.15, 9.0))
 
 
 def held_out(folder: Path) -> list[Source]:

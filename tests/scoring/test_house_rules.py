@@ -24,6 +24,7 @@ from scoring.policy import score
 from scoring.settings import ScoringSettings, read_settings
 from tests.scoring.synthetic import GROUND, SIZE, Case, make
 
+
 def rule(source: str, say: str = "It is wrong.", **only: str) -> RuleSettings:
     return RuleSettings(rule=source, say=say, **only)
 

@@ -20,7 +20,8 @@ RATE = Evidence(400, 0, 0.0, 0.0075)
 def file_of(folder: Path, version: str = "", threshold: float = 0.731) -> Path:
     """A file with a threshold for artifacts, for its present version unless another is named."""
     version = version or registry.checks()["artifacts"].version
-    one = Threshold(version, threshold, True, "", RATE, Evidence(400, 2, 0.005, 0.0157), RATE, {"noise": (40, 0)})
+    evidence = Evidence(400, 2, 0.005, 0.0157)
+    one = Threshold(version, threshold, True, "", RATE, evidence, RATE, {"noise": (40, 0)})
     made = Thresholds(0.01, 0.95, 0.01, "abc", "2026-11-21", {"artifacts": one}, RATE, RATE, RATE, 3)
     made.write(folder / "thresholds.json")
     return folder / "thresholds.json"
@@ -99,7 +100,7 @@ def test_a_damaged_file_is_a_sentence(tmp_path: Path, damage: Any) -> None:
     data = json.loads(file.read_text())
     damage(data)
     file.write_text(json.dumps(data))
-    with pytest.raises(FixSettings, match="Thresholds .* cannot be read"):
+    with pytest.raises(FixSettings, match=r"Thresholds .* cannot be read"):
         read_thresholds(file)
 
 

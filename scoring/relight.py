@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from packline.colour import to_linear
 from packline.errors import FixSettings
-from scoring.colour_regions import AXES, DARK, Patches
+from scoring.colour_regions import AXES, DARK, FEATURES, Patches
 from scoring.style import Style
 
 Floats = NDArray[np.float32]
@@ -30,6 +30,11 @@ FACTORS = 10
 FIELDS = 2
 # degrees of freedom of Student's t: how firmly the model's own idea of a picture's unevenness is held
 PRIOR = 8.0
+# patches of at most this share of their region that differ by more than this in hue show something else
+FEW, STRAY = 0.3, 0.2
+# so do patches whose own pixels differ by more than this in hue: registration missed them
+MIXED = 0.3
+SIZE = FEATURES.index("pixels")
 
 
 @dataclass(frozen=True)
@@ -171,8 +176,9 @@ class Residual:
         difference, spread, open_share = measured
         inputs = inputs_of(patches, spread, open_share, style)
         covariance = model.covariance(patches, inputs, style_loadings(patches, style), style)
-        # what is clipped says nothing
-        blind = np.repeat(open_share < 0.2, 3)
+        # what is clipped says nothing, and what shows something else says nothing of its colour
+        dull = (open_share < 0.2) | (spread[:, 1:].max(1) > MIXED)
+        blind = np.repeat(dull | _strays(patches, difference, ~dull), 3)
         covariance[blind, blind] += 1e3
         precision = np.asarray(np.linalg.inv(covariance), np.float64)
         rest = difference.ravel().astype(np.float64)
@@ -192,6 +198,26 @@ class Residual:
         hue = float(best[1:] @ np.linalg.solve(doubt[1:, 1:], best[1:]))
         sigmas, hue_sigmas = (max(one / self.misfit, 0.0) ** 0.5 for one in (float(pull @ best), hue))
         return Shift(best, doubt * self.misfit, sigmas, hue_sigmas)
+
+
+def _strays(patches: Patches, difference: Floats, told: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Few patches of a region whose hue is far from its others': an edge, a neighbour, a reflection there."""
+    out = np.zeros(len(told), bool)
+    sizes = np.exp(patches.features[:, SIZE].astype(np.float64))
+    for one in range(len(patches.regions)):
+        at = np.flatnonzero((patches.region == one) & told)
+        if len(at) < 3:
+            continue
+        # the median over pixels, each with its patch's value
+        order = np.argsort(difference[at, 1:], 0)
+        reached = np.cumsum(sizes[at][order], 0)
+        middle = (reached < reached[-1] / 2).sum(0)
+        usual = difference[at, 1:][order[middle, (0, 1)], (0, 1)]
+        apart = np.abs(difference[at, 1:] - usual).max(1)
+        far = apart > max(STRAY, 5 * float(np.median(apart)))
+        if sizes[at][far].sum() <= FEW * sizes[at].sum():
+            out[at[far]] = True
+    return out
 
 
 def _unevenness(

@@ -279,7 +279,7 @@ def differing(wrong: Picture, right: Picture, mask: Picture, right_mask: Picture
     # shadows on the ground that changed with the product are no defect of it
     near = np.maximum(mask, right_mask) > 64
     seen = ((_beyond(a, b) > SEEN) | (_beyond(b, a) > SEEN)) & near
-    count, numbers, stats, _ = cv2.connectedComponentsWithStats(seen.astype(np.uint8))
+    _, numbers, stats, _ = cv2.connectedComponentsWithStats(seen.astype(np.uint8))
     least = LEAST * max(int((right_mask > 127).sum()), 1)
     large = stats[:, cv2.CC_STAT_AREA] >= least
     large[0] = False

@@ -86,7 +86,8 @@ def duplicated(sight: Sight) -> Finding:
     changed = one.ground.unexplained > 14
     mask = np.asarray(cv2.resize(one.scene.mask, (SMALL, SMALL), interpolation=cv2.INTER_AREA), np.uint8)
     area = float((mask > 127).sum())
-    changed &= one.ground.away > 6
+    # a smear along the outline has the product's colours too: that is a halo, no second product
+    changed &= one.ground.away > 10
     if area < 60 or float(changed.sum()) < 0.06 * area:
         return Finding("duplicate", 1.0, "There is no second product.")
     joined = cv2.morphologyEx(changed.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))

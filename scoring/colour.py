@@ -36,7 +36,7 @@ class ColourSettings(CheckSettings):
         there.
     """
 
-    max_delta_e: float = Field(2.0, gt=0, le=20)
+    max_delta_e: float = Field(1.0, gt=0, le=20)
 
 
 def judge(inputs: Sequence[CheckInput], settings: ColourSettings) -> list[CheckResult]:

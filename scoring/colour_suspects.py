@@ -16,7 +16,7 @@ Doubles = NDArray[np.float64]
 
 # standard deviations at which half of a shift counts: honest light has rarer and larger surprises than the
 # Gaussian model says (a shadow moves, a style bends what the scene does not show)
-_SIGMAS, _HUE_SIGMAS = 6.0, 5.0
+_SIGMAS, _HUE_SIGMAS = 8.0, 8.0
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from packline.scorecard import CheckResult, Evidence, Verdict
 from scoring.check import Bools, Check, CheckInput, CheckSettings, box_evidence
-from scoring.defect_map import SIDE, Looked, look
+from scoring.defect_map import CELL, SIDE, Looked, look
 from scoring.part_names import named
 
 # logits by which the verdict's score rises from 0.27 to 0.73: wide, so that the surest ones still rank
@@ -23,6 +23,10 @@ _WRONG = 0.5
 # cells of the map that are one place although a gap lies between them
 _CLOSE = 3
 _MOST_BOXES = 4
+# verdict, largest hot place at each level, all heat: fitted on held-out takes (training/shape_report.py)
+_LEVELS = (0.3, 0.5, 0.8)
+_WEIGHTS = (0.542, -0.073, 0.204, 0.209, 1.536)
+_OFFSET = 4.7
 # grey levels: what differs less is the base photo
 _SAME = 14.0
 
@@ -104,8 +108,31 @@ def _too_small(one: CheckInput, settings: ShapeSettings) -> CheckResult:
     return CHECK.result(0.0, settings.threshold, sentence, verdict=Verdict.UNVERIFIABLE, measures=measures)
 
 
+def suspicion(looked: Looked, inside: Bools) -> float:
+    """How sure map and verdict are together that something is wrong, as a logit.
+
+    The verdict alone is led astray by one hot cell; how much of the product is hot, and hangs together, ranks
+    better (training/shape_report.py).
+
+    Parameters
+    ----------
+    inside
+        Where the product should be, bool (SIDE, SIDE), in the map's window.
+    """
+    wrong = 1 / (1 + np.exp(-looked.heat.astype(np.float64)))
+    # cells of the map in shares of the product
+    cell = CELL**2 / max(int(inside.sum()), 100)
+    cues = [looked.verdict]
+    for level in _LEVELS:
+        sizes = cv2.connectedComponentsWithStats((wrong > level).astype(np.uint8))[2][1:, cv2.CC_STAT_AREA]
+        cues.append(float(np.log(sizes.max(initial=0) * cell + 0.002)))
+    cues.append(float(np.log(wrong.sum() * cell + 0.01)))
+    return float(np.dot(cues, _WEIGHTS)) + _OFFSET
+
+
 def _judged(one: CheckInput, looked: Looked, settings: ShapeSettings) -> CheckResult:
-    score = 1 / (1 + np.exp(np.clip(looked.verdict / _WIDTH, -30, 30)))
+    logit = suspicion(looked, looked.window.cut(one.scene.mask) > 127)
+    score = 1 / (1 + np.exp(np.clip(logit / _WIDTH, -30, 30)))
     wrong = np.asarray(1 / (1 + np.exp(-looked.heat)), np.float32)
     found = places(one, looked)
     failed = score < settings.threshold
@@ -117,6 +144,7 @@ def _judged(one: CheckInput, looked: Looked, settings: ShapeSettings) -> CheckRe
     agreement = one.registration.agreement
     measures = {
         "verdict_logit": looked.verdict,
+        "suspicion": logit,
         "hottest": float(wrong.max()),
         "share": sum(place.share for place in found),
         "shift": one.registration.shift,

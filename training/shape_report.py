@@ -1,6 +1,6 @@
 """How well the defect map does on what it has not seen: ``python -m training.shape_report``.
 
-Held out are two kinds of product altogether and the products of every tenth shard. Escapes are counted at the
+Held out are a kind of product altogether and the products of every tenth shard. Escapes are counted at the
 thresholds that reject 0.3 % and 1 % of honest pictures, by kind of defect and by its visible share.
 """
 

@@ -1,0 +1,64 @@
+"""The model of honest light: what is uneven everywhere, or shows something else, accuses nobody."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.colour_regions import FEATURES, Patches, Region
+from scoring.relight import Residual, load
+from scoring.style import no_style
+
+TILES = 8
+
+
+def _patches() -> Patches:
+    """Two grey regions of eight patches each, beside one another, that face the camera."""
+    count = 2 * TILES
+    features = np.zeros((count, len(FEATURES)), np.float32)
+    features[:, FEATURES.index("normal z")] = 1
+    features[:, FEATURES.index("across")] = np.repeat((-0.5, 0.5), TILES)
+    features[:, FEATURES.index("down")] = np.tile(np.linspace(-1, 1, TILES), 2)
+    features[:, FEATURES.index("albedo lightness")] = -1
+    features[:, FEATURES.index("pixels")] = np.log(300)
+    regions = tuple(Region(name, k + 1, 0, 300 * TILES, (50.0, 0.0, 0.0)) for k, name in enumerate("ab"))
+    region = np.repeat((0, 1), TILES)
+    shown = np.full((count, 3), 120, np.float32)
+    return Patches(regions, region, (), features, shown, features[:, 3:5])
+
+
+def _residual(difference: NDArray[np.float64], spread: float = 0.02) -> Residual:
+    patches = _patches()
+    measured = (
+        difference.astype(np.float32),
+        np.full((2 * TILES, 3), spread, np.float32),
+        np.ones(2 * TILES, np.float32),
+    )
+    return Residual.of(load(), patches, no_style(), measured)
+
+
+FIRST = np.arange(2 * TILES) < TILES
+
+
+def test_a_region_that_is_redder_than_the_other_stands_out() -> None:
+    shifted = np.where(FIRST[:, None], (0.0, 0.3, 0.0), 0.0)
+    residual = _residual(shifted)
+    assert residual.misfit == 1
+    assert residual.shift(FIRST).hue_sigmas > 4
+    assert residual.shift(FIRST).axes[1] > 0.15
+
+
+def test_the_same_shift_counts_less_where_all_colours_are_uneven() -> None:
+    shifted = np.where(FIRST[:, None], (0.0, 0.3, 0.0), 0.0)
+    uneven = np.tile((-0.15, 0.15), TILES)[:, None] * (0, 1, 1)
+    even, rough = _residual(shifted), _residual(shifted + uneven)
+    assert rough.misfit > 2
+    assert rough.shift(FIRST).hue_sigmas < 0.7 * even.shift(FIRST).hue_sigmas
+
+
+def test_one_patch_that_shows_its_neighbour_is_left_aside() -> None:
+    stray = np.zeros((2 * TILES, 3))
+    stray[3] = (0.3, 1.1, -1.2)
+    residual = _residual(stray)
+    assert residual.misfit == 1
+    assert residual.shift(FIRST).sigmas < 1

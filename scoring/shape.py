@@ -27,6 +27,9 @@ _MOST_BOXES = 4
 _LEVELS = (0.3, 0.5, 0.8)
 _WEIGHTS = (0.542, -0.073, 0.204, 0.209, 1.536)
 _OFFSET = 4.7
+# honest pictures are stretched by 0.027 at most, small ones by 0.059 (3 in 1000 more)
+_STRETCH = 0.05
+_STRETCH_WEIGHT = 40.0
 # grey levels: what differs less is the base photo
 _SAME = 14.0
 
@@ -108,6 +111,18 @@ def _too_small(one: CheckInput, settings: ShapeSettings) -> CheckResult:
     return CHECK.result(0.0, settings.threshold, sentence, verdict=Verdict.UNVERIFIABLE, measures=measures)
 
 
+def stretched(one: CheckInput) -> float:
+    """By how much registration had to stretch the render one way more than the other, 0 for not at all."""
+    left, top, right, bottom = one.box
+    matrix = one.registration.matrix
+    moved = matrix @ np.array([(left + right) / 2, (top + bottom) / 2, 1.0])
+    x, y = moved[:2] / moved[2]
+    # the homography's derivative in the middle of the product
+    slope = (matrix[:2, :2] - np.outer((x, y), matrix[2, :2])) / moved[2]
+    long, short = np.linalg.svd(slope, compute_uv=False)
+    return float(long / max(short, 1e-6) - 1)
+
+
 def suspicion(looked: Looked, inside: Bools) -> float:
     """How sure map and verdict are together that something is wrong, as a logit.
 
@@ -131,7 +146,10 @@ def suspicion(looked: Looked, inside: Bools) -> float:
 
 
 def _judged(one: CheckInput, looked: Looked, settings: ShapeSettings) -> CheckResult:
+    stretch = stretched(one)
     logit = suspicion(looked, looked.window.cut(one.scene.mask) > 127)
+    # registration mends other proportions before the network looks
+    logit += _STRETCH_WEIGHT * max(stretch - _STRETCH, 0.0)
     score = 1 / (1 + np.exp(np.clip(logit / _WIDTH, -30, 30)))
     wrong = np.asarray(1 / (1 + np.exp(-looked.heat)), np.float32)
     found = places(one, looked)
@@ -145,12 +163,13 @@ def _judged(one: CheckInput, looked: Looked, settings: ShapeSettings) -> CheckRe
     measures = {
         "verdict_logit": looked.verdict,
         "suspicion": logit,
+        "stretch": stretch,
         "hottest": float(wrong.max()),
         "share": sum(place.share for place in found),
         "shift": one.registration.shift,
         **({} if agreement is None else {"agreement": agreement}),
     }
-    sentence = _sentence(found) if failed else "The product has the 3D model's shape."
+    sentence = _sentence(found, stretch) if failed else "The product has the 3D model's shape."
     return CHECK.result(float(score), settings.threshold, sentence, tuple(evidence), measures=measures)
 
 
@@ -262,7 +281,11 @@ def _heat(one: CheckInput, looked: Looked, wrong: NDArray[np.float32]) -> Eviden
     return Evidence("heat", "how unlike the 3D model", tuple(one.in_candidate(corners)), data)
 
 
-def _sentence(found: Sequence[Place]) -> str:
+def _sentence(found: Sequence[Place], stretch: float) -> str:
+    if not found and stretch > _STRETCH:
+        return (
+            f"The product has other proportions than the 3D model: it is stretched by {100 * stretch:.0f} %."
+        )
     if not found:
         return "The product does not quite look like the 3D model, nowhere in particular: see the heat map."
     share = sum(place.share for place in found)

@@ -94,6 +94,20 @@ def test_missing_weights_stop_the_run_with_a_sentence(honest: CheckInput, tmp_pa
         look([honest], tmp_path / "none.safetensors")
 
 
+def test_a_product_stretched_one_way_is_suspicious_although_registration_mends_it(honest: CheckInput) -> None:
+    left, _, right, bottom = honest.box
+    # a tenth wider about its middle; the scene behind it does not matter here
+    wide = np.array([[1.1, 0, -0.1 * (left + right) / 2], [0, 1, 0], [0, 0, 1.0]])
+    size = honest.candidate.shape[1::-1]
+    over = cv2.warpPerspective(honest.candidate, wide, size)
+    cover = cv2.warpPerspective(honest.scene.mask, wide, size)[..., None] / 255
+    picture = np.round(over * cover + honest.base * (1 - cover)).astype(np.uint8)
+    bad, good = shape.judge([replace(honest, candidate=picture), honest], SETTINGS)
+    assert good.measures["stretch"] < 0.03
+    assert bad.measures["stretch"] == pytest.approx(0.1, abs=0.03)
+    assert bad.score < good.score
+
+
 def answer(given: CheckInput, cells: np.ndarray, candidate: np.ndarray | None = None) -> Looked:
     """What the network would have said had it found `cells`."""
     window = Window.around(given.box)
@@ -136,3 +150,14 @@ def test_a_window_beyond_the_picture_repeats_its_edge() -> None:
     cut = Window.around((80, 10, 100, 90)).cut(picture)
     assert cut.shape == (SIDE, SIDE, 3)
     assert (cut[:, -20:] == 200).all()
+
+
+def test_what_hangs_together_is_more_suspicious_than_as_much_in_crumbs(honest: CheckInput) -> None:
+    inside = Window.around(honest.box).cut(honest.scene.mask) > 127
+    cells = np.zeros((SIDE // 4,) * 2, bool)
+    none = answer(honest, cells)
+    crumbs, whole = cells.copy(), cells.copy()
+    crumbs[16:32:4, 16:32:4] = True
+    whole[16:20, 16:20] = True
+    apart, together = (shape.suspicion(answer(honest, where), inside) for where in (crumbs, whole))
+    assert shape.suspicion(none, inside) < apart < together

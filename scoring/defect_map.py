@@ -113,13 +113,13 @@ def features(
     -------
     float32 (21, S, S)
     """
-    cover = mask.astype(np.float32)[..., None] / 255
+    cover: Floats = mask.astype(np.float32)[..., None] / np.float32(255)
     seen, shown = candidate.astype(np.float32), colour.astype(np.float32)
     # how much brighter and warmer the light is than the render's, as one factor a channel
     weight = (cover * cover + 1e-4).ravel()
     gain = weight @ seen.reshape(-1, 3) / np.maximum(weight @ shown.reshape(-1, 3), 1e-3)
     expected = shown * np.clip(gain, 0.5, 2.0) * cover + base * (1 - cover)
-    ratio = cv2.log((seen + 8) / (expected + 8))
+    ratio: NDArray[Any] = cv2.log((seen + 8) / (expected + 8))
     ratio -= cv2.GaussianBlur(ratio, (0, 0), _SMOOTH)
     # how far both lie from the scene without the product: only the silhouettes are left where it is plain
     scene = _toned(base, seen, cover[..., 0])

@@ -30,6 +30,10 @@ SAME_LOOK = 0.88
 SAME_LETTERS = 0.75
 # log likelihood a letter from which the recogniser knows the string when it sees it
 READABLE = -0.4
+# and from which it stands the right way up; a word on its head gets -0.1 at best
+BEYOND_DOUBT = -0.03
+# by so much likelier a turned print must be than one that is read as it stands
+SURER = 0.05
 #: Stands in `TextTruth.visible_text` for letters hidden between others.
 HIDDEN = "…"
 # text heights around a label as the verifier wants it
@@ -95,12 +99,20 @@ class Print:
 
     @property
     def contradiction(self) -> str:
-        """The hypothesis under which alone the render reads as declared; empty where it does as it stands."""
-        if not self.text or same_text(self.readings[KEEP].text, self.text):
+        """The hypothesis under which the render reads clearly better as declared than it does as it stands.
+
+        The recogniser may well read a word that stands on its head, but never as surely as the right way up.
+        """
+        if not self.text:
             return ""
-        fitting = [how for how, reading in self.readings.items() if same_text(reading.text, self.text)]
-        best = max(fitting, key=lambda how: self.readings[how].likelihood, default="")
-        return "" if best in self.same else best
+        stands = self.readings[KEEP]
+        least = stands.likelihood + SURER if same_text(stands.text, self.text) else -np.inf
+        fitting = [
+            how
+            for how, reading in self.readings.items()
+            if how not in self.same and same_text(reading.text, self.text) and reading.likelihood > least
+        ]
+        return max(fitting, key=lambda how: self.readings[how].likelihood, default="")
 
     @property
     def expected(self) -> Picture:
@@ -227,8 +239,15 @@ def _looked_at(truth: TextTruth, part: TextTruth, text: str, strip: Picture) -> 
 
 def _read(fresh: Sequence[Print]) -> None:
     read_all([(one.text, one.readings, {KEEP: strips.core(one.strip)}) for one in fresh])
-    # only a render that cannot be read as declared is asked what it says otherwise
-    unlike = [one for one in fresh if one.text and not same_text(one.readings[KEEP].text, one.text)]
+    # only a render that is not read as declared beyond doubt is asked what it says otherwise
+    unlike = [
+        one
+        for one in fresh
+        if one.text
+        and not (
+            same_text(one.readings[KEEP].text, one.text) and one.readings[KEEP].likelihood > BEYOND_DOUBT
+        )
+    ]
     read_all([(one.text, one.readings, crops(strips.core(one.strip), one.hypotheses[1:])) for one in unlike])
 
 

@@ -192,4 +192,4 @@ def _measures(labels: list[tuple[Seen, float]], found: list[Outcome]) -> dict[st
     return {**out, "enlarge": enlarge} if enlarge > 1 else out
 
 
-CHECK = Check("text_orientation", "2", TextSettings, {"threshold": 0.45}, judge)
+CHECK = Check("text_orientation", "3", TextSettings, {"threshold": 0.45}, judge)

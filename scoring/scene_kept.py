@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import Field
 
 from packline.scorecard import CheckResult, Evidence
-from scoring.check import Bools, Check, CheckInput, CheckSettings, Floats, box_evidence
+from scoring.check import Bools, Check, CheckInput, CheckSettings, Floats, box_evidence, ramp
 from scoring.ground import EDGE, Ground
 from scoring.looks.finding import graded
 from scoring.style import SMALL
@@ -144,6 +144,10 @@ def _halo(ground: Ground, change: Floats, settings: SceneSettings, scale: float)
     return _Part("halo", graded(value, settings.max_halo, 3), value, words, evidence)
 
 
+#: Share of the differences that a movement must explain: from where it counts, and where it counts in full.
+_EXPLAINED = (0.08, 0.3)
+
+
 def _drift(ground: Ground, where: Bools, settings: SceneSettings) -> _Part:
     """How far the scene moved as a whole: least-squares shift, turn and enlargement (Lucas and Kanade)."""
     wanted, seen = (_structure(p) for p in (ground.expected, ground.picture))
@@ -165,7 +169,11 @@ def _drift(ground: Ground, where: Bools, settings: SceneSettings) -> _Part:
     both, apart = (one + other) / 2, (one - other) / 2
     length = (np.hypot(m[0], m[1]) + np.hypot(m[2], m[3]) for m in (both, apart))
     agreed, doubt = (float(value) for value in length)
-    value = max(0.0, agreed - doubt) / SMALL
+    # a movement explains what changed; the noise of a codec in a bare scene is explained by nothing
+    before = float(weight @ np.square(rest[there]))
+    after = float(weight @ np.square(rest[there] + columns @ both))
+    explained = 1 - after / max(before, 1e-6)
+    value = max(0.0, agreed - doubt) / SMALL * ramp(explained, *_EXPLAINED)
     sentence = (
         f"The whole scene has moved by about {100 * value:.1f} % of the picture against the base photo."
     )
@@ -199,4 +207,4 @@ def _heat(change: Floats, limit: float, scale: float) -> Evidence:
     return Evidence("heat", "changed", ((0.0, 0.0), (side, side)), data)
 
 
-CHECK = Check("scene_kept", "2", SceneSettings, {"threshold": 0.5}, judge)
+CHECK = Check("scene_kept", "3", SceneSettings, {"threshold": 0.5}, judge)

@@ -150,7 +150,7 @@ def test_a_picture_that_no_check_can_look_at_fails_with_a_sentence(one: CheckInp
     [
         (
             {"beauty": {"threshold": 0.5}},
-            "[checks.beauty] names no check; the checks are artifacts, scene_kept",
+            "[checks.beauty] names no check; the checks are artifacts, shape, scene_kept",
         ),
         (
             {"artifacts": {"threshold": 0.5, "treshold": 1}},

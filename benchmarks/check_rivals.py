@@ -22,13 +22,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from packline.scorecard import Scorecard, Verdict
-from scoring.bench.runner import Order, specimens
+from scoring.bench.runner import Order, chunks, specimens
 from scoring.bench.specimen import Specimen
 from scoring.check import CheckInput
 from scoring.policy import score
 
 REJECTED = 0.03
-CHUNK = 8
 Rival = Callable[[CheckInput], float]
 
 
@@ -108,13 +107,8 @@ def measured(order: Order, rivals: dict[str, Rival]) -> pd.DataFrame:
     """A row a specimen: what was done to it, Packline's verdict and each rival's score."""
     rows = []
     for shard in range(order.shards):
-        chunk: list[Specimen] = []
-        for specimen in specimens(order, shard):
-            chunk.append(specimen)
-            if len(chunk) == CHUNK:
-                rows += _rows(chunk, rivals)
-                chunk = []
-        rows += _rows(chunk, rivals)
+        for chunk in chunks(specimens(order, shard)):
+            rows += _rows(chunk, rivals)
         print(f"shard {shard + 1} of {order.shards}", file=sys.stderr, flush=True)
     return pd.DataFrame(rows)
 

@@ -12,60 +12,25 @@ table.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import pandas as pd
-from scipy.stats import beta
 
 from benchmarks.held_back.corpus import Studio, specimens
 from benchmarks.three_js import browser
 from packline.errors import PacklineError
 from packline.scorecard import Scorecard, Verdict
+from scoring.bench.runner import chunks, rows_of
 from scoring.bench.specimen import Specimen
+from scoring.bench.table import interval
 from scoring.policy import score
 
-CHUNK = 8
 SCENES = Path(__file__).parents[2] / "assets" / "scenes"
-
-
-def rows(specimen: Specimen, card: Scorecard) -> Iterator[dict[str, Any]]:
-    """One row a check."""
-    defect = specimen.defect
-    for result in card.results:
-        yield {
-            "specimen": specimen.id,
-            "product": specimen.product,
-            "scene": specimen.scene,
-            "kind": defect.kind if defect else None,
-            "strength": defect.strength if defect else None,
-            "owner": defect.check if defect else None,
-            "plain": bool(defect and defect.plain),
-            "nuisance": json.dumps(specimen.nuisance),
-            "check": result.check,
-            "version": result.version,
-            "verdict": str(result.verdict),
-            "score": result.score,
-            "threshold": result.threshold,
-            "milliseconds": result.milliseconds,
-            "sentence": result.sentence,
-            "measures": json.dumps(result.measures),
-            "passed": card.passed,
-        }
-
-
-def chunks(given: Iterator[Specimen]) -> Iterator[list[Specimen]]:
-    """A few at a time, as the line scores them."""
-    while chunk := list(islice(given, CHUNK)):
-        yield chunk
 
 
 def run(models: list[Path], stands: int, size: int, out: Path, seed: int) -> pd.DataFrame:
@@ -85,7 +50,7 @@ def run(models: list[Path], stands: int, size: int, out: Path, seed: int) -> pd.
                 found = []
                 for chunk in chunks(specimens(studio, stand, rng)):
                     for specimen, card in zip(chunk, score([s.given for s in chunk]), strict=True):
-                        found += rows(specimen, card)
+                        found += rows_of(specimen, card, number)
                         if card.passed == (specimen.defect is not None):
                             _keep(out / "wrong", specimen, card)
             except PacklineError as error:
@@ -110,13 +75,6 @@ def _keep(folder: Path, specimen: Specimen, card: Scorecard) -> None:
         file.write(f"{name}\t{what}\t{said}\n")
 
 
-def interval(count: int, of: int) -> tuple[float, float]:
-    """Clopper and Pearson's 95 % interval of a share."""
-    low = float(beta.ppf(0.025, count, of - count + 1)) if count else 0.0
-    high = float(beta.ppf(0.975, count + 1, of - count)) if count < of else 1.0
-    return low, high
-
-
 def table(scores: pd.DataFrame) -> str:
     """Escapes by defect and strength, and false rejects by check."""
     one = scores.groupby("specimen").agg(
@@ -128,15 +86,18 @@ def table(scores: pd.DataFrame) -> str:
     good, bad = one[one.kind.isna()], one[one.kind.notna()]
     lines = ["| defect | strength | n | escaped | 95 % interval |", "| --- | --- | --- | --- | --- |"]
     for (kind, strength), some in bad.groupby(["kind", "strength"]):
-        low, high = interval(int(some.passed.sum()), len(some))
+        rate = interval(int(some.passed.sum()), len(some))
         name = f"{kind} *" if some.plain.all() else kind
         share = some.passed.mean()
-        lines.append(f"| {name} | {strength} | {len(some)} | {share:.1%} | {low:.1%} to {high:.1%} |")
-    plain = bad[bad.plain]
-    low, high = interval(int(plain.passed.sum()), len(plain))
+        lines.append(
+            f"| {name} | {strength} | {len(some)} | {share:.1%} | {rate.low:.1%} to {rate.high:.1%} |"
+        )
+    plain = bad[bad.plain.astype(bool)]
+    rate = interval(int(plain.passed.sum()), len(plain))
     lines += [
         "",
-        f"Plain defects (*): {int(plain.passed.sum())} of {len(plain)} escaped ({low:.2%} to {high:.2%}).",
+        f"Plain defects (*): {int(plain.passed.sum())} of {len(plain)} escaped "
+        f"({rate.low:.2%} to {rate.high:.2%}).",
         f"Good ones: {int(good.failed.sum())} of {len(good)} rejected ({good.failed.mean():.1%}), "
         f"{(good.unsure & ~good.failed).mean():.1%} unverifiable.",
         "",

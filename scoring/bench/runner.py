@@ -141,10 +141,10 @@ def work(order: Order, shard: int, out: Path) -> None:
     settings = read_settings(order.tables)
     rows: list[dict[str, Any]] = []
     looks: list[dict[str, Any]] = []
-    for chunk in _chunks(specimens(order, shard)):
+    for chunk in chunks(specimens(order, shard)):
         cards = score([one.given for one in chunk], settings)
         for one, card in zip(chunk, cards, strict=True):
-            rows += _rows(one, card, shard)
+            rows += rows_of(one, card, shard)
             if card.passed == (one.defect is not None):
                 looks.append(_look(one, card))
     _write(pd.DataFrame(looks, columns=["specimen", "jpeg"]), out / "looks" / f"{shard:05d}.parquet")
@@ -191,7 +191,8 @@ def _bad(order: Order, place: int, together: Sequence[Any], number: int) -> Iter
         yield specimen
 
 
-def _rows(specimen: Specimen, card: Scorecard, shard: int) -> Iterator[dict[str, Any]]:
+def rows_of(specimen: Specimen, card: Scorecard, shard: int) -> Iterator[dict[str, Any]]:
+    """One row a check, in the columns of `scoring.bench.table.read_scores`."""
     defect = specimen.defect
     about = {
         "specimen": specimen.id,
@@ -235,7 +236,7 @@ def _look(specimen: Specimen, card: Scorecard) -> dict[str, Any]:
     return {"specimen": specimen.id, "jpeg": data.tobytes()}
 
 
-def _chunks(all_of_them: Iterator[Specimen]) -> Iterator[list[Specimen]]:
+def chunks(all_of_them: Iterator[Specimen]) -> Iterator[list[Specimen]]:
     chunk: list[Specimen] = []
     for one in all_of_them:
         chunk.append(one)

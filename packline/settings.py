@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from packline.errors import FixSettings
 
 
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+# part of a key and of a file's name
+UseName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=40)]
 
 
 class RunSettings(_Table):
@@ -85,6 +89,80 @@ class LedgerSettings(_Table):
     url: str = Field(description="SQLAlchemy URL, or a file for SQLite (relative to the settings file)")
 
 
+class ReviewSettings(_Table):
+    """``[review]``: the review desk; docs/review.md explains each key"""
+
+    auth: Literal["local", "header"] = Field(
+        "local", description="local: passwords in the ledger; header: a proxy vouches for the name"
+    )
+    header: str = Field("X-Forwarded-User", min_length=1, description="header in which the proxy names a person")
+    proxies: tuple[str, ...] = Field((), description="addresses or networks whose header is believed")
+    role: Literal["", "viewer", "reviewer"] = Field(
+        "", description="of people whom the proxy names and the users table does not; empty: refused"
+    )
+    url: str = Field("", description="where people reach the desk, such as https://review.example.com")
+    idle_minutes: int = Field(60, ge=1, description="after which an unused session ends")
+    session_hours: int = Field(12, ge=1, description="after which every session ends")
+    lease_seconds: int = Field(90, ge=10, description="a shot is kept for a reviewer whose page fell silent")
+    prefect: str = Field("", description="Prefect's API; empty: PREFECT_API_URL; decisions stand without it")
+    settle_seconds: float = Field(
+        20, ge=0, description="quiet after the last decision before it is carried out; undo is free until then"
+    )
+
+
+class FormatSettings(_Table):
+    """``[formats.<use>]``: a file that the shop gets of every select; docs/delivery.md explains each key"""
+
+    format: Literal["png", "jpeg", "webp", "avif"] = "png"
+    crop: Literal["whole", "fill", "product", "square"] = Field(
+        "whole", description="all of the picture; its largest part of width x height; around the product"
+    )
+    width: int | None = Field(None, ge=16, le=8192, description="pixels; less where the picture has less")
+    height: int | None = Field(None, ge=16, le=8192, description="pixels, likewise")
+    longest: int | None = Field(None, ge=16, le=8192, description="pixels of the longer side, likewise")
+    margin: float = Field(0.12, ge=0, le=1, description="around the product, share of its longer side")
+    background: str = Field(
+        "#ffffff", pattern=r"^#[0-9a-fA-F]{6}$", description="where width x height is more than the picture"
+    )
+    quality: int | None = Field(None, ge=1, le=100, description="of what is not lossless; 100 is, for WebP")
+
+    @model_validator(mode="after")
+    def _agree(self) -> FormatSettings:
+        if self.format == "png" and self.quality is not None:
+            raise ValueError("a PNG is lossless; leave quality out")
+        if self.longest is not None and (self.width is not None or self.height is not None):
+            raise ValueError("give longest, or width and height")
+        both = self.width is not None and self.height is not None
+        if self.crop == "fill" and not both:
+            raise ValueError('crop = "fill" needs width and height')
+        if self.crop == "square" and both and self.width != self.height:
+            raise ValueError('crop = "square" needs a width that is the height')
+        if "margin" in self.model_fields_set and self.crop not in ("product", "square"):
+            raise ValueError('margin is for crop = "product" and "square"')
+        return self
+
+
+class ProvenanceSettings(_Table):
+    """``[provenance]``: what a delivered file says of itself"""
+
+    embed: Literal["c2pa", "xmp", "off"] = Field(
+        "c2pa", description="XMP and a signed C2PA manifest; XMP alone; nothing"
+    )
+    certificate: Path | None = Field(
+        None, description="PEM: the signer's certificate, then its issuers; absent: one of our own making"
+    )
+    key: Path | None = Field(None, description="PEM: the private key of the first certificate")
+    timestamps: str = Field(
+        "", pattern=r"^(https?://.+)?$", description="an RFC 3161 authority that attests when it was signed"
+    )
+
+    @model_validator(mode="after")
+    def _agree(self) -> ProvenanceSettings:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("give certificate and key, or neither")
+        return self
+
+
 class RuleSettings(_Table):
     """A rule of ``[rules]``: a question about measured values (docs/checks.md lists them)"""
 
@@ -104,6 +182,13 @@ class Settings(_Table):
     prompt: PromptSettings
     bucket: BucketSettings
     ledger: LedgerSettings
+    formats: dict[UseName, FormatSettings] = Field(
+        default_factory=lambda: {"hero": FormatSettings()},
+        min_length=1,
+        description="files of a select by use; the whole picture as PNG otherwise",
+    )
+    provenance: ProvenanceSettings = ProvenanceSettings()
+    review: ReviewSettings = ReviewSettings()
     checks: dict[str, Any] = Field(default_factory=dict, description="validated by scoring")
     rules: dict[str, RuleSettings] = Field(default_factory=dict, description="house rules by name")
     file: Path = Path()
@@ -146,7 +231,7 @@ def _absolute(settings: Settings, file: Path) -> Settings:
     checks = settings.checks
     if isinstance(calibrated := checks.get("thresholds"), str):
         checks = {**checks, "thresholds": str(under(calibrated))}
-    paths = settings.paths
+    paths, provenance = settings.paths, settings.provenance
     return settings.model_copy(
         update={
             "run": settings.run.model_copy(update={"work": under(settings.run.work)}),
@@ -156,6 +241,12 @@ def _absolute(settings: Settings, file: Path) -> Settings:
             "engine": engine,
             "bucket": bucket,
             "ledger": ledger,
+            "provenance": provenance.model_copy(
+                update={
+                    "certificate": provenance.certificate and under(provenance.certificate),
+                    "key": provenance.key and under(provenance.key),
+                }
+            ),
             "checks": checks,
             "file": file.resolve(),
         }
@@ -171,5 +262,6 @@ def _sentences(file: Path, error: ValidationError) -> str:
         elif problem["type"] == "extra_forbidden":
             lines.append(f"Settings file {file}: key {key} is unknown; remove it or mend its spelling.")
         else:
-            lines.append(f"Settings file {file}: key {key} is wrong: {problem['msg']}.")
+            said = problem["msg"].removeprefix("Value error, ")
+            lines.append(f"Settings file {file}: key {key} is wrong: {said}.")
     return " ".join(lines)

@@ -19,11 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from packline.errors import FixSettings
+from scoring.residual import contrast, residual
 
 if TYPE_CHECKING:
     from scoring.check import CheckInput
 
 Floats = NDArray[np.float32]
+Bools = NDArray[np.bool_]
 Picture = NDArray[np.uint8]
 
 #: Side of the square in pixels, and of the product's box in it, its longer side.
@@ -35,6 +37,9 @@ CELL = 4
 BATCH = 8
 # over which light may change without being looked at, pixels of the square
 _SMOOTH = 12.0
+# channels of what light does not explain, and grey levels of 1 in them
+_EXCESS, _LEVEL = slice(21, 23), 32.0
+_COVER = 9
 WEIGHTS = Path(__file__).resolve().parents[1] / "assets/models/checks/shape/defect_map.safetensors"
 
 
@@ -72,6 +77,26 @@ class Window:
         return np.asarray(cv2.resize(np.ascontiguousarray(part), (SIDE, SIDE), interpolation=method))
 
 
+    def known(self, shape: tuple[int, ...], matrix: NDArray[np.float64]) -> Bools | None:
+        """Where render and registered candidate have pixels, bool (SIDE, SIDE); None: everywhere.
+
+        Parameters
+        ----------
+        shape
+            Of both pictures: height, width.
+        matrix
+            From the render's pixels to the candidate's.
+        """
+        height, width = shape[:2]
+        index = (np.arange(SIDE) + 0.5) * self.side / SIDE - 0.5
+        x, y = np.meshgrid(index + self.left, index + self.top)
+        moved = matrix @ np.stack([x.ravel(), y.ravel(), np.ones(x.size)])
+        across, down = (moved[:2] / moved[2]).reshape(2, SIDE, SIDE)
+        inside: Bools = (x > -1) & (y > -1) & (x < width) & (y < height)
+        inside &= (across > -1) & (down > -1) & (across < width) & (down < height)
+        return None if inside.all() else inside
+
+
 @dataclass(frozen=True)
 class Looked:
     """What the network answered for one candidate.
@@ -86,6 +111,9 @@ class Looked:
         The whole picture's logit; positive is wrong.
     candidate, base
         The registered candidate and the base photo moved with it, in the window, sRGB uint8 (SIDE, SIDE, 3).
+    excess, cover
+        Grey levels that light does not explain (`scoring.residual`), and the render's coverage within the
+        picture, 0 to 1; float32 (SIDE, SIDE).
     """
 
     window: Window
@@ -93,10 +121,18 @@ class Looked:
     verdict: float
     candidate: Picture
     base: Picture
+    excess: Floats
+    cover: Floats
 
 
 def features(
-    candidate: Picture, colour: Picture, base: Picture, mask: Picture, normals: Picture, albedo: Picture
+    candidate: Picture,
+    colour: Picture,
+    base: Picture,
+    mask: Picture,
+    normals: Picture,
+    albedo: Picture,
+    known: Bools | None = None,
 ) -> Floats:
     """What the network sees.
 
@@ -108,17 +144,26 @@ def features(
         The render's coverage, uint8 (S, S).
     normals
         World normals, 0 to 255 for -1 to 1, uint8 (S, S, 3).
+    known
+        Where both pictures have pixels, bool (S, S); beyond their frames the product is not judged.
 
     Returns
     -------
-    float32 (21, S, S)
+    float32 (29, S, S)
     """
     cover: Floats = mask.astype(np.float32)[..., None] / np.float32(255)
+    if known is not None:
+        cover = cover * known[..., None]
     seen, shown = candidate.astype(np.float32), colour.astype(np.float32)
     # how much brighter and warmer the light is than the render's, as one factor a channel
     weight = (cover * cover + 1e-4).ravel()
     gain = weight @ seen.reshape(-1, 3) / np.maximum(weight @ shown.reshape(-1, 3), 1e-3)
-    expected = shown * np.clip(gain, 0.5, 2.0) * cover + base * (1 - cover)
+    photo = base.astype(np.float32)
+    expected = shown * np.clip(gain, 0.5, 2.0) * cover + photo * (1 - cover)
+    if known is not None:
+        seen = np.where(known[..., None], seen, expected)
+    facing = (normals * (2 / np.float32(255)) - 1) * cover
+    unlike = residual(seen, shown, photo, cover[..., 0], facing)
     ratio: NDArray[Any] = cv2.log((seen + 8) / (expected + 8))
     ratio -= cv2.GaussianBlur(ratio, (0, 0), _SMOOTH)
     # how far both lie from the scene without the product: only the silhouettes are left where it is plain
@@ -130,11 +175,17 @@ def features(
         np.minimum(expected * grown, 1.2) - 0.5,
         base * grown - 0.5,
         cover - 0.5,
-        (normals * (2 * grown) - 1) * cover,
+        facing,
         (albedo * grown - 0.5) * cover,
         np.clip(ratio * 1.5, -1.5, 1.5),
         np.minimum(change * np.float32(1 / 64), 1.5),
         np.minimum(wanted * np.float32(1 / 64), 1.5),
+        np.clip(unlike.brighter[..., None] * np.float32(1 / _LEVEL), -0.5, 2),
+        np.clip(unlike.darker[..., None] * np.float32(1 / _LEVEL), -0.5, 2),
+        np.clip(unlike.hue[..., None] * 4, -0.5, 2),
+        np.clip(cv2.log((seen + 8) / (unlike.relit + 8)) * 1.5, -1.5, 1.5),
+        np.clip(contrast(seen)[..., None] * np.float32(0.4), -1.5, 1.5),
+        np.clip(contrast(unlike.relit)[..., None] * np.float32(0.4), -1.5, 1.5),
     )
     return np.ascontiguousarray(np.concatenate(maps, 2).transpose(2, 0, 1), np.float32)
 
@@ -177,10 +228,15 @@ def look(inputs: Sequence[CheckInput], weights: Path = WEIGHTS) -> list[Looked]:
         with torch.inference_mode():
             heat, verdict = network(x.contiguous(memory_format=torch.channels_last))
         answers += [
-            Looked(window, heat[i].numpy().copy(), float(verdict[i]), candidate, base)
-            for i, (window, candidate, base, _) in enumerate(some)
+            Looked(window, heat[i].numpy().copy(), float(verdict[i]), candidate, base, *left_over(maps))
+            for i, (window, candidate, base, maps) in enumerate(some)
         ]
     return answers
+
+
+def left_over(maps: Floats) -> tuple[Floats, Floats]:
+    """Grey levels that light does not explain, and the coverage, of `features`; float32 (S, S)."""
+    return maps[_EXCESS].max(0) * np.float32(_LEVEL), maps[_COVER] + np.float32(0.5)
 
 
 def _seen(one: CheckInput) -> tuple[Window, Picture, Picture, Floats]:
@@ -191,7 +247,13 @@ def _seen(one: CheckInput) -> tuple[Window, Picture, Picture, Floats]:
     # the window's part only: the whole picture's normals are many
     normals = np.round((window.cut(truth.normals) + 1) * 127.5).astype(np.uint8)
     maps = features(
-        candidate, window.cut(truth.colour), base, window.cut(truth.mask), normals, window.cut(truth.albedo)
+        candidate,
+        window.cut(truth.colour),
+        base,
+        window.cut(truth.mask),
+        normals,
+        window.cut(truth.albedo),
+        window.known(truth.mask.shape, one.registration.matrix),
     )
     return window, candidate, base, maps
 

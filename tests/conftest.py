@@ -8,3 +8,5 @@ import contextlib
 # On the line they never meet, because the stage renders in a process of its own; the tests do both in one.
 with contextlib.suppress(ImportError):
     import triton  # type: ignore[import-untyped]  # noqa: F401
+
+from tests.postgres import empty_url, ledger_url, postgres, postgres_url  # noqa: E402, F401

@@ -71,10 +71,11 @@ def make_takes(seed: int, scenes: Sequence[Path], each: int) -> list[dict[str, A
     from packline.stage.views import scene_pose
     from training.products import KINDS, build, random_spec
     from training.shape_models import altered
+    from training.shape_products import hard_spec, patterned, thin
 
     rng = np.random.default_rng([11, seed])
     kind = KINDS[seed % len(KINDS)]
-    spec = replace(random_spec(kind, rng), texture=512)
+    spec = hard_spec(replace(random_spec(kind, rng), texture=512), rng)
     other = replace(spec, shape=tuple(np.clip(np.asarray(spec.shape) + rng.normal(0, 0.4, 6), 0, 1)))
     if rng.random() < 0.4:
         other = replace(spec, variant=spec.variant + 1)
@@ -87,10 +88,17 @@ def make_takes(seed: int, scenes: Sequence[Path], each: int) -> list[dict[str, A
             (Path(folder) / f"{name}.truth.json").write_text(json.dumps(truth))
             models.append(load_model(file))
     model, variant = models
+    flat = rng.random() < 0.22
+    if flat:
+        model, variant = thin(model, rng), thin(variant, rng)
+    if rng.random() < 0.25:
+        model = patterned(model, rng)
     takes = []
     for _ in range(each):
         scene, photo, camera = _stood(model, scenes, rng)
-        side = str(rng.choice(["hero", "front", "three-quarter", "left", "right"]))
+        sides = ["hero", "front", "three-quarter", "left", "right"]
+        # what is thin is hardest to tell from its edge
+        side = str(rng.choice(sides, p=[0.1, 0.1, 0.2, 0.3, 0.3] if flat else [0.2] * 5))
         pose = scene_pose(model, scene, side)
         camera, photo = _near(model.transformed(pose), camera, photo)
         truth_render = _render(model.transformed(pose), camera, scene, photo)
@@ -179,7 +187,7 @@ def _render(model: Any, camera: Any, scene: Any, photo: Picture) -> dict[str, An
             ),
         )
         flat = flattened(layered)
-        if (flat.mask > 0.5).sum() < 400:
+        if (flat.mask > 0.5).sum() < 200:
             return None
         shadow = shadow_ratio(
             scene.light, *ground_shadow(stage, camera, scene.light, camera.height // 3, ground)

@@ -1,4 +1,4 @@
-"""Opening the ledger's database: schema, write-ahead log, and what to say where it cannot be opened."""
+"""Opening the ledger's database: connections, write-ahead log, the present schema."""
 
 from __future__ import annotations
 
@@ -6,60 +6,75 @@ import time
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, insert, inspect, select, update
+from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from packline.errors import FixSettings, TryAgain
-from packline.ledger.schema import HISTORY, SCHEMA_VERSION, metadata, notes, products, schema_version
+from packline.errors import FixSettings
+from packline.ledger.faults import shown, speak_in_sentences
+from packline.ledger.migrations import bring_up_to_date, is_present
 
 _PATIENCE = 30  # seconds that a writer waits for another
 
 
 def open_database(url: str) -> tuple[Engine, Engine]:
-    """Connect, and lay the tables where there are none.
+    """Connect, and bring the tables to the present schema, from nothing or from any earlier one.
 
     Parameters
     ----------
     url
-        A SQLAlchemy URL.
+        A SQLAlchemy URL: ``sqlite:////folder/ledger.db`` or ``postgresql://user:password@host/name``.
 
     Returns
     -------
     reader, writer : Engine
-        Two views of one pool; on SQLite the writer takes the write lock when its transaction begins, so that
-        two writers wait for each other instead of failing half way.
+        Two views of one pool. A reader's transaction sees one state of the database throughout. On SQLite the
+        writer takes the write lock when its transaction begins, so that two writers wait for each other
+        instead of failing half way.
 
     Raises
     ------
     FixSettings
         Where the URL is malformed, the place is unwritable, or the ledger was written by a newer Packline.
     TryAgain
-        Where another process holds the ledger for long.
+        Where another process holds the ledger for long, or its server cannot be reached.
+    """
+    reader, writer = connect(url)
+    try:
+        with reader.connect() as connection:
+            present = is_present(connection, shown(reader.url))
+        if not present:
+            bring_up_to_date(writer, shown(reader.url))
+    except BaseException:
+        reader.dispose()
+        raise
+    return reader, writer
+
+
+def connect(url: str) -> tuple[Engine, Engine]:
+    """The same two engines with nothing connected yet.
+
+    Raises
+    ------
+    FixSettings
+        Where the URL is malformed.
     """
     try:
-        parsed = make_url(url)
-        is_sqlite = parsed.get_backend_name() == "sqlite"
-        if is_sqlite and parsed.database and parsed.database != ":memory:":
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(parsed)
+        parsed = _with_driver(make_url(url))
+        if parsed.get_backend_name() == "sqlite":
+            return _sqlite(parsed)
+        return _postgresql(parsed)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise FixSettings(f"Settings: ledger.url {url!r} cannot be used ({error}); name a file.") from error
-    except OSError as error:
-        raise FixSettings(_unwritable(url, error)) from error
-    if is_sqlite:
-        _prepare_sqlite(engine)
-    writer = engine.execution_options(packline_write=True)
-    try:
-        _lay(writer, url)
-    except OperationalError as error:
-        if "locked" in str(error.orig):
-            raise TryAgain(f"Ledger {url} is held by another process; try again.", 10) from error
-        raise FixSettings(_unwritable(url, error.orig)) from error
-    except DatabaseError as error:
-        raise FixSettings(f"Ledger {url} is not a database ({error.orig}); name another file.") from error
-    return engine, writer
+
+
+def _with_driver(url: URL) -> URL:
+    if url.drivername in ("postgres", "postgresql"):
+        return url.set(drivername="postgresql+psycopg")
+    if url.get_backend_name() not in ("sqlite", "postgresql"):
+        raise ArgumentError("it is neither SQLite nor PostgreSQL")
+    return url
 
 
 def insert_once(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
@@ -79,11 +94,33 @@ def upsert(connection: Connection, table: Table, rows: list[dict[str, Any]], cha
         connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=update), rows)
 
 
-def _unwritable(url: str, error: object) -> str:
-    return f"Ledger {url} cannot be written ({error}); name a writable place in ledger.url."
+def _postgresql(url: URL) -> tuple[Engine, Engine]:
+    engine = create_engine(
+        url,
+        # a run may leave its connections alone for hours, and what lies between cuts idle ones
+        pool_pre_ping=True,
+        connect_args={
+            "connect_timeout": 10,
+            "application_name": "packline",
+            "options": f"-c lock_timeout={_PATIENCE * 1000}",
+        },
+    )
+    speak_in_sentences(engine)
+    # the few queries of one answer see one state; SQLite's readers do so by themselves
+    return engine.execution_options(isolation_level="REPEATABLE READ"), engine
 
 
-def _prepare_sqlite(engine: Engine) -> None:
+def _sqlite(url: URL) -> tuple[Engine, Engine]:
+    if url.database and url.database != ":memory:":
+        try:
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise FixSettings(
+                f"Ledger {shown(url)} cannot be written ({error}); name a writable place in ledger.url."
+            ) from error
+    engine = create_engine(url)
+    speak_in_sentences(engine)
+
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _: object) -> None:
         # Python's own transactions begin too late for BEGIN IMMEDIATE; SQLAlchemy begins them instead
@@ -100,6 +137,8 @@ def _prepare_sqlite(engine: Engine) -> None:
         write = connection.get_execution_options().get("packline_write")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
+    return engine, engine.execution_options(packline_write=True)
+
 
 def _to_wal(cursor: Any) -> None:
     # the switch needs the file alone and SQLite does not wait for that by itself
@@ -113,40 +152,3 @@ def _to_wal(cursor: Any) -> None:
             time.sleep(0.05)
         else:
             return
-
-
-def _from_version_1(connection: Connection) -> None:
-    """Version 2 added a table, and two columns to one."""
-    notes.create(connection, checkfirst=True)
-    present = {column["name"] for column in inspect(connection).get_columns(products.name)}
-    for column in (products.c.variant, products.c.truth):
-        if column.name not in present:
-            kind = column.type.compile(connection.dialect)
-            connection.exec_driver_sql(
-                f"ALTER TABLE {products.name} ADD COLUMN {column.name} {kind} NOT NULL DEFAULT ''"
-            )
-    connection.execute(update(schema_version).values(version=SCHEMA_VERSION))
-
-
-def _lay(writer: Engine, url: str) -> None:
-    with writer.begin() as connection:
-        if connection.dialect.has_table(connection, schema_version.name):
-            found = connection.scalar(select(schema_version.c.version))
-            if found == 1:
-                _from_version_1(connection)
-                return
-            if found != SCHEMA_VERSION:
-                raise FixSettings(
-                    f"Ledger {url} was written by another Packline (its schema is {found}, this one knows "
-                    f"{SCHEMA_VERSION}); update Packline, or name another file in ledger.url."
-                )
-            return
-        metadata.create_all(connection)
-        if connection.dialect.name == "sqlite":
-            for table in HISTORY:
-                for verb in ("UPDATE", "DELETE"):
-                    connection.exec_driver_sql(
-                        f"CREATE TRIGGER {table.name}_no_{verb.lower()} BEFORE {verb} ON {table.name} BEGIN "
-                        f"SELECT RAISE(ABORT, '{table.name} is history: append, never change'); END"
-                    )
-        connection.execute(insert(schema_version), [{"version": SCHEMA_VERSION}])

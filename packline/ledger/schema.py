@@ -24,8 +24,6 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = 2
-
 metadata = MetaData()
 
 
@@ -38,6 +36,7 @@ def _when() -> Column[datetime]:
     return Column("recorded", DateTime(timezone=True), nullable=False, default=now)
 
 
+# a Packline from before revisions finds a number here that it does not know, and says so
 schema_version = Table("schema_version", metadata, Column("version", Integer, primary_key=True))
 
 runs = Table(
@@ -52,6 +51,21 @@ runs = Table(
     Column("ended", DateTime(timezone=True)),
     Column("parameters", JSON, nullable=False),
     Column("summary", JSON, nullable=False),
+)
+
+# which run works on a catalog, who that is, and until when that counts without another sign of life
+leases = Table(
+    "leases",
+    metadata,
+    Column("catalog", String(200), primary_key=True),
+    Column("run", ForeignKey("runs.id"), nullable=False),
+    Column("host", String(200), nullable=False),
+    Column("place", String(200), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("born", String(40), nullable=False),
+    Column("taken", DateTime(timezone=True), nullable=False),
+    Column("seen", DateTime(timezone=True), nullable=False),
+    Column("until", DateTime(timezone=True), nullable=False),
 )
 
 # which run planned a catalog last: its shots are the catalog's present
@@ -194,7 +208,131 @@ decisions = Table(
     Column("by", String(200), nullable=False),
     Column("words", Text, nullable=False, default=""),
     _when(),
+    # of a person's decision: from where to where, under what, and how to take it back
+    Column("catalog", String(200), nullable=False, server_default=""),
+    Column("before", String(20), nullable=False, server_default=""),
+    Column("after", String(20), nullable=False, server_default=""),
+    Column("tags", JSON(none_as_null=True)),
+    Column("scorecard", Integer),
+    Column("scores", JSON(none_as_null=True)),
+    Column("checks", String(64), nullable=False, server_default=""),
+    Column("asked", JSON(none_as_null=True)),
+    Column("kept", JSON(none_as_null=True)),
+    Column("undoes", Integer),
+    Column("batch", String(32), nullable=False, server_default=""),
     Index("ix_decisions_shot", "shot", "fingerprint"),
+    Index("ix_decisions_undoes", "undoes"),
+    Index("ix_decisions_batch", "batch"),
+    Index("ix_decisions_by", "by", "id"),
+)
+
+# what people asked of a shot's next candidates; the present, drawn from the decisions
+instructions = Table(
+    "instructions",
+    metadata,
+    Column("catalog", String(200), primary_key=True),
+    Column("shot", String(400), primary_key=True),
+    Column("data", JSON, nullable=False),
+    Column("decision", Integer, nullable=False),
+)
+
+# the shots that wait for a person or were settled by one, as the review desk lists them: the present, drawn
+# from shots, shot_states, flags and decisions, so that every list and count of the desk is one index's
+review_queue = Table(
+    "review_queue",
+    metadata,
+    Column("catalog", String(200), primary_key=True),
+    Column("shot", String(400), primary_key=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("status", String(10), nullable=False),
+    Column("rank", Integer, nullable=False),
+    Column("flagged", DateTime(timezone=True), nullable=False),
+    Column("sku", String(200), nullable=False),
+    Column("sku_lower", String(200), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("scene", String(200), nullable=False),
+    Column("view", String(40), nullable=False),
+    Column("lora", String(200), nullable=False),
+    Column("run", String(64), nullable=False),
+    Column("reason", String(100), nullable=False),
+    Column("sentence", Text, nullable=False),
+    Column("assignee", String(200), nullable=False, server_default=""),
+    Column("decision", Integer),
+    Index("ix_review_queue_order", "status", "rank", "flagged", "shot", "catalog"),
+    Index("ix_review_queue_catalog", "status", "catalog", "rank", "flagged", "shot"),
+    Index("ix_review_queue_reason", "status", "reason", "rank", "flagged", "shot", "catalog"),
+    Index("ix_review_queue_lora", "status", "lora", "rank", "flagged", "shot", "catalog"),
+    Index("ix_review_queue_run", "status", "run", "rank", "flagged", "shot", "catalog"),
+    Index("ix_review_queue_assignee", "status", "assignee", "rank", "flagged", "shot", "catalog"),
+    Index("ix_review_queue_sku", "status", "sku_lower"),
+    Index("ix_review_queue_decision", "decision"),
+)
+
+# who looks at which shot just now; a lease that nobody renews runs out
+review_leases = Table(
+    "review_leases",
+    metadata,
+    Column("catalog", String(200), primary_key=True),
+    Column("shot", String(400), primary_key=True),
+    Column("holder", String(200), nullable=False),
+    Column("page", String(40), nullable=False),
+    Column("expires", DateTime(timezone=True), nullable=False, index=True),
+)
+
+# where each person left off: the filters of the list and the last shot that was opened
+review_places = Table(
+    "review_places",
+    metadata,
+    Column("name", String(200), primary_key=True),
+    Column("filters", JSON, nullable=False),
+    Column("catalog", String(200), nullable=False, server_default=""),
+    Column("shot", String(400), nullable=False, server_default=""),
+)
+
+# up to which decision Prefect was asked to carry out, by catalog
+carry_outs = Table(
+    "carry_outs",
+    metadata,
+    Column("catalog", String(200), primary_key=True),
+    Column("decision", Integer, nullable=False),
+    Column("sentence", Text, nullable=False, server_default=""),
+    Column("reached", Boolean, nullable=False),
+    Column("asked", DateTime(timezone=True), nullable=False),
+)
+
+# who may come to the review desk; an empty password means that only a proxy can vouch for the person
+users = Table(
+    "users",
+    metadata,
+    Column("name", String(200), primary_key=True),
+    Column("role", String(20), nullable=False),
+    Column("password", Text, nullable=False),
+    Column("disabled", Boolean, nullable=False),
+    _when(),
+)
+
+# a session is known by the hash of its cookie, so that who reads the ledger cannot take one over
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", String(200), nullable=False, index=True),
+    Column("csrf", String(64), nullable=False),
+    Column("begun", DateTime(timezone=True), nullable=False),
+    Column("seen", DateTime(timezone=True), nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _when(),
+    Column("event", String(40), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("address", String(100), nullable=False),
+    Column("subject", Text, nullable=False, server_default=""),
+    Index("ix_audit_name", "event", "name", "recorded"),
+    Index("ix_audit_address", "event", "address", "recorded"),
 )
 
 selects = Table(
@@ -225,6 +363,26 @@ flags = Table(
     Index("ix_flags_shot", "shot", "fingerprint"),
 )
 
+# the files that a catalog's settings ask of every select now, by a digest of how each is made
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("catalog", String(200), primary_key=True),
+    Column("use", String(40), primary_key=True),
+    Column("delivery", String(16), nullable=False),
+)
+
+# where a published picture came from, once for all its files; a file names it by its digest
+lineages = Table(
+    "lineages",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("run", ForeignKey("runs.id"), nullable=False),
+    Column("candidate", ForeignKey("candidates.id"), nullable=False, index=True),
+    Column("data", JSON, nullable=False),
+    _when(),
+)
+
 publications = Table(
     "publications",
     metadata,
@@ -238,7 +396,11 @@ publications = Table(
     Column("sha256", String(64), nullable=False),
     Column("size", Integer, nullable=False),
     _when(),
-    UniqueConstraint("candidate", "use", "key", name="uq_publications"),
+    Column("delivery", String(16), nullable=False, server_default=""),
+    Column("width", Integer, nullable=False, server_default="0"),
+    Column("height", Integer, nullable=False, server_default="0"),
+    Column("lineage", String(64), nullable=False, server_default=""),
+    UniqueConstraint("candidate", "use", "delivery", "key", name="uq_publications"),
     Index("ix_publications_shot", "shot", "fingerprint"),
 )
 
@@ -283,5 +445,5 @@ stations = Table(
     _when(),
 )
 
-HISTORY = (scorecards, decisions, selects, flags, publications, releases, release_items, stations, products)
+HISTORY = (scorecards, decisions, selects, flags, publications, releases, release_items, stations, products, audit, lineages)
 """Tables that are only ever appended to."""

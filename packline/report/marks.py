@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from packline.report.heat import heat_uri
+from packline.report.reading import reading_of
 from packline.scorecard import CheckResult, Evidence, Verdict
 from packline.truth import TextTruth
 
@@ -96,18 +97,15 @@ def evidence_marks(results: Iterable[CheckResult], full: tuple[int, int]) -> lis
 
 def _text_mark(check: str, good: bool, evidence: Evidence, points: _Points, full: tuple[int, int]) -> Mark:
     """A label with the direction in which it was read; beside it, where it differs, how it should run."""
-    expected, read = str(evidence.data.get("expected", "")), str(evidence.data.get("read", ""))
-    angle, should = _angle(evidence, "angle"), _angle(evidence, "expected_angle")
-    turned = angle is not None and should is not None and abs((angle - should + 180) % 360 - 180) > 30
-    misread = _letters(read) != _letters(expected)
+    found = reading_of(evidence)
     # a failing check may point at labels that are right as well
-    good = good or not (turned or misread or angle is None)
-    words = f"{expected}: {evidence.words}" if expected else evidence.words
-    if misread and read and not good:
-        words += f", reads “{read}”"
+    good = good or not found.wrong
+    words = f"{found.expected}: {evidence.words}" if found.expected else evidence.words
+    if found.misread and found.read and not good:
+        words += f", reads “{found.read}”"
     edge = _quad_arrow(points) if len(points) == 4 else ""
-    if turned and angle is not None:
-        return _mark(_tone(good), check, points, words, full, _turned_arrow(angle, points), edge)
+    if found.turned and found.angle is not None:
+        return _mark(_tone(good), check, points, words, full, _turned_arrow(found.angle, points), edge)
     return _mark(_tone(good), check, points, words, full, edge)
 
 
@@ -118,15 +116,6 @@ def _heat_mark(check: str, good: bool, evidence: Evidence, points: _Points, full
     right, bottom = (max(point[axis] for point in points) for axis in (0, 1))
     box = (round(left, 1), round(top, 1), round(right - left, 1), round(bottom - top, 1))
     return replace(mark, heat=heat_uri(evidence.data.get("png")), box=box)
-
-
-def _angle(evidence: Evidence, name: str) -> float | None:
-    value = evidence.data.get(name)
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
-
-
-def _letters(text: str) -> str:
-    return "".join(text.split()).casefold()
 
 
 def _tone(good: bool) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,21 +10,9 @@ from packline.candidate import Candidate
 from packline.choice import standing
 from packline.records import CandidateRecord, ShotRecord, ShotState
 from packline.report.album import Album, Edges, Print
-from packline.report.figures import duration, plain_name
 from packline.report.marks import Mark, evidence_marks, truth_marks
-from packline.scorecard import CheckResult, Scorecard, Verdict
-from packline.truth import TextTruth, direction_words
-
-_VIEWS = {
-    "scene": "Product in place, from the 3D model",
-    "left": "Side",
-    "right": "Right side",
-    "front": "Front",
-    "back": "Back",
-    "top": "Top",
-    "hero": "Hero angle",
-    "three-quarter": "Three-quarter",
-}
+from packline.report.wording import facts_of, labels_of, reads, verdict_words, view_words, worst_first
+from packline.scorecard import CheckResult
 
 
 @dataclass(frozen=True)
@@ -189,24 +176,21 @@ class ViewMaker:
 
     def _reference(self, id_: str, view: str, folder: Path, record: ShotRecord) -> Figure:
         picture = self.album.embed(folder / "colour.png", self.edges.reference)
-        labels = _labels(folder)
-        if view.startswith("label:"):
-            caption = f"Label {view.removeprefix('label:')}"
-        else:
-            caption = _VIEWS.get(view, plain_name(view).capitalize())
+        labels = labels_of(folder)
+        caption = view_words(view)
         alt = f"3D model of {record.title or record.sku}: {caption.lower()}"
         if view.startswith("label:") and labels:
             # the strip is where a person looks up which way a label should run
-            caption += f": reads {_runs(labels[0])}"
+            caption += f": reads {reads(labels[0])}"
         for label in labels:
-            alt += f"; “{label.text}” reads {_runs(label)}"
+            alt += f"; “{label.text}” reads {reads(label)}"
         return Figure(id_, "reference", picture, caption, alt, tuple(truth_marks(labels, picture.full)))
 
     def _candidate(self, id_: str, number: int, record: CandidateRecord, shot: ShotRecord) -> CandidateView:
         candidate, card = record.candidate, record.scorecard
         chosen = candidate.id == shot.select
-        results = _worst_first(card) if card else ()
-        state, words = ("select", "Select") if chosen else _verdict(card)
+        results = worst_first(card) if card else ()
+        state, words = ("select", "Select") if chosen else verdict_words(card)
         title = f"Candidate {number}"
         picture = self.album.embed(candidate.picture, self.edges.select if chosen else self.edges.candidate)
         asked = self.album.embed(candidate.truth / "colour.png", self.edges.raw)
@@ -231,7 +215,7 @@ class ViewMaker:
                 asked,
                 "Asked for",
                 f"What {title.lower()} should show, from the 3D model",
-                tuple(truth_marks(_labels(candidate.truth), asked.full)),
+                tuple(truth_marks(labels_of(candidate.truth), asked.full)),
             ),
             Figure(
                 f"{id_}-raw",
@@ -242,7 +226,7 @@ class ViewMaker:
             ),
             results,
             candidate.recipe.prompt,
-            _facts(candidate),
+            facts_of(candidate),
         )
 
 
@@ -252,78 +236,3 @@ def _in_order(record: CandidateRecord) -> tuple[int, int, str]:
 
 def _order(candidate: Candidate) -> tuple[int, int, str]:
     return candidate.recipe.wave, candidate.recipe.number, candidate.id
-
-
-def _verdict(card: Scorecard | None) -> tuple[str, str]:
-    """A candidate's state and its words: what is certain comes before what could not be judged."""
-    if card is None:
-        return "open", "Not scored"
-    if card.passed:
-        return "passed", "Passed"
-    for verdict, words in (
-        (Verdict.FAIL, "Failed"),
-        (Verdict.UNVERIFIABLE, "Cannot tell:"),
-        (Verdict.ERROR, "Could not check"),
-    ):
-        names = [plain_name(r.check) for r in card.failures if r.verdict == verdict]
-        if names:
-            return "failed", f"{words} {', '.join(names)}"
-    return "failed", "No check applied"
-
-
-def _worst_first(card: Scorecard) -> tuple[CheckResult, ...]:
-    rest = [r for r in card.results if r.verdict in (Verdict.PASS, Verdict.NOT_APPLICABLE)]
-    rest.sort(key=lambda r: (r.verdict == Verdict.NOT_APPLICABLE, r.margin))
-    return (*card.failures, *rest)
-
-
-def _labels(folder: Path) -> tuple[TextTruth, ...]:
-    """Text truth of a reference folder; none where the folder is gone, since the picture says so already."""
-    try:
-        truth = json.loads((folder / "truth.json").read_text())
-        return tuple(TextTruth.from_dict(label) for label in truth["labels"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ()
-
-
-def _runs(label: TextTruth) -> str:
-    return direction_words(label.angle) + (", mirrored" if label.mirrored else "")
-
-
-def _facts(candidate: Candidate) -> tuple[tuple[str, str], ...]:
-    recipe = candidate.recipe
-    engine = {name: str(value) for name, value in recipe.engine.items() if value not in ("", None)}
-    weights = engine.pop("weights_sha256", "")
-    name = engine.pop("name", "")
-    facts = [("Engine", ", ".join([name, *(f"{plain_name(k)} {v}" for k, v in engine.items())]))]
-    if weights:
-        facts.append(("Weights", f"sha256 {weights}"))
-    facts.append(("LoRA", "; ".join(_lora(lora) for lora in recipe.loras) or "none"))
-    facts.append(("Seed", str(recipe.seed)))
-    facts.append(("Wave, number", f"{recipe.wave}, {recipe.number}"))
-    facts.append(("Strays by", _variation(recipe.variation)))
-    facts.append(("Refine", recipe.refine))
-    facts.append(("Took", duration(candidate.seconds)))
-    if candidate.cost:
-        facts.append(("Cost", f"${candidate.cost:.4f}"))
-    facts.append(("Candidate id", candidate.id))
-    return tuple(facts)
-
-
-def _lora(lora: Mapping[str, object]) -> str:
-    words = f"{lora.get('label', '?')} at {lora.get('strength', '?')}"
-    if lora.get("trigger"):
-        words += f", trigger “{lora['trigger']}”"
-    return words + (f", sha256 {str(lora['sha256'])[:12]}" if lora.get("sha256") else "")
-
-
-def _variation(variation: Mapping[str, object]) -> str:
-    shift, turn, scale = variation.get("shift"), variation.get("turn"), variation.get("scale")
-    parts = []
-    if isinstance(shift, Sequence) and len(shift) == 2 and any(shift):
-        parts.append(f"{100 * shift[0]:+.1f} cm across, {100 * shift[1]:+.1f} cm in depth")
-    if isinstance(turn, int | float) and turn:
-        parts.append(f"turned {turn:+.1f}°")
-    if isinstance(scale, int | float) and scale != 1:
-        parts.append(f"size {100 * scale:.1f} %")
-    return "; ".join(parts) or "nothing: exactly as asked"

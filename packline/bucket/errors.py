@@ -1,0 +1,94 @@
+"""What an S3 API's faults mean: the sentence for a person, and whether the same call may succeed again."""
+
+from __future__ import annotations
+
+from packline.errors import FixSettings, PacklineError, TryAgain
+
+ABSENT = ("NoSuchKey", "404")
+TAKEN = ("PreconditionFailed", "412")
+
+_REFUSED = (
+    "AccessDenied",
+    "403",
+    "Forbidden",
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "ExpiredToken",
+    "InvalidToken",
+)
+
+# botocore tries timeouts, lost connections, throttling and 5xx again by itself; these it does not
+_BROKEN_CODES = (
+    "BadDigest",
+    "InvalidDigest",
+    "XAmzContentSHA256Mismatch",
+    "XAmzContentChecksumMismatch",
+    "IncompleteBody",
+    "OperationAborted",
+    "ConditionalRequestConflict",
+)
+_BROKEN_NAMES = (
+    "Garbled",
+    "FlexibleChecksumError",
+    "IncompleteReadError",
+    "ResponseStreamingError",
+    "ResponseParserError",
+)
+
+
+class Garbled(Exception):
+    """The bytes that arrived are not those that were sent."""
+
+
+def code(error: Exception) -> str:
+    """The code that the server answered with; empty where it was none."""
+    return str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
+
+
+def is_broken(error: Exception) -> bool:
+    """Whether a transfer broke on its way, so that it is worth another try at once."""
+    kind = type(error)
+    # a cut inside an answer's body reaches us as urllib3 raised it
+    return code(error) in _BROKEN_CODES or kind.__name__ in _BROKEN_NAMES or kind.__module__ == _URLLIB3
+
+
+_URLLIB3 = "urllib3.exceptions"
+
+
+def is_cut(error: Exception) -> bool:
+    """Whether reading a body broke off: as `is_broken`, and timeouts, which nobody tries again there."""
+    return is_broken(error) or type(error).__name__ in ("ReadTimeoutError", "ConnectionClosedError")
+
+
+def sentence(error: Exception, bucket: str, url: str, endpoint: str) -> PacklineError:
+    """The sentence for what boto3 says, typed by what to do about it."""
+    said, name = code(error), type(error).__name__
+    at = f" at {endpoint}" if endpoint else ""
+    if said in ("NoSuchBucket", "404"):
+        return FixSettings(f"Bucket {bucket}{at} does not exist; create it or correct bucket.url.")
+    if said in _REFUSED:
+        return FixSettings(
+            f"Bucket {bucket}{at} refuses these credentials ({said}); give them s3:PutObject there."
+        )
+    if name in ("NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "TokenRetrievalError"):
+        return FixSettings(
+            f"Bucket {bucket}{at}: no AWS credentials were found; set AWS_ACCESS_KEY_ID and its secret."
+        )
+    if name in ("NoRegionError", "InvalidRegionError", "ParamValidationError", "ValueError"):
+        return FixSettings(f"Bucket {url}{at} cannot be used ({error}); correct [bucket].")
+    if said in ("PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"):
+        return FixSettings(f"Bucket {bucket}{at} lies in another region; correct bucket.region.")
+    if said in ("NotImplemented", "501"):
+        return FixSettings(
+            f"Bucket {bucket}{at} knows no conditional writes (If-None-Match); use a newer server."
+        )
+    if said:
+        return TryAgain(f"Bucket {bucket}{at} answered {said}; try again.", 5)
+    if is_broken(error):
+        return TryAgain(f"Bucket {bucket}{at}: a transfer broke {_TIMES} ({error}); try again.", 5)
+    return TryAgain(
+        f"Bucket {bucket}{at} cannot be reached ({error}); try again or correct bucket.endpoint.", 5
+    )
+
+
+_TIMES = "again and again"

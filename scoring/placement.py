@@ -206,7 +206,7 @@ def _evidence(one: CheckInput) -> tuple[Evidence, ...]:
     corners = one.in_candidate([(left, top), (right, top), (right, bottom), (left, bottom)])
     return (
         Evidence("polygon", "where it stands", corners),
-        box_evidence("where it should stand", left, top, right, bottom),
+        box_evidence("where it should stand", left, top, right, bottom, role="expected"),
     )
 
 

@@ -71,7 +71,11 @@ def test_none_is_chosen_where_none_passes_or_none_is_wanted() -> None:
         choose([card(0.9), card(0.9)], 1, np.zeros((1, 1)))
 
 
-@given(st.lists(st.tuples(st.floats(0.5, 1), st.floats(-9, 9)), min_size=1, max_size=9), st.integers(1, 9))
+# descriptors in hundredths: the squares of denormal numbers are zero, which says nothing of choosing
+_PLACES = st.integers(-900, 900).map(lambda hundredths: hundredths / 100)
+
+
+@given(st.lists(st.tuples(st.floats(0.5, 1), _PLACES), min_size=1, max_size=9), st.integers(1, 9))
 def test_each_further_choice_lies_no_farther_from_the_chosen_than_the_one_before(
     drawn: list[tuple[float, float]], wanted: int
 ) -> None:

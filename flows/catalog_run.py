@@ -10,11 +10,11 @@ from typing import Any, Literal, TypeVar
 from prefect import Task, flow
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from prefect.states import Completed, Failed
+from prefect.states import Cancelled, Completed, Failed
 from pydantic import Field
 
 from packline import progress
-from packline.errors import FixSettings
+from packline.errors import FixSettings, Occupied
 from packline.line import Order
 from packline.line.closing import CANCELLED, COMPLETED, FAILED, Closing
 from packline.line.plan import Plan, Try
@@ -56,13 +56,17 @@ def catalog_run(
     """Render, edit, check and publish what has changed in a catalogue.
 
     The run ends as "Completed" where every shot is published, as "Completed with flags" where some wait for a
-    merchandiser, and as "Failed" where nothing can succeed until a person mends the settings.
+    merchandiser, as "Failed" where nothing can succeed until a person mends the settings, and as "Occupied"
+    where another run is at work on the catalogue.
     """
     order = Order(Path(catalog), Path(settings) if settings else None, environment, tuple(only), again)
     try:
         if plan_only:
             return Completed(name="Planned", message=foresee_run(order))
         closing = run_stations(order, plan_run(order))
+    except Occupied as error:
+        logger.warning("%s", error)
+        return Cancelled(name="Occupied", message=str(error))
     except FixSettings as error:
         logger.error("%s", error)
         return Failed(name="Fix settings", message=str(error))

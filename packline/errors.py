@@ -32,3 +32,7 @@ class GiveUp(PacklineError):
 
 class FixSettings(PacklineError):
     """The configuration is wrong: no shot can succeed until a person mends it."""
+
+
+class Occupied(FixSettings):
+    """Another run is at work on the catalog, or took it over: this one must not go on."""

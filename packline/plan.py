@@ -2,91 +2,204 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from functools import lru_cache
+import hashlib
+from collections.abc import Iterable, Mapping
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
+import packline
+from packline.assets import Assets, Place
 from packline.catalog import Catalog
+from packline.catalog.table import COLUMNS, Fields
 from packline.editing.loras import Presets, load_presets
 from packline.editing.prompts import describe_references
-from packline.fingerprint import digest, file_digest
+from packline.errors import GiveUp
+from packline.fingerprint import digest
 from packline.records import PlannedShot
-from packline.scenes import load_scene
+from packline.scenes import scene_digest
 from packline.settings import Settings
 from packline.shots import Product, Shot
-from packline.stage.files import sidecar_of
 from packline.stage.version import STAGE_VERSION
 
+INSTRUCTIONS = "a person's instructions"
+"""The name of that part of a fingerprint."""
 
-def plan_shots(
-    catalog: Catalog, settings: Settings, engine_facts: Mapping[str, Any], checks_digest: str
-) -> list[PlannedShot]:
-    """Compute each shot's fingerprint.
+Instructions = Mapping[str, Mapping[str, Any]]
+"""What people asked for, by the shot's key."""
+
+_MODEL, _SCENES, _LORA, _TRUTH = (COLUMNS.index(name) for name in ("model", "scenes", "lora", "truth"))
+
+
+class Planner:
+    """Computes fingerprints; what the shots of a catalog share is looked at once.
 
     Parameters
     ----------
     engine_facts
         ``Engine.describe()``: weights, steps, size, dtype.
-    checks_digest
+    checks
         ``scoring.policy.checks_digest``; kept apart from the fingerprint, so that a new threshold generates
         nothing.
-
-    Returns
-    -------
-    list of PlannedShot
-        In the catalog's order; `Ledger.plan` adds what is to be done.
+    assets
+        Gives the digests of models.
     """
-    shared = {
-        # the same product in two catalogs is two shots: their pictures, flags and releases are their owner's
-        "the catalog's name": digest(settings.run.tenant, settings.run.name),
-        "the prompt": digest(settings.prompt.template, _WORDING),
-        "the engine": digest(dict(engine_facts)),
-        "the run's settings": _run_digest(settings),
-        "Packline's stage": digest(STAGE_VERSION),
-    }
-    scenes: dict[str, str] = {}
-    products: dict[str, dict[str, str]] = {}
-    presets: Presets | None = None
-    planned = []
-    for shot in catalog.shots:
-        product = shot.product
-        if product.lora and presets is None:
-            presets = load_presets(settings.paths.loras)
-        if product.sku not in products:
-            products[product.sku] = _product_parts(product, presets)
-        if shot.scene not in scenes:
-            scenes[shot.scene] = load_scene(settings.paths.scenes / f"{shot.scene}.json").sha256
-        parts = {**products[product.sku], "the scene": scenes[shot.scene], **shared}
-        planned.append(_planned(shot, parts, checks_digest))
-    return planned
 
+    def __init__(
+        self, settings: Settings, engine_facts: Mapping[str, Any], checks: str, assets: Assets | None = None
+    ) -> None:
+        self._settings = settings
+        self._checks = checks
+        self.assets = assets or Assets()
+        self._shared = {
+            # the same product in two catalogs is two shots: their pictures, flags and releases are their
+            # owner's
+            "the catalog's name": digest(settings.run.tenant, settings.run.name),
+            "the prompt": digest(settings.prompt.template, _WORDING),
+            "the engine": digest(dict(engine_facts)),
+            "the run's settings": _run_digest(settings),
+            "Packline's stage": digest(STAGE_VERSION),
+        }
+        self._models = str(settings.paths.models)
+        self._scenes: dict[str, str] = {}
+        self._tokens: dict[tuple[str, str], str] = {}
 
-def _planned(shot: Shot, parts: dict[str, str], checks: str) -> PlannedShot:
-    fingerprint = digest({**parts, "shot": shot.key})
-    return PlannedShot(shot=shot, fingerprint=fingerprint, checks=checks, parts=parts)
+    @cached_property
+    def _presets(self) -> Presets:
+        return load_presets(self._settings.paths.loras)
 
+    # shots
 
-def _product_parts(product: Product, presets: Presets | None) -> dict[str, str]:
-    parts = {
-        "the title": digest(product.title),
-        "the declared label directions": digest(dict(product.labels)),
-        "the 3D model": model_digest(product.model, product.truth),
-    }
-    if product.variant:
-        parts["the material variant"] = digest(product.variant)
-    if product.lora and presets is not None:
-        preset = presets.get(product.lora)
-        strength = preset.settings.strength if product.lora_strength is None else product.lora_strength
-        parts["the LoRA"] = digest(
-            product.lora, presets.sha256(product.lora), preset.trigger, preset.negative_prompt
+    def shots(self, product: Product, instructions: Instructions | None = None) -> list[PlannedShot]:
+        """A product's shots with their fingerprints; `Ledger` says what is to be done for them.
+
+        Parameters
+        ----------
+        instructions
+            What people asked of some shots.
+        """
+        parts = self._product_parts(product)
+        return [
+            self._shot(Shot(product, *place), parts, (instructions or {}).get(_key(product, place), {}))
+            for place in product.placements
+        ]
+
+    def _shot(self, shot: Shot, product: Mapping[str, str], asked: Mapping[str, Any]) -> PlannedShot:
+        parts = {**product, "the scene": self._scene(shot.scene), **self._shared}
+        # a note is for people's eyes
+        told = {name: value for name, value in asked.items() if name != "note"}
+        if told:
+            parts[INSTRUCTIONS] = digest(told)
+        fingerprint = digest({**parts, "shot": shot.key})
+        return PlannedShot(shot, fingerprint, self._checks, parts=parts, instructions=dict(asked))
+
+    def _product_parts(self, product: Product) -> dict[str, str]:
+        parts = {
+            "the title": digest(product.title),
+            "the declared label directions": digest(dict(product.labels)),
+            "the 3D model": self.assets.model(product.model, product.truth or ""),
+        }
+        if product.variant:
+            parts["the material variant"] = digest(product.variant)
+        if product.lora:
+            preset = self._presets.get(product.lora)
+            strength = preset.settings.strength if product.lora_strength is None else product.lora_strength
+            parts["the LoRA"] = digest(
+                product.lora, self._presets.sha256(product.lora), preset.trigger, preset.negative_prompt
+            )
+            parts["the LoRA's strength"] = digest(
+                strength, preset.settings.guidance_scale, preset.settings.clip_skip
+            )
+        return parts
+
+    def _scene(self, name: str) -> str:
+        if name not in self._scenes:
+            self._scenes[name] = scene_digest(self._settings.paths.scenes / f"{name}.json")
+        return self._scenes[name]
+
+    # rows
+
+    def expect(self, rows: Iterable[Fields]) -> None:
+        """Recall what is known of the models of some rows in one go."""
+        self.assets.expect(self._place(fields) for fields in rows if fields[_MODEL])
+
+    def row_digest(self, fields: Fields) -> int | None:
+        """A number of 64 bits, with a sign, over a row's text and all that its shots depend on.
+
+        Cheap, for it is computed for every row of every run: where it is what it was, so are the row's
+        fingerprints. The checks are no part of it.
+
+        Returns
+        -------
+        int or None
+            None where something that the row needs is not there or unusable; such a row is read in full.
+        """
+        if fields[-1] or not fields[_MODEL]:
+            return None
+        scenes, lora = self._token("scenes", fields[_SCENES]), self._token("lora", fields[_LORA])
+        if not scenes or not lora:
+            return None
+        try:
+            model = self.assets.model(*self._place(fields))
+        except OSError:
+            return None
+        text = "\x1f".join((*fields, model, scenes, lora))
+        found = hashlib.blake2b(text.encode(), digest_size=8, key=self._key).digest()
+        return int.from_bytes(found, "big", signed=True)
+
+    def _place(self, fields: Fields) -> Place:
+        truth = fields[_TRUTH]
+        return _under(self._models, fields[_MODEL]), truth and _under(self._models, truth)
+
+    @cached_property
+    def _key(self) -> bytes:
+        """Over what all rows share: another Packline may read the same row in another way."""
+        engine, paths = self._settings.engine, self._settings.paths
+        shared = digest(
+            self._shared, _code_digest(), engine.architecture, str(paths.models), str(paths.scenes), length=64
         )
-        parts["the LoRA's strength"] = digest(
-            strength, preset.settings.guidance_scale, preset.settings.clip_skip
-        )
-    return parts
+        return bytes.fromhex(shared)
+
+    def _token(self, kind: str, text: str) -> str:
+        """Of the scenes, or of the LoRA, that a row names: few rows differ in them."""
+        place = kind, text
+        if place not in self._tokens:
+            if len(self._tokens) > 10_000:
+                self._tokens.clear()
+            self._tokens[place] = self._scenes_token(text) if kind == "scenes" else self._lora_token(text)
+        return self._tokens[place]
+
+    def _scenes_token(self, text: str) -> str:
+        names = [entry.partition(":")[0].strip() for entry in text.split(";")]
+        found = [self._scene(name) for name in names if name]
+        return digest(found) if found and all(found) else ""
+
+    def _lora_token(self, label: str) -> str:
+        if not label:
+            return "none"
+        try:
+            file = self._presets.file(label)
+            preset = self._presets.get(label)
+            return digest(preset.model_dump_json(), str(file), self.assets.file(file))
+        except (GiveUp, OSError):
+            return ""
+
+
+def plan_shots(
+    catalog: Catalog, settings: Settings, engine_facts: Mapping[str, Any], checks_digest: str
+) -> list[PlannedShot]:
+    """The fingerprints of a small catalog's shots, in its order; a run plans in batches (`line.survey`)."""
+    planner = Planner(settings, engine_facts, checks_digest)
+    return [shot for product in catalog.products for shot in planner.shots(product)]
+
+
+def _under(folder: str, name: str) -> str:
+    # a pathlib.Path would cost more than the rest of a row's digest
+    return name if name.startswith("/") else f"{folder}/{name}"
+
+
+def _key(product: Product, place: tuple[str, str]) -> str:
+    return Shot(product, *place).key
 
 
 # how this Packline words the references: a change of the code is a change of every prompt
@@ -99,70 +212,10 @@ def _run_digest(settings: Settings) -> str:
     return digest(settings.run.size, settings.run.seed, settings.candidates.wave, settings.engine.refine)
 
 
-# a model's files: itself, its sidecar, and what it names (textures, buffers, materials)
-
-_ENDING = re.compile(rb"\.(?:png|jpe?g|tga|bmp|tiff?|webp|gif|avif|psd|ktx2?|dds|bin|mtl)", re.IGNORECASE)
-_NOT_IN_A_NAME = re.compile(r'[\x00-\x1f"<>|*?:\ufffd]')
-
-
-def model_digest(model: Path, truth: Path | None = None) -> str:
-    """Hash a model with every file that its look depends on: sidecar, materials, buffers, textures.
-
-    Parameters
-    ----------
-    truth
-        A sidecar in place of the one beside the model.
-    """
-    files = model_files(model, truth)
-    return digest([(file.name, _digest_of(file)) for file in files], length=64)
-
-
-def model_files(model: Path, truth: Path | None = None) -> list[Path]:
-    """A model's file, its sidecar (or `truth` in its place) and the files beside it that it names, sorted."""
-    found = {model}
-    sidecar = truth or sidecar_of(model)
-    if sidecar.is_file():
-        found.add(sidecar)
-    queue = [model]
-    while queue:
-        for file in _named_files(queue.pop()):
-            if file not in found:
-                found.add(file)
-                if file.suffix.lower() == ".mtl":
-                    queue.append(file)
-    return sorted(found)
-
-
-def _named_files(file: Path) -> list[Path]:
-    about = file.stat()
-    # exporters write absolute paths of their own machine; the loader then looks beside the model
-    folder, media = file.parent, file.with_suffix(".fbm")
-    places = set()
-    for name in map(Path, _names_in(file, about.st_size, about.st_mtime_ns)):
-        places |= {folder.joinpath(*name.parts[start:]) for start in range(len(name.parts))}
-        places |= {folder / "textures" / name.name, media / name.name}
-    return sorted({place.resolve() for place in places if place.is_file()})
-
-
-@lru_cache(maxsize=65536)
-def _names_in(file: Path, size: int, changed: int) -> frozenset[str]:
-    """Whatever in a file may name another: the text before each ending, from each of its words on."""
-    data = file.read_bytes()
-    if data[:4] == b"glTF":
-        data = data[20 : 20 + int.from_bytes(data[12:16], "little")]  # its JSON; the rest is numbers
-    names = set()
-    for ending in _ENDING.finditer(data):
-        before = data[max(0, ending.start() - 200) : ending.end()].decode("utf-8", "replace")
-        words = unquote(_NOT_IN_A_NAME.split(before)[-1].replace("\\", "/")).split(" ")
-        names |= {" ".join(words[start:]).strip() for start in range(len(words))}
-    return frozenset(names)
-
-
-def _digest_of(file: Path) -> str:
-    about = file.stat()
-    return _digest_once(file, about.st_size, about.st_mtime_ns)
-
-
-@lru_cache(maxsize=65536)
-def _digest_once(file: Path, size: int, changed: int) -> str:
-    return file_digest(file)
+@lru_cache(maxsize=1)
+def _code_digest() -> str:
+    """Of the code that reads rows: reading them all once more is cheap, so this is cautious."""
+    home = Path(packline.__file__).parent
+    files = [home / "plan.py", home / "scenes.py", home / "stage" / "files.py"]
+    files += sorted((home / "catalog").glob("*.py"))
+    return digest([(file.name, hashlib.sha256(file.read_bytes()).hexdigest()) for file in files], length=64)

@@ -3,86 +3,272 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-from collections.abc import Sequence
+import os
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from packline.bucket import Bucket, escape
-from packline.errors import GiveUp
+from packline.candidate import Candidate
+from packline.delivery import (
+    ENDINGS,
+    MEDIA_TYPES,
+    Box,
+    Pixels,
+    cut,
+    delivery_digests,
+    encode,
+    frame,
+    product_box,
+)
+from packline.errors import FixSettings, GiveUp
+from packline.fingerprint import digest
+from packline.lineage import lineage, lineage_digest, told
+from packline.provenance.certificate import identity
+from packline.provenance.manifest import definition, sign, signing_digest
+from packline.provenance.words import words
 from packline.records import CandidateRecord, Published, ReleaseItem, ReleaseRecord, ShotRecord, ShotState
 from packline.settings import Settings
 
-HERO = "hero"
 _FORMAT = 1  # of the manifest; readers refuse another
+_BY_CHECKS = ("", "checks")
 
 
-def image_key(settings: Settings, shot: ShotRecord, sha256: str) -> str:
-    """Where a picture lies: its tenant, catalog, SKU and place, and the hash of its bytes."""
+@dataclass(frozen=True)
+class File:
+    """One file of a select, ready to be put into the bucket.
+
+    Parameters
+    ----------
+    published
+        What the ledger is to note of it.
+    data, media_type
+        Its bytes and what they are.
+    aside
+        Where a signed file lies until the ledger knows it; None where its bytes can be made again.
+    """
+
+    published: Published
+    data: bytes
+    media_type: str
+    aside: Path | None = None
+
+
+@dataclass(frozen=True)
+class Publication:
+    """The files of a select, all in the bucket.
+
+    Parameters
+    ----------
+    files
+        One for each use, for `Ledger.record_published`.
+    lineage
+        Likewise.
+    aside
+        Signed files in the work folder, of no use once the ledger knows them.
+    """
+
+    files: tuple[Published, ...]
+    lineage: dict[str, Any]
+    aside: tuple[Path, ...] = ()
+
+    def tidy(self) -> None:
+        """Remove what was put aside. Call it when the ledger has noted the files, not before."""
+        for file in self.aside:
+            file.unlink(missing_ok=True)
+
+
+def image_key(settings: Settings, shot: ShotRecord, use: str, sha256: str, ending: str = "png") -> str:
+    """Where a picture lies: its tenant, catalog, SKU, place and use, and the hash of its bytes."""
     place = f"{escape(shot.scene)}-{escape(shot.view)}"
-    return f"{_root(settings)}/images/{escape(shot.sku)}/{place}/{sha256[:16]}.png"
+    return f"{_root(settings)}/images/{escape(shot.sku)}/{place}/{use}-{sha256[:16]}.{ending}"
 
 
 def publish_shot(
     bucket: Bucket, settings: Settings, shot: ShotRecord, candidate: CandidateRecord
-) -> Published:
-    """Put a shot's select into the bucket; again is free, for the key is made of the bytes.
+) -> Publication:
+    """Put a shot's select into the bucket, a file for each use; again is free.
 
     Parameters
     ----------
     candidate
-        The shot's select, with the scorecard that it passed.
-
-    Returns
-    -------
-    Published
-        What `Ledger.record_published` is to note.
+        The shot's select, with the scorecard that it passed, or that a person overrode.
 
     Raises
     ------
     ValueError
-        Where the candidate is not the shot's select or has not passed the plan's checks: nothing is published
-        unscored.
+        Where the candidate is not the shot's select, has no scorecard of the plan's checks, or failed it and
+        no person took it nevertheless: nothing is published unscored.
     GiveUp
         Where its picture is missing, unreadable or of another size than the settings ask for.
     FixSettings, TryAgain
-        As the bucket says.
+        As the bucket says, and the signing certificate.
     """
-    identity = candidate.candidate.id
+    check_select(shot, candidate)
+    facts, pixels = lineage(shot, candidate), None
+    files, aside = [], []
+    for use, made in delivery_digests(settings).items():
+        standing = next((one for one in shot.published if (one.use, one.delivery) == (use, made)), None)
+        if standing is not None and bucket.exists(standing.key):
+            files.append(standing)
+            continue
+        if pixels is None:
+            pixels = read_select(candidate.candidate.picture, settings.run.size, shot.key)
+        file = deliver(settings, shot, candidate, facts, pixels, use, made)
+        result = bucket.put(file.published.key, file.data, file.media_type)
+        files.append(replace(file.published, existed=result.existed))
+        aside += [] if file.aside is None else [file.aside]
+    return Publication(tuple(files), facts, tuple(aside))
+
+
+def check_select(shot: ShotRecord, candidate: CandidateRecord) -> None:
+    """Whether a candidate may be shown to the world as its shot.
+
+    Raises
+    ------
+    ValueError
+        As `publish_shot`.
+    """
+    identity, card = candidate.candidate.id, candidate.scorecard
     if shot.state not in (ShotState.SELECTED, ShotState.PUBLISHED) or shot.select != identity:
         raise ValueError(f"candidate {identity} is not the select of {shot.key}; it cannot be published")
-    if candidate.scorecard is None or not candidate.scorecard.passed:
+    if card is None:
+        raise ValueError(f"candidate {identity} of {shot.key} has no scorecard; it cannot be published")
+    if not card.passed and shot.decided in _BY_CHECKS:
         raise ValueError(
             f"candidate {identity} of {shot.key} has no passing scorecard; it cannot be published"
         )
     if candidate.checks != shot.checks:
-        raise ValueError(f"candidate {identity} of {shot.key} passed other checks than the plan's")
-    data = encode(candidate.candidate.picture, settings.run.size, shot.key)
-    sha256 = hashlib.sha256(data).hexdigest()
-    result = bucket.put(image_key(settings, shot, sha256), data, "image/png")
-    return Published(HERO, result.key, sha256, len(data), result.existed)
+        raise ValueError(f"candidate {identity} of {shot.key} was judged by other checks than the plan's")
 
 
-def encode(picture: Path, size: int, shot: str) -> bytes:
-    """A select as it is delivered: lossless PNG, 8-bit sRGB, `size` pixels on a side, no stray metadata."""
+def read_select(picture: Path, size: int, shot: str) -> Pixels:
+    """A select's pixels, sRGB, uint8 (size, size, 3).
+
+    Raises
+    ------
+    GiveUp
+        Where its file is missing, cut short or of another size.
+    """
     from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(picture) as opened:
-            image = opened.convert("RGB")
+            pixels = np.asarray(opened.convert("RGB"))
     except (UnidentifiedImageError, OSError) as error:
         raise GiveUp(f"Shot {shot}: picture {picture} cannot be read ({error}); make it again.") from error
-    if image.size != (size, size):
-        found = f"{image.width}x{image.height}"
+    if pixels.shape[:2] != (size, size):
+        found = f"{pixels.shape[1]}x{pixels.shape[0]}"
         raise GiveUp(
             f"Shot {shot}: its picture {picture} has {found} px, run.size asks for {size}; make it again."
         )
-    stream = io.BytesIO()
-    # a fresh image carries no metadata of the file's
-    Image.frombytes("RGB", image.size, image.tobytes()).save(stream, "PNG", compress_level=6)
-    return stream.getvalue()
+    return pixels
+
+
+def deliver(
+    settings: Settings,
+    shot: ShotRecord,
+    candidate: CandidateRecord,
+    facts: Mapping[str, Any],
+    pixels: Pixels,
+    use: str,
+    made: str,
+) -> File:
+    """Make one file of a select: cut, scaled, encoded, with its provenance, signed.
+
+    Safe to call from several threads.
+
+    Parameters
+    ----------
+    facts
+        `packline.lineage.lineage`.
+    pixels
+        `read_select`.
+    use, made
+        The use and its digest of `packline.delivery.delivery_digests`.
+
+    Raises
+    ------
+    GiveUp
+        Where the crop goes by the product and the candidate's truth does not say where that is.
+    FixSettings, TryAgain
+        As `packline.provenance.manifest.sign`.
+    """
+    asked, embed = settings.formats[use], settings.provenance.embed
+    height, width = pixels.shape[:2]
+    box = _product(candidate.candidate, (width, height), shot.key) if asked.crop != "whole" else None
+    wanted = frame(asked, (width, height), box)
+    media, said = MEDIA_TYPES[asked.format], told(facts)
+    text = words(shot.title, media, said) if embed != "off" else None
+    data, aside = encode(cut(pixels, wanted, asked.background), asked, text), None
+    if embed == "c2pa":
+        edits = ["c2pa.cropped"] if wanted.window != (0, 0, width, height) else []
+        edits += ["c2pa.resized"] if wanted.window[2] - wanted.window[0] != wanted.size[0] else []
+        who = identity(settings)
+        promised = definition(shot.title, media, said, edits)
+        name = f"{candidate.candidate.id}-{use}-{digest(sha256(data), signing_digest(promised, who))}"
+        aside = candidate.candidate.picture.with_name(f"{name}.{ENDINGS[asked.format]}")
+        data = _once(aside, lambda: sign(data, media, promised, who))
+    found = sha256(data)
+    key = image_key(settings, shot, use, found, ENDINGS[asked.format])
+    file = Published(use, key, found, len(data), False, made, *wanted.size, lineage_digest(facts))
+    return File(file, data, media, aside)
+
+
+def _product(candidate: Candidate, size: tuple[int, int], shot: str) -> Box:
+    import cv2
+
+    file = candidate.truth / "mask.png"
+    mask = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
+    if mask is None or mask.shape[::-1] != size:
+        raise GiveUp(
+            f"Shot {shot}: {file}, by which it is cropped, is missing or of another size; make it again."
+        )
+    box = product_box(np.asarray(mask, np.uint8))
+    if box is None:
+        raise GiveUp(
+            f"Shot {shot}: {file}, by which it is cropped, shows no product; correct the scene's place."
+        )
+    return box
+
+
+def _once(aside: Path, make: Callable[[], bytes]) -> bytes:
+    """What `make` gave the first time: a signature is another each time, and the bucket shall hold one.
+
+    A run that dies after its upload finds here what it has uploaded.
+    """
+    try:
+        return aside.read_bytes()
+    except FileNotFoundError:
+        pass
+    data, partial = make(), aside.with_name(f".{secrets.token_hex(8)}.partial")
+    try:
+        with partial.open("xb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        try:
+            os.link(partial, aside)
+        except FileExistsError:
+            return aside.read_bytes()  # somebody else signed at the same time
+    except OSError as error:
+        raise FixSettings(
+            f"Work folder {aside.parent} cannot be written ({error.strerror}); mend that."
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return data
+
+
+def sha256(data: bytes) -> str:
+    """Of a file's bytes, 64 hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def release_items(shots: Sequence[ShotRecord]) -> list[ReleaseItem]:
@@ -96,50 +282,6 @@ def release_items(shots: Sequence[ShotRecord]) -> list[ReleaseItem]:
         place = (shot.key, shot.sku, shot.title, shot.scene, shot.view, shot.select)
         items += [ReleaseItem(*place, p.use, p.key, p.sha256, p.size, facts) for p in shot.published]
     return items
-
-
-def lineage(shot: ShotRecord, candidate: CandidateRecord) -> dict[str, Any]:
-    """Where a picture came from, as plain data.
-
-    Returns
-    -------
-    dict
-        ``row``, ``model``, ``scene``, ``view``, ``fingerprint``, ``parts`` (digests by name), ``engine``,
-        ``loras``, ``prompt``, ``seed``, ``variation``, ``references``, ``refine``, ``checks``, ``passed``,
-        ``scores`` (score, threshold, verdict and version by check), ``decided``, ``cost``, ``seconds``,
-        ``notes`` (what was drawn nearly right).
-    """
-    recipe, card = candidate.candidate.recipe, candidate.scorecard
-    return {
-        "row": shot.row,
-        "model": Path(shot.model).name,
-        "scene": shot.scene,
-        "view": shot.view,
-        "fingerprint": shot.fingerprint,
-        "parts": dict(shot.parts),
-        "engine": recipe.engine,
-        "loras": list(recipe.loras),
-        "prompt": recipe.prompt,
-        "seed": recipe.seed,
-        "variation": recipe.variation,
-        "references": list(recipe.references),
-        "refine": recipe.refine,
-        "checks": candidate.checks,
-        "passed": card is not None and card.passed,
-        "scores": {
-            one.check: {
-                "score": one.score,
-                "threshold": one.threshold,
-                "verdict": str(one.verdict),
-                "version": one.version,
-            }
-            for one in (card.results if card else ())
-        },
-        "decided": shot.decided,
-        "cost": candidate.candidate.cost,
-        "seconds": candidate.candidate.seconds,
-        "notes": list(shot.notes),
-    }
 
 
 def publish_release(

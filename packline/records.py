@@ -64,6 +64,8 @@ class PlannedShot:
     parts
         What the fingerprint covers: a digest by name ("the 3D model", "the scene", ...), so that the ledger
         can say what changed.
+    instructions
+        What a person asked of its candidates at the review desk; empty where nobody did.
     """
 
     shot: Shot
@@ -72,6 +74,7 @@ class PlannedShot:
     work: Work = Work.MAKE
     why: str = ""
     parts: Mapping[str, str] = field(default_factory=dict)
+    instructions: Mapping[str, Any] = field(default_factory=dict)
 
 
 class ShotState(StrEnum):
@@ -146,6 +149,12 @@ class Published:
         Where it lies in the bucket, the hash of its bytes (64 hexadecimal digits) and their number.
     existed
         Whether the bucket held it before this call.
+    delivery
+        Digest of how it was made from the select (`packline.delivery.delivery_digests`).
+    width, height
+        Pixels.
+    lineage
+        Digest of where it came from; `Ledger.lineage` has the whole.
     """
 
     use: str
@@ -153,6 +162,10 @@ class Published:
     sha256: str
     size: int
     existed: bool = False
+    delivery: str = ""
+    width: int = 0
+    height: int = 0
+    lineage: str = ""
 
 
 @dataclass(frozen=True)
@@ -181,6 +194,8 @@ class ShotRecord:
         The catalog row (1 is the first product) and the 3D model's file.
     decided
         Who chose the select: "checks", or a person.
+    product
+        Digest of the catalog row's content.
     """
 
     key: str
@@ -203,6 +218,7 @@ class ShotRecord:
     row: int = 0
     model: str = ""
     decided: str = ""
+    product: str = ""
 
 
 @dataclass(frozen=True)

@@ -103,9 +103,7 @@ def load_scene(file: Path) -> Scene:
     """
     name = file.stem
     try:
-        data: dict[str, Any] = json.loads(file.read_text())
-        image = file.parent / data["image"]
-        digest = hashlib.sha256(file.read_bytes() + image.read_bytes()).hexdigest()
+        data, image, digest = _read(file)
         place, ground = data["place"], data["ground"]
         camera = Camera.from_dict(data["camera"])
         known = data.get("light") is not None
@@ -136,6 +134,21 @@ def load_scene(file: Path) -> Scene:
         ) from error
     except (TypeError, ValueError, IndexError) as error:
         raise GiveUp(f"Scene {name}: {file} is malformed ({error}); see docs/scenes.md.") from error
+
+
+def scene_digest(file: Path) -> str:
+    """`Scene.sha256` without the rest; empty where the scene cannot be read."""
+    try:
+        return _read(file)[2]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def _read(file: Path) -> tuple[dict[str, Any], Path, str]:
+    """A scene's JSON, its photo, and the hash of both."""
+    data: dict[str, Any] = json.loads(file.read_text())
+    image = file.parent / data["image"]
+    return data, image, hashlib.sha256(file.read_bytes() + image.read_bytes()).hexdigest()
 
 
 def _light(data: dict[str, Any]) -> Light:

@@ -81,6 +81,14 @@ class BucketSettings(_Table):
     url: str = Field(description="a folder (relative to the settings file) or s3://bucket/prefix")
     endpoint: str = Field("", description="another S3 API than Amazon's")
     region: str = ""
+    addressing: Literal["auto", "path", "virtual"] = Field(
+        "auto",
+        description="whether the bucket is part of the address's path or of its host; auto: path with endpoint",
+    )
+    parallel: int = Field(16, ge=1, le=128, description="uploads at a time")
+    readers: str = Field(
+        "", description="for a folder: the address under which the review desk hands its objects out"
+    )
 
 
 class LedgerSettings(_Table):

@@ -76,7 +76,6 @@ class Window:
         method = cv2.INTER_AREA if self.side > SIDE else cv2.INTER_LINEAR
         return np.asarray(cv2.resize(np.ascontiguousarray(part), (SIDE, SIDE), interpolation=method))
 
-
     def known(self, shape: tuple[int, ...], matrix: NDArray[np.float64]) -> Bools | None:
         """Where render and registered candidate have pixels, bool (SIDE, SIDE); None: everywhere.
 

@@ -1,9 +1,9 @@
 """What light does not explain: a registered candidate against its render, relit as the candidate is.
 
-The render is lit by the scene's light; the candidate by one like it. How their logarithms differ is fitted by a
-smooth function of where surfaces face and lie, robustly, so that a defect does not explain itself. What is left
-is counted only where it leaves all that the relit render shows within a pixel: a product that is registered half
-a pixel off, or drawn a little softer, is no defect.
+The render is lit by the scene's light; the candidate by one like it. How their logarithms differ is fitted by
+a smooth function of where surfaces face and lie, robustly, so that a defect does not explain itself. What is
+left is counted only where it leaves all that the relit render shows within a pixel: a product that is
+registered half a pixel off, or drawn a little softer, is no defect.
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ def residual(seen: Floats, expected: Floats, base: Floats, cover: Floats, normal
     Parameters
     ----------
     seen, expected, base
-        Registered candidate, render lit by the scene's light, and base photo, sRGB 0 to 255, float32 (S, S, 3).
+        Registered candidate, render lit by the scene's light, and base photo, sRGB 0 to 255, float32
+        (S, S, 3).
     cover
         The render's coverage, 0 to 1, float32 (S, S).
     normals
@@ -86,9 +87,9 @@ def residual(seen: Floats, expected: Floats, base: Floats, cover: Floats, normal
 def relighting(seen: Floats, expected: Floats, cover: Floats, normals: Floats) -> Floats:
     """By how much the candidate's light differs from the render's, as a logarithm: float32 (S, S, 3).
 
-    Spherical harmonics of the second order in the normal (Ramamoorthi and Hanrahan 2001) and a slope across the
-    picture, fitted to the logarithm of candidate over render by least squares that are reweighted as Geman and
-    McClure do.
+    Spherical harmonics of the second order in the normal (Ramamoorthi and Hanrahan 2001) and a slope across
+    the picture, fitted to the logarithm of candidate over render by least squares reweighted as Geman
+    and McClure do.
     """
     side = cover.shape[0]
     solid = cv2.erode(cover, np.ones((3, 3), np.uint8)) > 0.9
@@ -113,7 +114,9 @@ def relighting(seen: Floats, expected: Floats, cover: Floats, normals: Floats) -
     inside = np.flatnonzero(cover > 0)
     rows, columns = np.divmod(inside, side)
     fit = np.zeros((side * side, 3), np.float32)
-    fit[inside] = _basis(normals.reshape(-1, 3)[inside], columns, rows, side) @ coefficients.astype(np.float32)
+    fit[inside] = _basis(normals.reshape(-1, 3)[inside], columns, rows, side) @ coefficients.astype(
+        np.float32
+    )
     return np.clip(fit, -_MOST, _MOST).reshape(seen.shape)
 
 
@@ -143,7 +146,7 @@ def _most(values: Floats) -> Floats:
 
 
 def contrast(picture: Floats) -> Floats:
-    """Luminance's logarithm, its local mean taken off and divided by its local spread: dark parts show as bright.
+    """Luminance's logarithm less its local mean, in its local spread: dark parts show as bright ones do.
 
     Parameters
     ----------

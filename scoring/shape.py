@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from packline.errors import FixSettings
 from packline.scorecard import CheckResult, Evidence, Verdict
 from scoring.check import Bools, Check, CheckInput, CheckSettings, box_evidence
-from scoring.defect_map import CELL, SIDE, Looked, look
+from scoring.defect_map import CELL, EXTENT, SIDE, WEIGHTS, Looked, look
 from scoring.part_names import named
+from scoring.residual import largest
 
+FUSION = WEIGHTS.parent / "fusion.json"
 # logits by which the verdict's score rises from 0.27 to 0.73: wide, so that the surest ones still rank
 _WIDTH = 4.0
 # probability from which a cell of the map is drawn as wrong
@@ -23,9 +28,6 @@ _WRONG = 0.5
 # cells of the map that are one place although a gap lies between them
 _CLOSE = 3
 _MOST_BOXES = 4
-# weights of the verdict and of the largest hot place's logarithm: fitted on held-out takes
-_WEIGHTS = (0.8, 0.38)
-_OFFSET = 0.64
 # honest pictures are stretched by 0.027 at most, small ones by 0.059 (3 in 1000 more)
 _STRETCH = 0.05
 _STRETCH_WEIGHT = 40.0
@@ -122,26 +124,57 @@ def stretched(one: CheckInput) -> float:
     return float(long / max(short, 1e-6) - 1)
 
 
-def suspicion(looked: Looked, inside: Bools) -> float:
-    """How sure map and verdict are together that something is wrong, as a logit.
+def cues(looked: Looked) -> NDArray[np.float64]:
+    """What suspicion is made of, float64 (4,), in the order of `CUES`.
 
-    The verdict alone is led astray by one hot cell; how much of the product is hot and hangs together ranks
-    better beside it.
-
-    Parameters
-    ----------
-    inside
-        Where the product should be, bool (SIDE, SIDE), in the map's window.
+    The network's verdict alone is led astray by one hot cell; how much of the product is hot and hangs together
+    ranks better beside it, and so does how large a place light does not explain, which nobody had to learn.
+    A thin product seen from its edge changes all over when it is turned a little.
     """
     hot = (looked.heat > 0).astype(np.uint8)
-    largest = cv2.connectedComponentsWithStats(hot)[2][1:, cv2.CC_STAT_AREA].max(initial=0)
-    share = float(largest) * CELL**2 / max(int(inside.sum()), 100)
-    return float(_WEIGHTS[0] * looked.verdict + _WEIGHTS[1] * np.log(share + 0.002) + _OFFSET)
+    hottest = cv2.connectedComponentsWithStats(hot)[2][1:, cv2.CC_STAT_AREA].max(initial=0)
+    area = max(int((looked.cover > 0.5).sum()), 100)
+    share = float(hottest) * CELL**2 / area
+    return np.array(
+        [
+            looked.verdict,
+            np.log(share + 0.002),
+            largest(looked.excess, looked.cover),
+            np.log(area / EXTENT**2),
+        ]
+    )
+
+
+CUES = ("verdict", "largest hot place", "largest place that light does not explain", "product's share")
+
+
+def suspicion(looked: Looked) -> float:
+    """How sure map, verdict and residual are together that something is wrong, as a logit."""
+    weights, offset = fusion()
+    return float(weights @ cues(looked) + offset)
+
+
+@lru_cache(maxsize=1)
+def fusion() -> tuple[NDArray[np.float64], float]:
+    """Weights of `cues` and an offset, fitted on held-out takes by ``python -m training.shape_report --fit``.
+
+    Raises
+    ------
+    FixSettings
+        Where the file is missing.
+    """
+    try:
+        known = json.loads(FUSION.read_text())
+    except FileNotFoundError as error:
+        raise FixSettings(
+            f"The shape check's weights {FUSION} are missing; restore assets/models/checks/shape."
+        ) from error
+    return np.array([known["weights"][name] for name in CUES]), float(known["offset"])
 
 
 def _judged(one: CheckInput, looked: Looked, settings: ShapeSettings) -> CheckResult:
     stretch = stretched(one)
-    logit = suspicion(looked, looked.window.cut(one.scene.mask) > 127)
+    logit = suspicion(looked)
     # registration mends other proportions before the network looks
     logit += _STRETCH_WEIGHT * max(stretch - _STRETCH, 0.0)
     score = 1 / (1 + np.exp(np.clip(logit / _WIDTH, -30, 30)))

@@ -22,7 +22,7 @@ STATION = "publication"
 def publish_selects(order: Order, run: str, keys: list[str]) -> None:
     """Put a chunk's selects into the bucket."""
     line, tally = line_of(order), progress.Tally(STATION)
-    wanted = set(keys)
+    wanted, noted = set(keys), set[str]()
     shots = [shot for shot in line.ledger.publishable(run) if shot.key in wanted]
     with timed(line, run, STATION, len(shots)):
         for shot in work_carefully(
@@ -30,7 +30,7 @@ def publish_selects(order: Order, run: str, keys: list[str]) -> None:
             run,
             shots,
             lambda shot: shot.key,
-            lambda some: publish(line, run, some),
+            lambda some: publish(line, run, some, noted),
             reason="publication",
             last_try=last_try(),
         ):

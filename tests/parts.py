@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from safetensors.numpy import save_file
 
 from packline.candidate import Candidate, Recipe
 from packline.fingerprint import digest
+from packline.ledger import Ledger
 from packline.scorecard import CheckResult, Scorecard, Verdict
 from packline.settings import Settings, load_settings
 
@@ -91,6 +93,14 @@ def make_lora(file: Path, value: float = 0.0) -> None:
     stem = "transformer.single_transformer_blocks.0.attn.to_qkv_mlp_proj"
     down, up = np.full((4, 256), value, np.float32), np.zeros((512, 4), np.float32)
     save_file({f"{stem}.lora_A.weight": down, f"{stem}.lora_B.weight": up}, file)
+
+
+def new_run(ledger: Ledger, catalog: str = "demo", parameters: Mapping[str, Any] | None = None) -> str:
+    """The catalog's next run: the one before it ends first, for only one at a time may work on a catalog."""
+    before = ledger.latest_run(catalog)
+    if before is not None and before.state == "running":
+        ledger.end_run(before.id, "cancelled", {})
+    return ledger.begin_run(catalog, parameters or {})
 
 
 def make_candidate(

@@ -1,7 +1,7 @@
 """A PostgreSQL server of the tests' own, and the ledger's address on either database.
 
-Debian's package brings the server; ours runs from a folder in /tmp on a Unix socket, without a port, for as long
-as the tests run. Nothing of the machine's own clusters is touched.
+Debian's package brings the server; ours runs from a folder in /tmp on a Unix socket, without a port, for as
+long as the tests run. Nothing of the machine's own clusters is touched.
 """
 
 from __future__ import annotations
@@ -60,11 +60,11 @@ class Server:
             ["setpriv", *as_whom, *laying, "--no-sync"], check=True, capture_output=True, cwd=self.folder
         )
         settings = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        serving = [tools / "postgres", "-D", data, "-k", self.folder]
         with (self.folder / "log").open("wb") as log:
             # the server goes with us, even if we are killed
             self._process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "INT", *as_whom, tools / "postgres", "-D", data, "-k", self.folder]
-                + settings,
+                ["setpriv", "--pdeathsig", "INT", *as_whom, *serving, *settings],
                 stdout=log,
                 stderr=log,
                 cwd=self.folder,

@@ -6,53 +6,42 @@ import hashlib
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Barrier
-from typing import Any
+from typing import Any, BinaryIO
 
-import boto3
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from moto.server import ThreadedMotoServer
 
 from packline.bucket import Bucket, FolderBucket, PutResult, S3Bucket, escape, open_bucket
 from packline.errors import FixSettings, GiveUp, TryAgain
 from packline.settings import BucketSettings
+from tests.s3 import client, empty_bucket, serving
 
 PNG = "image/png"
+MIB = 1 << 20
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    moto = ThreadedMotoServer(port=0, verbose=False)
-    moto.start()
-    host, port = moto.get_host_and_port()
-    yield f"http://{host}:{port}"
-    moto.stop()
+    with serving() as address:
+        yield address
 
 
 @pytest.fixture
 def s3(server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> BucketSettings:
-    """An empty bucket on the server, with made-up credentials."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
-    name = f"pictures-{hashlib.sha256(str(tmp_path).encode()).hexdigest()[:12]}"
-    client(server).create_bucket(Bucket=name)
-    return BucketSettings(url=f"s3://{name}/shop", endpoint=server, region="us-east-1")
-
-
-def client(server: str) -> Any:
-    return boto3.client("s3", endpoint_url=server, region_name="us-east-1")
+    return empty_bucket(server, tmp_path, monkeypatch)
 
 
 @pytest.fixture(params=["folder", "s3"])
 def bucket(request: pytest.FixtureRequest, tmp_path: Path) -> Bucket:
     if request.param == "folder":
-        return open_bucket(BucketSettings(url=str(tmp_path / "bucket")))
+        return FolderBucket(tmp_path / "bucket")
     settings: BucketSettings = request.getfixturevalue("s3")
-    return open_bucket(settings)
+    return S3Bucket(settings, large=MIB, part=5 * MIB)  # no server takes smaller parts
 
 
 def test_what_is_put_is_got_and_its_hash_is_told(bucket: Bucket) -> None:
@@ -89,6 +78,120 @@ def test_an_absent_object_is_a_key_error(bucket: Bucket) -> None:
         bucket.get("no/such.png")
 
 
+@pytest.fixture(scope="module")
+def large() -> bytes:
+    """Three parts, the last one short."""
+    return np.random.default_rng(0).bytes(11 * MIB + 7)
+
+
+@pytest.mark.parametrize("way", ["bytes", "file"])
+def test_a_large_object_arrives_whole(bucket: Bucket, tmp_path: Path, large: bytes, way: str) -> None:
+    (tmp_path / "large").write_bytes(large)
+    sha256 = hashlib.sha256(large).hexdigest()
+
+    def put() -> PutResult:
+        if way == "bytes":
+            return bucket.put("a/large.bin", large, "application/octet-stream")
+        return bucket.put_file("a/large.bin", tmp_path / "large", "application/octet-stream")
+
+    assert put() == PutResult("a/large.bin", sha256, False)
+    assert put() == PutResult("a/large.bin", sha256, True)
+    bucket.get_to_file("a/large.bin", tmp_path / "copy", sha256)
+    assert hashlib.sha256((tmp_path / "copy").read_bytes()).hexdigest() == sha256
+    with bucket.open("a/large.bin", sha256) as stream:
+        assert stream.read(1000) == large[:1000]
+        stream.seek(-1000, 2)
+        assert stream.read() == large[-1000:]
+    assert list(bucket.unfinished()) == []
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name != "bucket") == ["copy", "large"]
+
+
+def test_a_large_object_replaces_none_and_leaves_nothing_unfinished(bucket: Bucket, large: bytes) -> None:
+    bucket.put("one.bin", b"small", PNG)
+    with pytest.raises(GiveUp, match=r"^Object one\.bin is in the bucket with other bytes"):
+        bucket.put("one.bin", large, PNG)
+    assert bucket.get("one.bin") == b"small"
+    assert not bucket.put("one.bin", large, PNG, if_absent=False).existed
+    assert bucket.get("one.bin") == large
+    assert list(bucket.unfinished()) == []
+
+
+def test_a_small_file_is_put_like_bytes(bucket: Bucket, tmp_path: Path) -> None:
+    (tmp_path / "empty").write_bytes(b"")
+    nothing = hashlib.sha256(b"").hexdigest()
+    assert bucket.put_file("empty", tmp_path / "empty", PNG) == PutResult("empty", nothing, False)
+    assert bucket.put("empty", b"", PNG) == PutResult("empty", nothing, True)
+    assert bucket.get("empty") == b""
+
+
+@pytest.mark.parametrize("size", [3, 6 * MIB])
+def test_an_object_with_other_bytes_than_promised_is_not_handed_out(
+    bucket: Bucket, tmp_path: Path, size: int
+) -> None:
+    bucket.put("a.bin", b"x" * size, PNG)
+    promised = hashlib.sha256(b"y" * size).hexdigest()
+    for read in (
+        lambda: bucket.get("a.bin", promised),
+        lambda: bucket.get_to_file("a.bin", tmp_path / "copy", promised),
+        lambda: bucket.open("a.bin", promised),
+    ):
+        with pytest.raises(GiveUp, match=r"^Object a\.bin holds other bytes than were promised"):
+            read()
+    assert not (tmp_path / "copy").exists()
+    assert list(tmp_path.glob(".*")) == []
+
+
+def test_absent_objects_are_key_errors_however_they_are_read(bucket: Bucket, tmp_path: Path) -> None:
+    for read in (
+        lambda: bucket.get("no.png"),
+        lambda: bucket.get_to_file("no.png", tmp_path / "copy"),
+        lambda: bucket.open("no.png"),
+    ):
+        with pytest.raises(KeyError, match=r"no\.png"):
+            read()
+    assert not (tmp_path / "copy").exists()
+
+
+def test_a_listing_tells_sizes_and_times_in_the_order_of_the_keys(bucket: Bucket) -> None:
+    before = datetime.now(UTC)
+    keys = ["a/b.png", "a/b/c.png", "a/b-c.png", "a!.png", "z.png", "a/b/d/e.png"]
+    for number, key in enumerate(keys):
+        bucket.put(key, b"x" * number, PNG)
+    found = list(bucket.entries())
+    assert [one.key for one in found] == sorted(keys)
+    assert {one.key: one.size for one in found} == {key: number for number, key in enumerate(keys)}
+    slack = timedelta(seconds=2)  # S3 tells whole seconds
+    assert all(before - slack < one.modified < datetime.now(UTC) + slack for one in found)
+    assert [one.key for one in bucket.entries("a/b")] == ["a/b-c.png", "a/b.png", "a/b/c.png", "a/b/d/e.png"]
+
+
+def test_a_deleted_object_is_gone_and_deleting_it_again_is_no_fault(bucket: Bucket) -> None:
+    bucket.put("a/one.png", b"1", PNG)
+    bucket.put("a/two.png", b"2", PNG)
+    for _ in range(2):
+        bucket.delete("a/one.png")
+    assert bucket.list() == ["a/two.png"]
+    assert not bucket.put("a/one.png", b"other", PNG).existed
+
+
+def test_a_write_that_was_never_finished_can_be_found_and_abandoned(
+    bucket: Bucket, s3: BucketSettings, server: str, tmp_path: Path
+) -> None:
+    if isinstance(bucket, FolderBucket):
+        bucket.check_writable()
+        (tmp_path / "bucket" / ".partial" / "deadbeef").write_bytes(b"half")
+    else:
+        where = {"Bucket": s3.url.split("/")[2], "Key": "shop/acme/one.bin"}
+        begun = client(server).create_multipart_upload(**where)
+        client(server).upload_part(**where, UploadId=begun["UploadId"], PartNumber=1, Body=b"half")
+    (found,) = bucket.unfinished("acme/")
+    assert found.begun < datetime.now(UTC)  # moto says 2010 of all
+    assert bucket.list() == []
+    for _ in range(2):
+        bucket.abandon(found)
+    assert list(bucket.unfinished()) == []
+
+
 def test_eight_threads_that_put_one_key_leave_one_whole_object(bucket: Bucket) -> None:
     data = b"x" * 300_000
     with ThreadPoolExecutor(8) as pool:
@@ -103,7 +206,7 @@ def test_of_eight_writers_into_a_folder_exactly_one_wrote(
 ) -> None:
     bucket, together, write = FolderBucket(tmp_path), Barrier(8), FolderBucket._write_aside
 
-    def write_and_wait(self: FolderBucket, data: bytes) -> Path:
+    def write_and_wait(self: FolderBucket, data: BinaryIO) -> tuple[Path, str]:
         aside = write(self, data)
         together.wait(30)  # all have seen that the place is free
         return aside

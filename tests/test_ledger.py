@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-import sqlite3
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +18,7 @@ from packline.fingerprint import digest
 from packline.ledger import Ledger
 from packline.records import (
     PlannedShot,
+    Published,
     ReleaseItem,
     RowError,
     ShotRecord,
@@ -26,14 +27,17 @@ from packline.records import (
     Work,
 )
 from packline.shots import Product, Shot
-from tests.parts import make_candidate, scorecard
+from tests import postgres
+from tests.parts import make_candidate, new_run, scorecard
 
 CHECKS = "checks-1"
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger(f"sqlite:///{tmp_path}/ledger.db")
+def ledger(ledger_url: str) -> Iterator[Ledger]:
+    opened = Ledger(ledger_url)
+    yield opened
+    opened.close()
 
 
 def product(sku: str = "A1", row: int = 1) -> Product:
@@ -59,7 +63,7 @@ def catalog_of(*products: Product, errors: tuple[RowError, ...] = ()) -> Catalog
 
 def plan_one(ledger: Ledger, shot: PlannedShot) -> tuple[str, PlannedShot]:
     """A run and the one shot that it planned."""
-    run = ledger.begin_run("demo", {})
+    run = new_run(ledger)
     (decided,) = ledger.plan(run, [shot])
     return run, decided
 
@@ -75,7 +79,7 @@ def publish(ledger: Ledger, folder: Path, shot: PlannedShot) -> Candidate:
     candidate = make_candidate(folder, shot.shot.key, shot.fingerprint)
     score(ledger, run, candidate, checks=shot.checks)
     ledger.select(run, shot.shot.key, shot.fingerprint, candidate.id)
-    ledger.record_published(run, shot.shot.key, shot.fingerprint, candidate.id, "hero", "k.png", "a" * 64, 9)
+    ledger.record_published(run, shot.shot.key, shot.fingerprint, candidate.id, [Published("hero", "k.png", "a" * 64, 9)])
     return candidate
 
 
@@ -104,7 +108,7 @@ def test_foreseeing_says_what_planning_says_and_writes_nothing(ledger: Ledger, t
         (Work.MAKE, "new"),
     ]
     assert ledger.shots("demo") == before
-    assert foreseen == ledger.plan(ledger.begin_run("demo", {}), shots)
+    assert foreseen == ledger.plan(new_run(ledger), shots)
 
 
 def test_a_published_shot_owes_nothing_the_second_time(ledger: Ledger, tmp_path: Path) -> None:
@@ -196,29 +200,29 @@ def test_a_shot_that_changes_back_finds_what_was_published(ledger: Ledger, tmp_p
 def test_one_changed_shot_of_many_is_the_only_one_with_work(ledger: Ledger, tmp_path: Path) -> None:
     shots = [planned(f"P{number}", number) for number in range(5)]
     for number, shot in enumerate(shots):
-        run = ledger.begin_run("demo", {})
+        run = new_run(ledger)
         ledger.plan(run, shots)
         candidate = make_candidate(tmp_path, shot.shot.key, shot.fingerprint)
         score(ledger, run, candidate)
         ledger.select(run, shot.shot.key, shot.fingerprint, candidate.id)
         ledger.record_published(
-            run, shot.shot.key, shot.fingerprint, candidate.id, "hero", f"{number}.png", "a" * 64, 9
+            run, shot.shot.key, shot.fingerprint, candidate.id, [Published("hero", f"{number}.png", "a" * 64, 9)]
         )
     shots[3] = planned("P3", 3, the_title="t2")
-    decided = ledger.plan(ledger.begin_run("demo", {}), shots)
+    decided = ledger.plan(new_run(ledger), shots)
     assert [shot.work for shot in decided] == [Work.NOTHING] * 3 + [Work.MAKE] + [Work.NOTHING]
 
 
 def test_a_removed_row_leaves_the_catalogs_present(ledger: Ledger) -> None:
-    run = ledger.begin_run("demo", {})
+    run = new_run(ledger)
     ledger.plan(run, [planned("A1", 1), planned("A2", 2)])
-    ledger.plan(ledger.begin_run("demo", {}), [planned("A2", 1)])
+    ledger.plan(new_run(ledger), [planned("A2", 1)])
     assert [record.sku for record in ledger.shots("demo")] == ["A2"]
 
 
 def test_catalogs_in_one_ledger_keep_apart(ledger: Ledger) -> None:
-    ledger.plan(ledger.begin_run("one", {}), [planned("A1")])
-    ledger.plan(ledger.begin_run("two", {}), [planned("B1")])
+    ledger.plan(new_run(ledger, "one"), [planned("A1")])
+    ledger.plan(new_run(ledger, "two"), [planned("B1")])
     assert [record.sku for record in ledger.shots("one")] == ["A1"]
     assert [record.sku for record in ledger.shots("two")] == ["B1"]
     assert ledger.shots("three") == []
@@ -267,7 +271,7 @@ def test_a_row_error_flags_its_shots_with_its_sentence(ledger: Ledger) -> None:
         row_error("B1", 2, "Model is missing.", "B1/table/hero", "B1/shelf/left"),
         row_error("B1", 2, "Title is empty.", "B1/table/hero", "B1/shelf/left"),
     )
-    run = ledger.begin_run("demo", {})
+    run = new_run(ledger)
     ledger.record_catalog(run, catalog_of(product(), errors=errors))
     ledger.plan(run, [planned()])
     assert [(r.key, r.state) for r in ledger.shots("demo")] == [
@@ -283,7 +287,7 @@ def test_a_row_error_flags_its_shots_with_its_sentence(ledger: Ledger) -> None:
 
 def test_a_duplicate_row_flags_itself_and_not_the_first_rows_shots(ledger: Ledger) -> None:
     errors = (row_error("A1", 2, "Row 2, SKU A1: sku is already that of row 1.", "A1/table/hero"),)
-    run = ledger.begin_run("demo", {})
+    run = new_run(ledger)
     ledger.record_catalog(run, catalog_of(product(), errors=errors))
     ledger.plan(run, [planned()])
     assert [(r.key, r.state) for r in ledger.shots("demo")] == [
@@ -293,7 +297,7 @@ def test_a_duplicate_row_flags_itself_and_not_the_first_rows_shots(ledger: Ledge
 
 
 def test_rows_without_a_sku_flag_themselves(ledger: Ledger) -> None:
-    run = ledger.begin_run("demo", {})
+    run = new_run(ledger)
     ledger.record_catalog(run, catalog_of(errors=(row_error("", 4, "Row 4: sku is empty."),)))
     record = only(ledger.flags("demo"))
     assert (record.key, record.sentence, record.scene) == ("(no SKU)/row 4", "Row 4: sku is empty.", "")
@@ -304,12 +308,12 @@ def test_a_row_error_that_stays_is_flagged_once_and_a_mended_row_is_made(
 ) -> None:
     bad = catalog_of(errors=(row_error("A1", 1, "Model is missing.", "A1/table/hero"),))
     for _ in range(3):
-        run = ledger.begin_run("demo", {})
+        run = new_run(ledger)
         ledger.record_catalog(run, bad)
         ledger.plan(run, [])
     assert len(ledger.flags("demo")) == 1
     assert rows(ledger, "select count(*) from flags") == [(1,)]
-    run = ledger.begin_run("demo", {})
+    run = new_run(ledger)
     ledger.record_catalog(run, catalog_of(product()))
     (shot,) = ledger.plan(run, [planned()])
     assert (shot.work, shot.why) == (Work.MAKE, "its catalog row was mended")
@@ -347,17 +351,17 @@ def test_nothing_but_the_select_is_recorded_as_published(ledger: Ledger, tmp_pat
     candidate = make_candidate(tmp_path, shot.shot.key, shot.fingerprint)
     score(ledger, run, candidate)
     with pytest.raises(ValueError, match="is not the select of A1/table/hero"):
-        ledger.record_published(run, shot.shot.key, shot.fingerprint, candidate.id, "hero", "k", "a" * 64, 9)
+        ledger.record_published(run, shot.shot.key, shot.fingerprint, candidate.id, [Published("hero", "k", "a" * 64, 9)])
     assert only(ledger.shots("demo")).keys == {}
 
 
 def test_the_same_candidate_and_object_are_recorded_once(ledger: Ledger, tmp_path: Path) -> None:
     candidate = publish(ledger, tmp_path, planned())
-    run = ledger.begin_run("demo", {})
+    run = new_run(ledger)
     moved = replace(candidate, picture=tmp_path / "moved.png", seconds=99.0)
     ledger.record_candidate(run, moved)
     key, fingerprint = candidate.recipe.shot, candidate.recipe.fingerprint
-    ledger.record_published(run, key, fingerprint, candidate.id, "hero", "k.png", "a" * 64, 9)
+    ledger.record_published(run, key, fingerprint, candidate.id, [Published("hero", "k.png", "a" * 64, 9)])
     (record,) = ledger.candidates(key, fingerprint)
     assert record.candidate == replace(candidate, picture=tmp_path / "moved.png"), "what was paid stays"
     assert len(only(ledger.shots("demo")).published) == 1
@@ -370,11 +374,12 @@ def test_the_latest_scorecard_counts_and_the_former_ones_stay(ledger: Ledger, tm
     ledger.record_scorecard(run, candidate.id, "checks-2", scorecard(score=0.7))
     (record,) = ledger.candidates(shot.shot.key, shot.fingerprint)
     assert (record.scorecard, record.checks) == (scorecard(score=0.7), "checks-2")
-    assert rows(ledger, "select passed, checks from scorecards order by id") == [(0, CHECKS), (1, "checks-2")]
+    judged = rows(ledger, "select passed, checks from scorecards order by id")
+    assert judged == [(False, CHECKS), (True, "checks-2")]
 
 
 def test_a_scorecard_of_an_unknown_candidate_is_refused(ledger: Ledger) -> None:
-    run = ledger.begin_run("demo", {})
+    run = new_run(ledger)
     with pytest.raises(IntegrityError):
         ledger.record_scorecard(run, "nobody", CHECKS, scorecard())
 
@@ -398,14 +403,14 @@ def test_a_select_clears_the_flag_and_a_flag_clears_the_select(ledger: Ledger, t
 
 def test_a_shots_record_answers_everything_about_its_picture(ledger: Ledger, tmp_path: Path) -> None:
     loras = ({"label": "warm", "sha256": "b" * 64, "strength": 0.8, "trigger": "warm style"},)
-    run = ledger.begin_run("demo", {"catalog": "demo.csv"})
+    run = new_run(ledger, "demo", {"catalog": "demo.csv"})
     ledger.record_catalog(run, catalog_of(product()))
     (shot,) = ledger.plan(run, [planned()])
     candidate = make_candidate(tmp_path, shot.shot.key, shot.fingerprint, loras=loras)
     ledger.record_references(shot.shot.key, shot.fingerprint, {"scene": tmp_path / "scene"})
     score(ledger, run, candidate)
     ledger.select(run, shot.shot.key, shot.fingerprint, candidate.id)
-    ledger.record_published(run, shot.shot.key, shot.fingerprint, candidate.id, "hero", "k.png", "a" * 64, 9)
+    ledger.record_published(run, shot.shot.key, shot.fingerprint, candidate.id, [Published("hero", "k.png", "a" * 64, 9)])
     record = only(ledger.shots("demo"))
     assert (record.row, record.model, record.parts) == (1, "/3d/shoe.glb", dict(shot.parts))
     assert record.candidates[0].candidate == candidate
@@ -418,7 +423,7 @@ def test_a_shots_record_answers_everything_about_its_picture(ledger: Ledger, tmp
 
 
 def test_reading_one_state_gives_the_same_records_as_reading_all(ledger: Ledger, tmp_path: Path) -> None:
-    run = ledger.begin_run("demo", {})
+    run = new_run(ledger)
     shots = ledger.plan(run, [planned(f"P{number}", number) for number in range(4)])
     for number, shot in enumerate(shots):
         candidate = make_candidate(tmp_path, shot.shot.key, shot.fingerprint, number)
@@ -438,7 +443,7 @@ def test_reading_one_state_gives_the_same_records_as_reading_all(ledger: Ledger,
 
 def test_a_run_keeps_its_parameters_outcome_and_stations(ledger: Ledger) -> None:
     assert ledger.latest_run("demo") is None
-    first = ledger.begin_run("demo", {"only": ["A1"]})
+    first = new_run(ledger, "demo", {"only": ["A1"]})
     ledger.record_station(first, "references", 4, 1.5)
     ledger.record_station(first, "candidates", 8, 2.0)
     ledger.record_station(first, "references", 2, 0.5)
@@ -451,7 +456,7 @@ def test_a_run_keeps_its_parameters_outcome_and_stations(ledger: Ledger) -> None
     )
     assert run.stations == (StationTime("references", 6, 2.0), StationTime("candidates", 8, 2.0))
     assert ledger.latest_run("demo") == run
-    second = ledger.begin_run("demo", {})
+    second = new_run(ledger)
     latest = ledger.latest_run("demo")
     assert latest is not None
     assert (latest.id, latest.state) == (second, "running")
@@ -464,7 +469,7 @@ def test_an_unknown_run_gets_a_sentence(ledger: Ledger) -> None:
 
 
 def test_an_environment_points_at_its_latest_release(ledger: Ledger, tmp_path: Path) -> None:
-    run = ledger.begin_run("demo", {})
+    run = new_run(ledger)
     item = ReleaseItem(
         "A1/table/hero", "A1", "shoe", "table", "hero", "c1", "hero", "k", "a" * 64, 9, {"seed": 7}
     )
@@ -486,20 +491,26 @@ def test_an_environment_points_at_its_latest_release(ledger: Ledger, tmp_path: P
 
 
 def rows(ledger: Ledger, query: str) -> list[tuple[object, ...]]:
-    """Read the file behind the ledger's back."""
-    connection = sqlite3.connect(ledger.url.removeprefix("sqlite:///"))
-    found = connection.execute(query).fetchall()
-    connection.close()
-    return found
+    """Read the database behind the ledger's back."""
+    return postgres.rows(ledger.url, query)
 
 
-def test_history_cannot_be_changed_even_behind_the_ledgers_back(ledger: Ledger, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("table", "statement"),
+    [
+        ("scorecards", "update scorecards set score = 1"),
+        ("selects", "delete from selects"),
+        ("publications", "delete from publications"),
+    ],
+)
+def test_history_cannot_be_changed_even_behind_the_ledgers_back(
+    ledger: Ledger, tmp_path: Path, table: str, statement: str
+) -> None:
     publish(ledger, tmp_path, planned())
-    connection = sqlite3.connect(ledger.url.removeprefix("sqlite:///"))
-    for statement in ("update scorecards set passed = 1", "delete from selects", "delete from publications"):
-        with pytest.raises(sqlite3.IntegrityError, match="is history: append, never change"):
-            connection.execute(statement)
-    connection.close()
+    before = rows(ledger, f"select * from {table}")
+    with pytest.raises(IntegrityError, match=f"{table} is history: append, never change"):
+        postgres.change(ledger.url, statement)
+    assert rows(ledger, f"select * from {table}") == before != []
 
 
 def _write_from_a_process(url: str, folder: str, worker: int, count: int) -> None:
@@ -513,11 +524,10 @@ def _write_from_a_process(url: str, folder: str, worker: int, count: int) -> Non
     ledger.end_run(run, "completed", {})
 
 
-def test_two_processes_write_at_once_and_nothing_is_lost(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/ledger.db"  # not yet there: they race to lay it, too
+def test_two_processes_write_at_once_and_nothing_is_lost(empty_url: str, tmp_path: Path) -> None:
     spawn = multiprocessing.get_context("spawn")
     workers = [
-        spawn.Process(target=_write_from_a_process, args=(url, str(tmp_path), worker, 15))
+        spawn.Process(target=_write_from_a_process, args=(empty_url, str(tmp_path), worker, 15))
         for worker in (1, 2)
     ]
     for worker in workers:
@@ -525,11 +535,13 @@ def test_two_processes_write_at_once_and_nothing_is_lost(tmp_path: Path) -> None
     for worker in workers:
         worker.join(120)
     assert [worker.exitcode for worker in workers] == [0, 0]
-    ledger = Ledger(url)
+    ledger = Ledger(empty_url)
     for worker in (1, 2):
         states = [record.state for record in ledger.shots(f"catalog-{worker}")]
         assert states == [ShotState.SELECTED] * 15
-    assert rows(ledger, "pragma journal_mode") == [("wal",)]
+    if empty_url.startswith("sqlite"):
+        assert rows(ledger, "pragma journal_mode") == [("wal",)]
+    ledger.close()
 
 
 def test_many_threads_write_at_once_and_nothing_is_lost(ledger: Ledger, tmp_path: Path) -> None:
@@ -547,43 +559,10 @@ def test_many_threads_write_at_once_and_nothing_is_lost(ledger: Ledger, tmp_path
     assert ledger.run(run).stations == (StationTime("checks", 24, 12.0),)
 
 
-def test_a_ledger_of_another_schema_is_refused_with_a_sentence(ledger: Ledger) -> None:
-    connection = sqlite3.connect(ledger.url.removeprefix("sqlite:///"))
-    connection.execute("update schema_version set version = 3")
-    connection.commit()
-    connection.close()
-    with pytest.raises(FixSettings) as caught:
-        Ledger(ledger.url)
-    assert str(caught.value) == (
-        f"Ledger {ledger.url} was written by another Packline (its schema is 3, this one knows 2); update "
-        f"Packline, or name another file in ledger.url."
-    )
-
-
-def test_a_ledger_of_the_first_schema_is_brought_up_to_date(ledger: Ledger, tmp_path: Path) -> None:
-    run, shot = plan_one(ledger, planned())
-    connection = sqlite3.connect(ledger.url.removeprefix("sqlite:///"))
-    connection.execute("drop table notes")
-    connection.execute("alter table products drop column variant")
-    connection.execute("alter table products drop column truth")
-    connection.execute("update schema_version set version = 1")
-    connection.commit()
-    connection.close()
-    after = Ledger(ledger.url)
-    after.record_references(shot.shot.key, shot.fingerprint, {"scene": tmp_path}, ["it is small"])
-    (record,) = Ledger(ledger.url).shots("demo")
-    assert record.notes == ("it is small",)
-    assert after.run(run) is not None
-    product = Product("A1", "red shoe", tmp_path / "a.glb", (), variant="Beach", truth=tmp_path / "t.json")
-    after.record_catalog(after.begin_run("demo", {}), catalog_of(product))
-    found = rows(after, "select variant, truth from products")
-    assert found == [("Beach", str(tmp_path / "t.json"))]
-
-
 def test_a_row_from_before_variants_is_not_taken_for_a_new_one(ledger: Ledger) -> None:
     plain = Product("A1", "red shoe", Path("/a.glb"), ())
     for product in (plain, plain, replace(plain, variant="Beach")):
-        ledger.record_catalog(ledger.begin_run("demo", {}), catalog_of(product))
+        ledger.record_catalog(new_run(ledger), catalog_of(product))
     found = rows(ledger, "select digest, variant from products order by variant")
     # as the first schema's Packline hashed it
     old = {
@@ -625,12 +604,14 @@ def test_a_url_that_is_none_names_its_settings_key(url: str) -> None:
 
 
 def test_a_run_finds_the_finished_run_before_it(ledger: Ledger) -> None:
-    first = ledger.begin_run("demo", {})
+    first = new_run(ledger)
     ledger.end_run(first, "completed", {})
-    ledger.begin_run("demo", {})  # was killed: never ended
-    other = ledger.begin_run("another", {})
+    killed = Ledger(ledger.url)
+    killed.begin_run("demo", {})
+    killed.close()
+    other = new_run(ledger, "another")
     ledger.end_run(other, "completed", {})
-    last = ledger.run(ledger.begin_run("demo", {}))
+    last = ledger.run(new_run(ledger))
     before = ledger.run_before(last)
     assert before is not None and before.id == first
     assert ledger.run_before(before) is None

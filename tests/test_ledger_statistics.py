@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from sqlalchemy import create_engine, insert
 from packline.ledger import Ledger
 from packline.ledger import schema as t
 from packline.scorecard import CheckResult, Scorecard, Verdict
-from tests.parts import make_candidate
+from tests.parts import make_candidate, new_run
 
 
 def card(**scores: float) -> Scorecard:
@@ -23,8 +24,10 @@ def card(**scores: float) -> Scorecard:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger(f"sqlite:///{tmp_path}/ledger.db")
+def ledger(ledger_url: str) -> Iterator[Ledger]:
+    opened = Ledger(ledger_url)
+    yield opened
+    opened.close()
 
 
 def judged(
@@ -51,7 +54,7 @@ def decided(
 
 
 def test_verdicts_come_in_the_order_in_which_candidates_were_made(ledger: Ledger, tmp_path: Path) -> None:
-    first, second = ledger.begin_run("demo", {}), ledger.begin_run("demo", {})
+    first, second = new_run(ledger), new_run(ledger)
     for number, score in enumerate((0.9, 0.1, 0.8)):
         judged(ledger, tmp_path, first if number < 2 else second, number, card(shape=score, colour=0.9))
     history = ledger.judgements("demo", 10)
@@ -62,7 +65,7 @@ def test_verdicts_come_in_the_order_in_which_candidates_were_made(ledger: Ledger
 
 
 def test_only_the_latest_scorecard_of_the_present_checks_counts(ledger: Ledger, tmp_path: Path) -> None:
-    run = ledger.begin_run("demo", {})
+    run = new_run(ledger)
     judged(ledger, tmp_path, run, 0, card(shape=0.1), checks="old")
     again = judged(ledger, tmp_path, run, 1, card(shape=0.1), checks="old")
     ledger.record_scorecard(run, again, "new", card(shape=0.9))
@@ -71,14 +74,14 @@ def test_only_the_latest_scorecard_of_the_present_checks_counts(ledger: Ledger, 
 
 def test_other_catalogs_and_an_empty_ledger_say_nothing(ledger: Ledger, tmp_path: Path) -> None:
     assert ledger.judgements("demo", 10) == [] == ledger.opinions("demo")
-    run = ledger.begin_run("other", {})
+    run = new_run(ledger, "other")
     decided(ledger, run, judged(ledger, tmp_path, run, 0), "approve")
     assert ledger.judgements("demo", 10) == [] == ledger.opinions("demo")
     assert len(ledger.judgements("other", 10)) == len(ledger.opinions("other")) == 1
 
 
 def test_opinions_are_peoples_last_words_with_the_scorecard_they_saw(ledger: Ledger, tmp_path: Path) -> None:
-    run = ledger.begin_run("demo", {})
+    run = new_run(ledger)
     one, other = (judged(ledger, tmp_path, run, number, card(shape=0.6)) for number in (0, 1))
     decided(ledger, run, one, "approve", by="checks")
     decided(ledger, run, one, "approve")

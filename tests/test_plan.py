@@ -12,10 +12,11 @@ import pytest
 
 from packline.catalog import read_catalog
 from packline.ledger import Ledger
-from packline.plan import model_digest, model_files, plan_shots
+from packline.plan import plan_shots
 from packline.records import PlannedShot, Work
 from packline.settings import Settings, load_settings
-from tests.parts import HEADER, make_folder, make_lora, make_scene
+from packline.stage.files import model_digest, model_files
+from tests.parts import HEADER, make_folder, make_lora, make_scene, new_run
 
 ROWS = "A1,red shoe,shoe.glb,table;shelf,E LOVE = top to bottom,warm,\nB1,plain bottle,bottle.glb,table,,,\n"
 ENGINE = {"weights_sha256": "w" * 64, "steps": 4}
@@ -204,13 +205,13 @@ def test_no_two_shots_share_a_fingerprint(tmp_path: Path) -> None:
 def test_the_second_plan_owes_nothing_and_a_new_texture_is_named(tmp_path: Path) -> None:
     settings: Settings = make_folder(tmp_path, ROWS)
     ledger = Ledger(settings.ledger.url)
-    run = ledger.begin_run("demo", {})
+    run = new_run(ledger)
     for shot in ledger.plan(run, list(plan(tmp_path).values())):
         ledger.flag(run, shot.shot.key, shot.fingerprint, shot.checks, "text", "unreadable")
-    again = ledger.plan(ledger.begin_run("demo", {}), list(plan(tmp_path).values()))
+    again = ledger.plan(new_run(ledger), list(plan(tmp_path).values()))
     assert {shot.work for shot in again} == {Work.NOTHING}
     append_to("3d/bottle.glb")(tmp_path)
-    after = ledger.plan(ledger.begin_run("demo", {}), list(plan(tmp_path).values()))
+    after = ledger.plan(new_run(ledger), list(plan(tmp_path).values()))
     assert [(shot.shot.key, shot.why) for shot in after if shot.work == Work.MAKE] == [
         ("B1/table/hero", "the 3D model changed")
     ]
@@ -230,7 +231,8 @@ def test_an_obj_brings_its_materials_and_their_textures(tmp_path: Path) -> None:
 
 
 def test_a_gltf_brings_its_buffers_and_textures_with_escaped_names(tmp_path: Path) -> None:
-    data = {"buffers": [{"uri": "shoe.bin"}], "images": [{"uri": "a%20b.png"}, {"uri": "gone.jpg"}]}
+    data: dict[str, Any] = {"asset": {"version": "2.0"}, "buffers": [{"uri": "shoe.bin"}]}
+    data |= {"images": [{"uri": "a%20b.png"}, {"uri": "gone.jpg"}]}
     (tmp_path / "shoe.gltf").write_text(json.dumps(data))
     for name in ("shoe.bin", "a b.png", "shoe.truth.json"):
         (tmp_path / name).write_bytes(b"{}")
@@ -260,7 +262,8 @@ def test_a_binary_models_textures_are_found_in_the_folders_where_loaders_look(
 
 def test_a_changed_texture_changes_its_models_digest_and_no_other(tmp_path: Path) -> None:
     for name in ("shoe", "hat"):
-        (tmp_path / f"{name}.gltf").write_text(json.dumps({"images": [{"uri": f"{name}.png"}]}))
+        data = {"asset": {"version": "2.0"}, "images": [{"uri": f"{name}.png"}]}
+        (tmp_path / f"{name}.gltf").write_text(json.dumps(data))
         (tmp_path / f"{name}.png").write_bytes(b"old")
     before = model_digest(tmp_path / "shoe.gltf"), model_digest(tmp_path / "hat.gltf")
     (tmp_path / "shoe.png").write_bytes(b"newer")

@@ -48,6 +48,8 @@ class Source:
         From the truth's pixels to each picture's, (3, 3).
     product
         The kind of product.
+    within
+        Where the photo has pixels, uint8 0 or 255: a take's square may reach beyond it.
     """
 
     colour: Picture
@@ -61,6 +63,7 @@ class Source:
     kinds: tuple[str, ...]
     matrices: tuple[NDArray[np.float64] | None, ...]
     product: str
+    within: Picture
 
     def indices(self, honest: bool) -> list[int]:
         """Pictures that are (or are not) honest and could be registered."""
@@ -78,7 +81,7 @@ class Lesson:
     Parameters
     ----------
     x
-        float32 (21, SIDE, SIDE).
+        float32 (29, SIDE, SIDE).
     map, weight
         Target and weight of each cell, float32 (SIDE / CELL, SIDE / CELL).
     wrong, counts
@@ -120,10 +123,32 @@ def read_takes(file: Path) -> list[Source]:
             if matrix is not None:
                 found[i, j] = matrix
         one["defects"] = _defects(one, kinds, matrices)
-        sources.append(Source(**one, kinds=kinds, matrices=tuple(matrices), product=said["kind"]))
+        sources.append(
+            Source(
+                **one,
+                kinds=kinds,
+                matrices=tuple(matrices),
+                product=said["kind"],
+                within=_within(one["base"]),
+            )
+        )
     if known is None:
         np.save(stored, found)
     return sources
+
+
+def _within(base: Picture) -> Picture:
+    """Where a square of a photo shows it, uint8 0 or 255: beyond the photo its edge goes on."""
+    within = np.full(base.shape[:2], 255, np.uint8)
+    for axis in (0, 1):
+        rows = base if axis == 0 else base.swapaxes(0, 1)
+        same = (rows[1:] == rows[:-1]).all((1, 2))
+        before = len(same) if same.all() else int(np.argmin(same))
+        after = len(same) if same.all() else int(np.argmin(same[::-1]))
+        view = within if axis == 0 else within.swapaxes(0, 1)
+        view[:before] = 0
+        view[len(view) - after :] = 0
+    return within
 
 
 def _defects(
@@ -209,7 +234,18 @@ def read_pairs(file: Path) -> list[Source]:
         none = np.zeros_like(mask)
         sources.append(
             Source(
-                guide, None, None, mask, base, out[None], mask[None], none[None], ("",), (np.eye(3),), kind
+                guide,
+                None,
+                None,
+                mask,
+                base,
+                out[None],
+                mask[None],
+                none[None],
+                ("",),
+                (np.eye(3),),
+                kind,
+                np.full_like(mask, 255),
             )
         )
     return sources
@@ -263,14 +299,18 @@ def lesson(source: Source, other: Picture, rng: Random, spoilt: str = "any") -> 
     for passed in (source.normals, source.albedo):
         cut.append(np.full((SIDE, SIDE, 3), 128, np.uint8) if passed is None else seen(passed, to_truth))
     where = seen(defect, to_picture)
+    within = _framed(cut[3], rng)
+    if not source.within.all():
+        within &= (seen(source.within, to_truth) > 254) & (seen(source.within, to_picture) > 254)
     known = source.normals is not None and rng.random() < 0.9
     if rng.random() < 0.5:
         cut = [values[:, ::-1] for values in cut]
-        where = where[:, ::-1]
+        where, within = where[:, ::-1], within[:, ::-1]
         if known:
             cut[4] = cut[4].copy()
             cut[4][..., 0] = 255 - cut[4][..., 0]
-    x = features(*(np.ascontiguousarray(values) for values in cut))
+    where = where * within
+    x = features(*(np.ascontiguousarray(values) for values in cut), None if within.all() else within)
     if not known:
         x[10:16] = 0
     small = cv2.resize(np.ascontiguousarray(where), (SIDE // CELL,) * 2, interpolation=cv2.INTER_AREA) / 255.0
@@ -309,6 +349,20 @@ def _window(mask: Picture, rng: Random) -> NDArray[np.float64]:
     if exact:
         left, top = round(left), round(top)
     return np.array([[scale, 0, left], [0, scale, top], [0, 0, 1.0]])
+
+
+def _framed(mask: Picture, rng: Random) -> NDArray[np.bool_]:
+    """What lies within the picture's frame, bool: in one of ten it cuts into the square."""
+    within = np.ones(mask.shape, bool)
+    if rng.random() > 0.1:
+        return within
+    x, y, w, h = cv2.boundingRect(mask)
+    cut = round(rng.uniform(-0.1, 0.12) * EXTENT)
+    side = int(rng.integers(4))
+    low, high = (y, y + h) if side < 2 else (x, x + w)
+    beyond = slice(0, max(low + cut, 0)) if side % 2 == 0 else slice(max(high - cut, 0), None)
+    within[(beyond, slice(None)) if side < 2 else (slice(None), beyond)] = False
+    return within
 
 
 def _stray(mask: Picture, rng: Random, registered: bool) -> NDArray[np.float64]:
@@ -355,7 +409,7 @@ class Library:
     def draw(self, rng: Random) -> Lesson:
         """A lesson, half of them honest."""
         roll = rng.random()
-        from_takes = self.takes and roll < 0.7
+        from_takes = self.takes and roll < 0.8
         sources: Sequence[Source] = self.takes if from_takes else self.pairs
         source = sources[int(rng.integers(len(sources)))]
         others = self.pairs or self.takes

@@ -272,8 +272,13 @@ def _patterned(c: Canvas, rng: Random) -> Painted:
         np.sin(u * 2 * np.pi / period) * np.sin(v * 2 * np.pi / period) * 1.5,
         noise(rng, side, rng.uniform(2, 8)),
     ][int(rng.integers(3))]
-    depth = rng.uniform(0.15, 0.5)
-    over = c.picture * (1 + depth * np.clip(drawn, -1.2, 1.2))[..., None] + depth * 40 * drawn[..., None]
+    if rng.random() < 0.5:  # printed in a colour of its own, as bright as the light is there
+        paint = rng.uniform(10, 245, 3) * rng.uniform(0.5, 1.0)
+        on = np.clip(drawn * period / 4 + 0.3, 0, 1)[..., None] * rng.uniform(0.6, 1.0)
+        over = c.picture * (1 - on) + paint * on
+    else:
+        depth = rng.uniform(0.15, 0.5)
+        over = c.picture * (1 + depth * np.clip(drawn, -1.2, 1.2))[..., None] + depth * 40 * drawn[..., None]
     share = float(np.exp(rng.uniform(np.log(0.015), np.log(0.6))))
     return _laid(c.picture, np.clip(over, 0, 255), region(c, rng, False, share) * (c.mask > 60)), c.mask
 
@@ -341,11 +346,11 @@ DEFECTS: dict[str, tuple[float, Callable[[Canvas, Random], Painted]]] = {
     "bent": (2.0, _leaning),
     "other proportions": (1.2, _stretched),
     "smeared": (1.0, _smeared),
-    "softened": (0.5, _softened),
+    "softened": (0.3, _softened),
     "filled": (2.0, _filled),
-    "blotched": (1.0, _blotched),
-    "scribbled": (1.0, _scribbled),
-    "patterned": (0.7, _patterned),
+    "blotched": (1.6, _blotched),
+    "scribbled": (1.4, _scribbled),
+    "patterned": (1.6, _patterned),
     "copied": (1.0, _copied),
     "pasted": (1.0, _pasted),
     "turned": (1.0, _turned),
@@ -365,21 +370,21 @@ def relit(picture: Picture, normals: Picture, mask: Picture, rng: Random) -> Pic
     """Highlights on the product and shadows across the picture that an honest photo may have."""
     out = picture.astype(np.float32)
     side = picture.shape[0]
-    if rng.random() < 0.3:
+    if rng.random() < 0.18:
         half = rng.normal(0, 1, 3) + np.array([0, 0.5, 0.8])
         half /= np.linalg.norm(half)
         facing = np.clip((normals.astype(np.float32) / 127.5 - 1) @ half.astype(np.float32), 0, 1)
         shine = facing ** float(rng.choice([12, 30, 80])) * (mask / np.float32(255))
-        out += shine[..., None] * rng.uniform(20, 130) * (1 + rng.normal(0, 0.06, 3))
-    if rng.random() < 0.25:
+        out += shine[..., None] * rng.uniform(15, 100) * (1 + rng.normal(0, 0.06, 3))
+    if rng.random() < 0.1:
         across, down = np.meshgrid(np.linspace(-1, 1, side), np.linspace(-1, 1, side))
         angle = rng.uniform(0, 2 * np.pi)
         far = across * np.cos(angle) + down * np.sin(angle) + rng.normal(0, 0.5)
         far = far + noise(rng, side, side / 4) * rng.uniform(0, 0.15)
-        band = np.clip(far / rng.uniform(0.03, 0.5) + 0.5, 0, 1)
+        band = np.clip(far / rng.uniform(0.12, 0.6) + 0.5, 0, 1)
         if rng.random() < 0.4:
-            band = band * np.clip((rng.uniform(0.2, 0.8) - far) / rng.uniform(0.03, 0.4) + 0.5, 0, 1)
-        out *= 1 - (band * rng.uniform(0.08, 0.4))[..., None]
+            band = band * np.clip((rng.uniform(0.2, 0.8) - far) / rng.uniform(0.12, 0.5) + 0.5, 0, 1)
+        out *= 1 - (band * rng.uniform(0.05, 0.3))[..., None]
     return np.clip(out, 0, 255).astype(np.uint8)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import io
 import os
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
-from packline.bucket.protocol import Entry, PutResult, Unfinished
+from packline.bucket.protocol import Entry, PutResult, Unfinished, same
 from packline.bucket.signing import secret_from_environment, signed_path
 from packline.errors import FixSettings, GiveUp
 from packline.settings import BucketSettings
@@ -53,7 +54,9 @@ class FolderBucket:
             stream.seek(0)
             return self._put(key, sha256, lambda: self._write_aside(stream), if_absent)
 
-    def _put(self, key: str, sha256: str, write: Callable[[], tuple[Path, str]], if_absent: bool) -> PutResult:
+    def _put(
+        self, key: str, sha256: str, write: Callable[[], tuple[Path, str]], if_absent: bool
+    ) -> PutResult:
         place = self._place(key)
         with self._sentences():
             if if_absent and place.exists():
@@ -72,6 +75,23 @@ class FolderBucket:
             finally:
                 aside.unlink(missing_ok=True)
         return PutResult(key, sha256, False)
+
+    def replace(self, key: str, data: bytes, content_type: str, before: bytes | None) -> bool:
+        """As `Bucket.replace`; of several processes one at a time compares and replaces in a folder."""
+        place = self._place(key)
+        with self._sentences():
+            self._make(place.parent)
+            with _locked(place.parent), io.BytesIO(data) as stream:
+                held = place.read_bytes() if place.exists() else None
+                if held != before:
+                    return held == data
+                aside, _ = self._write_aside(stream)
+                try:
+                    aside.replace(place)
+                    _sync(place.parent)
+                finally:
+                    aside.unlink(missing_ok=True)
+        return True
 
     def get(self, key: str, sha256: str = "") -> bytes:
         """As `Bucket.get`."""
@@ -164,8 +184,8 @@ class FolderBucket:
         """As `Bucket.signed_url`; the review desk reads it (`signing.verify`)."""
         if not urlsplit(self._readers).scheme:
             raise FixSettings(
-                "Settings: bucket.readers is empty; name the address under which the review desk hands objects "
-                "out, such as https://desk.example.com/objects."
+                "Settings: bucket.readers is empty; name the address under which the review desk hands "
+                "objects out, such as https://desk.example.com/objects."
             )
         self._place(key)
         return f"{self._readers}/{signed_path(key, seconds, secret_from_environment())}"
@@ -228,6 +248,17 @@ def _link(aside: Path, place: Path) -> bool:
     return True
 
 
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Have a folder to oneself among those who ask for that; the system lets go of it when a process dies."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
 def _sync(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY)
     try:
@@ -239,19 +270,6 @@ def _sync(folder: Path) -> None:
 def _existing(key: str, sha256: str, place: Path) -> PutResult:
     with place.open("rb") as stream:
         return same(key, sha256, hashlib.file_digest(stream, "sha256").hexdigest())
-
-
-def same(key: str, sha256: str, stored: str) -> PutResult:
-    """What a put found: the object that it would have written.
-
-    Raises
-    ------
-    GiveUp
-        Where the bucket holds other bytes.
-    """
-    if stored != sha256:
-        raise GiveUp(f"Object {key} is in the bucket with other bytes (SHA-256 {stored[:16]}); move it away.")
-    return PutResult(key, sha256, True)
 
 
 def _other(key: str) -> GiveUp:

@@ -8,6 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from packline.errors import GiveUp
+
 
 @dataclass(frozen=True)
 class PutResult:
@@ -83,6 +85,20 @@ class Bucket(Protocol):
     def put_file(self, key: str, file: Path, content_type: str, *, if_absent: bool = True) -> PutResult:
         """As `put`, from a file that need not fit into memory."""
 
+    def replace(self, key: str, data: bytes, content_type: str, before: bytes | None) -> bool:
+        """Store a small object in place of the one that was read, unless somebody else was quicker.
+
+        Parameters
+        ----------
+        before
+            The bytes that were read; None where there was no object.
+
+        Returns
+        -------
+        bool
+            Whether the bucket holds `data` now; False where it held other bytes than `before`, and kept them.
+        """
+
     def get(self, key: str, sha256: str = "") -> bytes:
         """An object's bytes.
 
@@ -119,7 +135,7 @@ class Bucket(Protocol):
         """Remove an object; where there is none, nothing happens."""
 
     def unfinished(self, prefix: str = "") -> Iterator[Unfinished]:
-        """Writes that were begun and not finished, of keys that begin with `prefix` as far as those are known."""
+        """Writes that were begun and not finished, of keys with `prefix` as far as those are known."""
 
     def abandon(self, one: Unfinished) -> None:
         """Give up an unfinished write and free what it holds."""
@@ -144,3 +160,16 @@ class Bucket(Protocol):
         FixSettings
             Where a folder's addresses cannot be signed for want of a secret, or S3 allows no such time.
         """
+
+
+def same(key: str, sha256: str, stored: str) -> PutResult:
+    """What a put found: the object that it would have written.
+
+    Raises
+    ------
+    GiveUp
+        Where the bucket holds other bytes.
+    """
+    if stored != sha256:
+        raise GiveUp(f"Object {key} is in the bucket with other bytes (SHA-256 {stored[:16]}); move it away.")
+    return PutResult(key, sha256, True)

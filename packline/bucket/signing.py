@@ -32,8 +32,8 @@ def secret_from_environment() -> bytes:
     if len(secret) < _SHORTEST:
         said = "is too short" if secret else "is not set"
         raise FixSettings(
-            f"Environment variable {SECRET} {said}; set it to {_SHORTEST} random characters or more, the same "
-            f"wherever addresses are signed and read."
+            f"Environment variable {SECRET} {said}; set it to {_SHORTEST} random characters or more, the "
+            f"same wherever addresses are signed and read."
         )
     return secret.encode()
 

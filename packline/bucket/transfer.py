@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -24,6 +24,12 @@ class Done(Generic[Item, Result]):
     item: Item
     result: Result | None
     error: Exception | None
+
+    def value(self) -> Result:
+        """The result, or the error raised."""
+        if self.error is not None:
+            raise self.error
+        return cast(Result, self.result)
 
 
 def again(call: Callable[[], Result], worth: Callable[[Exception], bool]) -> Result:
@@ -49,7 +55,7 @@ def wait(turn: int) -> None:
 
 def in_parallel(
     work: Callable[[Item], Result], items: Iterable[Item], threads: int
-) -> Iterator[Done[Item, Result]]:
+) -> Generator[Done[Item, Result], None, None]:
     """Work on items in threads and give the outcomes in the items' order.
 
     No more than twice `threads` items are begun beyond the one whose outcome was taken last, so memory is

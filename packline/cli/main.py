@@ -26,7 +26,7 @@ app.add_typer(truth, name="truth")
 bench = typer.Typer(help="What the checks miss and what they reject wrongly.", no_args_is_help=True)
 app.add_typer(bench, name="bench")
 
-ALL_PUBLISHED, WITH_FLAGS, FIX_SETTINGS, CRASHED = 0, 1, 2, 3
+ALL_PUBLISHED, WITH_FLAGS, FIX_SETTINGS, CRASHED, OCCUPIED = 0, 1, 2, 3, 4
 
 PresetsFile = Annotated[Path, typer.Option(help="The presets.")]
 _PRESETS = Path("assets/loras/presets.json")
@@ -52,7 +52,8 @@ def run(
 ) -> None:
     """Run the line: render, edit, check, publish what has changed.
 
-    Exit code 0: every shot is published; 1: some are flagged; 2: the settings must be mended.
+    Exit code 0: every shot is published; 1: some are flagged; 2: the settings must be mended; 4: another run
+    is at work on the catalogue.
     """
     with _sentences():
         from packline.cli.run import run_catalog
@@ -294,10 +295,13 @@ def bench_the_checks(
 @contextmanager
 def _sentences() -> Iterator[None]:
     """An error that Packline raises on purpose is a sentence, not a traceback."""
-    from packline.errors import FixSettings, GiveUp, PacklineError
+    from packline.errors import FixSettings, GiveUp, Occupied, PacklineError
 
     try:
         yield
+    except Occupied as error:
+        typer.echo(f"packline: {error}", err=True)
+        raise typer.Exit(OCCUPIED) from None
     except (FixSettings, GiveUp) as error:
         typer.echo(f"packline: {error}", err=True)
         raise typer.Exit(FIX_SETTINGS) from None

@@ -17,7 +17,7 @@ from packline.cli import prefect_settings
 from packline.cli.bars import Bars
 from packline.cli.closing_table import closing_tables
 from packline.cli.table import console
-from packline.errors import FixSettings, PacklineError
+from packline.errors import FixSettings, Occupied, PacklineError
 from packline.line.closing import (
     CANCELLED,
     COMPLETED,
@@ -43,6 +43,8 @@ def run_catalog(order: Order) -> str:
     ------
     FixSettings
         With the sentence for whoever mends the settings.
+    Occupied
+        Where another run is at work on the catalogue.
     """
     out = console()
     with out.status("reading the catalogue"):
@@ -52,6 +54,8 @@ def run_catalog(order: Order) -> str:
         plan = plan_ahead(order)
     line = line_of(order)
     out.print(f"[bold]{line.catalog.name}[/]: {_plural(plan.shots, 'shot')}, run {plan.run}", highlight=False)
+    if (killed := line.ledger.lost_before(plan.run)) is not None:
+        out.print(f"  Run {killed.id} was killed; this one takes up where it stood.", highlight=False)
     for sentence in plan.row_errors:
         out.print(f"  {sentence}", markup=False, highlight=False)
     if plan.nothing:
@@ -110,6 +114,8 @@ def _flow(order: Order, home: Path) -> str:
         )
     if state.is_completed():
         return WITH_FLAGS if state.name == "Completed with flags" else COMPLETED
+    if state.name == "Occupied":
+        raise Occupied(state.message or "Another run is at work on the catalogue.")
     if state.name == "Fix settings":
         raise FixSettings(state.message or "The settings must be mended.")
     raise PacklineError(f"The run ended unexpectedly: {state.message}")

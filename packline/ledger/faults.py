@@ -18,6 +18,8 @@ _PASSING = {
     "57P02": "its server crashed",  # crash_shutdown
     "57P03": "its server is starting",  # cannot_connect_now
 }
+# https://www.sqlite.org/rescode.html
+_UNWRITABLE = ("unable to open", "readonly", "full", "I/O error", "authorization denied")
 _FULL = ("53100", "53200", "53400")  # disk_full, out_of_memory, configuration_limit_exceeded
 
 
@@ -56,11 +58,10 @@ def _of_sqlite(ledger: str, error: BaseException) -> PacklineError | None:
     if isinstance(error, sqlite3.OperationalError):
         if "locked" in str(error) or "busy" in str(error):
             return TryAgain(f"Ledger {ledger} is held by another process; try again.", 10)
-        if "no such" in str(error) or "syntax" in str(error):
-            return None
-        return FixSettings(
-            f"Ledger {ledger} cannot be written ({error}); name a writable place in ledger.url."
-        )
+        if any(words in str(error) for words in _UNWRITABLE):
+            return FixSettings(
+                f"Ledger {ledger} cannot be written ({error}); name a writable place in ledger.url."
+            )
     if type(error) is sqlite3.DatabaseError:
         return FixSettings(f"Ledger {ledger} is not a database ({error}); name another file.")
     return None
@@ -90,7 +91,5 @@ def _of_postgresql(ledger: str, error: BaseException, is_disconnect: bool) -> Pa
     if state in ("25006",):
         return FixSettings(f"Ledger {ledger} can only be read ({said}); name its primary in ledger.url.")
     if is_disconnect or state.startswith("08") or (not state and isinstance(error, psycopg.OperationalError)):
-        return TryAgain(
-            f"Ledger {ledger} cannot be reached ({said}); try again, or correct ledger.url.", 5
-        )
+        return TryAgain(f"Ledger {ledger} cannot be reached ({said}); try again, or correct ledger.url.", 5)
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -10,13 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, delete, insert, select, update
-from sqlalchemy.exc import OperationalError
 
 from packline.candidate import Candidate
-from packline.errors import FixSettings, TryAgain
+from packline.errors import FixSettings
+from packline.ledger import leases
 from packline.ledger import schema as t
 from packline.ledger.database import insert_once, open_database, upsert
-from packline.ledger.planning import flag_rows, product_row, remember, store_plan
+from packline.ledger.people import People
+from packline.ledger.files import publishable, store_deliveries, store_published
+from packline.ledger.planning import flag_rows, mark_gone, product_row, remember, store_plan
 from packline.ledger.reading import (
     read_candidates,
     read_judgements,
@@ -24,12 +27,14 @@ from packline.ledger.reading import (
     read_run,
     read_shots,
 )
+from packline.ledger.shot_pages import ShotPages
 from packline.ledger.work import decide
 from packline.records import (
     CandidateRecord,
     Judgement,
     Opinion,
     PlannedShot,
+    Published,
     ReleaseItem,
     ReleaseRecord,
     RunRecord,
@@ -40,6 +45,10 @@ from packline.scorecard import Scorecard
 
 if TYPE_CHECKING:
     from packline.catalog import Catalog
+
+
+CHECKS = "checks"
+"""Who decided where no person did."""
 
 
 class Ledger:
@@ -61,42 +70,64 @@ class Ledger:
     def __init__(self, url: str) -> None:
         self.url = url
         self._reader, self._writer = open_database(url)
+        self._heart = leases.Heart(self._writer.begin)
+        # who forgets a ledger no longer works with it
+        weakref.finalize(self, self._heart.stop)
 
     def close(self) -> None:
-        """Let go of all connections."""
+        """Let go of all connections; runs that are still open count as lost."""
+        self._heart.stop()
         self._reader.dispose()
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
-        try:
-            with self._writer.begin() as connection:
-                yield connection
-        except OperationalError as error:
-            if "locked" in str(error.orig):
-                raise TryAgain(f"Ledger {self.url} is busy; try again.", 5) from error
-            raise FixSettings(
-                f"Ledger {self.url} cannot be written ({error.orig}); free space or mend its permissions."
-            ) from error
+        with self._writer.begin() as connection:
+            yield connection
+
+    @property
+    def people(self) -> People:
+        """Who may come to the review desk."""
+        return People(self._reader, self._write)
+
+    @property
+    def shot_pages(self) -> ShotPages:
+        """Single shots, for pages of the review desk."""
+        return ShotPages(self._reader)
 
     # runs
 
     def begin_run(self, catalog: str, parameters: Mapping[str, Any]) -> str:
-        """Open a run and return its id, which begins with the moment in UTC."""
+        """Open a run, take its catalog's lease and return the run's id, which begins with the moment in UTC.
+
+        Runs of the catalog that were killed are closed as "lost".
+
+        Raises
+        ------
+        Occupied
+            Where another run is at work on the catalog; the sentence says which.
+        """
         started = t.now()
         run = f"{started:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
-        row = {"id": run, "catalog": catalog, "state": "running", "started": started}
+        row = {"id": run, "catalog": catalog, "state": leases.RUNNING, "started": started}
         with self._write() as connection:
             connection.execute(insert(t.runs), [{**row, "parameters": dict(parameters), "summary": {}}])
+            leases.take(connection, catalog, run)
+        self._heart.beat_for(run)
         return run
 
     def end_run(self, run: str, state: str, summary: Mapping[str, Any]) -> None:
-        """Close a run with its end state: completed, completed with flags, failed or cancelled."""
+        """Close a run with its end state: completed, completed with flags, failed or cancelled.
+
+        Its catalog is free for the next. A run that was closed as lost stays so.
+        """
+        self._heart.leave(run)
         with self._write() as connection:
             connection.execute(
                 update(t.runs)
-                .where(t.runs.c.id == run)
+                .where(t.runs.c.id == run, t.runs.c.state != leases.LOST)
                 .values(state=state, ended=t.now(), summary=dict(summary))
             )
+            leases.let_go(connection, run)
 
     def run(self, run: str) -> RunRecord:
         """A run and its outcome.
@@ -126,10 +157,34 @@ class Ledger:
         with self._reader.connect() as connection:
             this = connection.execute(select(t.runs).where(t.runs.c.id == run.id)).one()
             query = select(t.runs).where(
-                t.runs.c.catalog == run.catalog, t.runs.c.started < this.started, t.runs.c.ended.is_not(None)
+                t.runs.c.catalog == run.catalog,
+                t.runs.c.started < this.started,
+                t.runs.c.state.not_in((leases.RUNNING, leases.LOST)),
             )
             row = connection.execute(query.order_by(t.runs.c.started.desc()).limit(1)).one_or_none()
             return None if row is None else read_run(connection, row)
+
+    def lost_before(self, run: str) -> RunRecord | None:
+        """The run that a run takes up from: the one before it, where that was killed."""
+        c = t.runs.c
+        with self._reader.connect() as connection:
+            this = connection.execute(select(c.catalog, c.started).where(c.id == run)).one()
+            before = c.catalog == this.catalog, c.started <= this.started, c.id != run
+            row = connection.execute(
+                select(t.runs).where(*before).order_by(c.started.desc(), c.id.desc()).limit(1)
+            ).one_or_none()
+            return None if row is None or row.state != leases.LOST else read_run(connection, row)
+
+    def assert_not_lost(self, run: str) -> None:
+        """Stop a run that was taken for dead, before it does what cannot be taken back.
+
+        Raises
+        ------
+        Occupied
+            Where another run took its catalog over.
+        """
+        with self._write() as connection:
+            leases.refuse_lost(connection, run)
 
     def record_station(self, run: str, station: str, items: int, seconds: float) -> None:
         """Note what a chunk at a station took; `run` adds up the chunks."""
@@ -142,6 +197,7 @@ class Ledger:
     def record_catalog(self, run: str, catalog: Catalog) -> None:
         """Note the catalog's rows; the shots of rows that cannot be used become flags, reason "row"."""
         with self._write() as connection:
+            leases.refuse_lost(connection, run)
             connection.execute(
                 update(t.runs)
                 .where(t.runs.c.id == run)
@@ -169,9 +225,11 @@ class Ledger:
             catalog = connection.scalar(select(t.runs.c.catalog).where(t.runs.c.id == run))
             if catalog is None:
                 raise FixSettings(f"Ledger {self.url} has no run {run}; begin one before planning.")
+            leases.refuse_lost(connection, run)
             decided = _decide(connection, catalog, shots)
             store_plan(connection, catalog, run, decided)
             self._make_present(connection, catalog, run)
+            mark_gone(connection, catalog, run)
         return decided
 
     def foresee(self, catalog: str, shots: Sequence[PlannedShot]) -> list[PlannedShot]:
@@ -214,6 +272,8 @@ class Ledger:
         with self._write() as connection:
             upsert(connection, t.candidates, [row], ("picture", "edit", "truth"))
             insert_once(connection, t.loras, used)
+        # what was paid for is kept, whoever paid; but no more is to be paid
+        self.assert_not_lost(run)
 
     def record_scorecard(self, run: str, candidate_id: str, checks: str, scorecard: Scorecard) -> None:
         """Append a scorecard to a candidate's; the latest counts."""
@@ -255,7 +315,7 @@ class Ledger:
     # conclusions
 
     def select(
-        self, run: str, shot_key: str, fingerprint: str, candidate_id: str, decided: str = "checks"
+        self, run: str, shot_key: str, fingerprint: str, candidate_id: str, decided: str = CHECKS
     ) -> None:
         """Choose a candidate for its shot; a flag on the shot is thereby cleared.
 
@@ -266,6 +326,8 @@ class Ledger:
         """
         c, s = t.candidates.c, t.scorecards.c
         with self._write() as connection:
+            if decided == CHECKS:  # a person's word counts whatever became of the run
+                leases.refuse_lost(connection, run)
             own = connection.execute(select(c.shot, c.fingerprint).where(c.id == candidate_id)).one_or_none()
             if own is None or (own.shot, own.fingerprint) != (shot_key, fingerprint):
                 raise ValueError(f"candidate {candidate_id} is none of {shot_key} at {fingerprint}")
@@ -313,6 +375,7 @@ class Ledger:
         row = {"run": run, "shot": shot_key, "fingerprint": fingerprint, "checks": checks}
         row |= {"reason": reason, "sentence": sentence}
         with self._write() as connection:
+            leases.refuse_lost(connection, run)
             connection.execute(insert(t.flags), [row])
             self._conclude(
                 connection, {**row, "state": str(ShotState.FLAGGED), "candidate": "", "decided": ""}
@@ -322,41 +385,42 @@ class Ledger:
         columns = ("checks", "state", "candidate", "reason", "sentence", "decided", "run")
         upsert(connection, t.shot_states, [row], columns)
 
+    def record_deliveries(self, catalog: str, deliveries: Mapping[str, str]) -> None:
+        """Note which files the settings ask of every select (`packline.delivery.delivery_digests`)."""
+        with self._write() as connection:
+            store_deliveries(connection, catalog, deliveries)
+
     def record_published(
         self,
         run: str,
         shot_key: str,
         fingerprint: str,
         candidate_id: str,
-        use: str,
-        key: str,
-        sha256: str,
-        size: int,
+        files: Sequence[Published],
+        lineage: Mapping[str, Any] | None = None,
     ) -> None:
-        """Note an object that shows the shot's select; the same object again is noted once.
+        """Note the objects that show the shot's select, all at once; the same object again is noted once.
+
+        Parameters
+        ----------
+        lineage
+            `packline.lineage.lineage`, which the files name by its digest.
 
         Raises
         ------
         ValueError
-            Where the candidate is not the shot's select.
+            Where the candidate is not the shot's select, or there is no file.
         """
-        c = t.shot_states.c
-        here = (c.shot == shot_key, c.fingerprint == fingerprint)
         place = {"run": run, "shot": shot_key, "fingerprint": fingerprint, "candidate": candidate_id}
         with self._write() as connection:
-            if connection.scalar(select(c.candidate).where(*here)) != candidate_id:
-                raise ValueError(f"candidate {candidate_id} is not the select of {shot_key} at {fingerprint}")
-            row = {**place, "use": use, "key": key, "sha256": sha256, "size": size}
-            insert_once(connection, t.publications, [row])
-            connection.execute(
-                update(t.shot_states).where(*here).values(state=str(ShotState.PUBLISHED), run=run)
-            )
+            leases.refuse_lost(connection, run)
+            store_published(connection, place, files, lineage)
 
     def publishable(self, run: str) -> list[ShotRecord]:
-        """Shots of the run's catalog whose select is not published yet."""
+        """Shots of the run's catalog whose select is not published yet, or lacks a file that is asked for now."""
         with self._reader.connect() as connection:
-            catalog = connection.scalar(select(t.runs.c.catalog).where(t.runs.c.id == run))
-            return read_shots(connection, catalog or "", ShotState.SELECTED)
+            catalog = connection.scalar(select(t.runs.c.catalog).where(t.runs.c.id == run)) or ""
+            return read_shots(connection, catalog, where=publishable(connection, catalog))
 
     def shots(self, catalog: str) -> list[ShotRecord]:
         """Where every shot of the catalog's latest plan stands, in its order, row errors included."""
@@ -381,6 +445,7 @@ class Ledger:
     ) -> None:
         """Note that an environment points at a manifest; again changes nothing."""
         with self._write() as connection:
+            leases.refuse_lost(connection, run)
             catalog = connection.scalar(select(t.runs.c.catalog).where(t.runs.c.id == run))
             present = _release(connection, environment, catalog)
             if present is not None and present.manifest == manifest_key:

@@ -225,5 +225,3 @@ def _user(row: Any) -> User:
 def _check_role(role: str) -> None:
     if role not in ROLES:
         raise FixSettings(f"There is no role {role!r}; choose one of {', '.join(ROLES)}.")
-
-

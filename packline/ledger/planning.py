@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, update
 
 from packline.fingerprint import digest
 from packline.ledger import schema as t
@@ -72,6 +72,7 @@ def flag_rows(connection: Connection, run: str, catalog: Catalog) -> None:
                 "checks": "",
                 "parts": {},
                 "run": run,
+                "gone": "",
             }
         )
         place = {
@@ -142,6 +143,14 @@ def store_plan(connection: Connection, catalog: str, run: str, shots: Sequence[P
     insert_once(connection, t.shot_states, states)
 
 
+def mark_gone(connection: Connection, catalog: str, run: str) -> None:
+    """Take those shots out of the catalog's present that the run did not plan."""
+    c = t.shots.c
+    connection.execute(
+        update(t.shots).where(c.catalog == catalog, c.gone == "", c.run != run).values(gone=run)
+    )
+
+
 def _shot_row(catalog: str, run: str, position: int, planned: PlannedShot) -> dict[str, Any]:
     shot, product = planned.shot, planned.shot.product
     return {
@@ -159,6 +168,7 @@ def _shot_row(catalog: str, run: str, position: int, planned: PlannedShot) -> di
         "checks": planned.checks,
         "parts": dict(planned.parts),
         "run": run,
+        "gone": "",
     }
 
 

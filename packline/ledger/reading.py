@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, select
 
 from packline.candidate import Candidate
 from packline.ledger import schema as t
+from packline.ledger.files import published_file, shown_files
 from packline.records import (
     CandidateRecord,
     Judgement,
@@ -106,12 +107,25 @@ def read_opinions(connection: Connection, catalog: str) -> list[Opinion]:
     return list(found.values())
 
 
-def read_shots(connection: Connection, catalog: str, state: ShotState | None = None) -> list[ShotRecord]:
-    """The catalog's shots as its latest plan has them, in the catalog's order; of one state where asked."""
-    here = and_(
-        t.shots.c.catalog == catalog,
-        t.shots.c.run == select(t.catalogs.c.run).where(t.catalogs.c.name == catalog).scalar_subquery(),
-    )
+def present(catalog: str) -> ColumnElement[bool]:
+    """Which of `shots` the catalog's latest plan found in it."""
+    return and_(t.shots.c.catalog == catalog, t.shots.c.gone == "")
+
+
+def read_shots(
+    connection: Connection,
+    catalog: str,
+    state: ShotState | None = None,
+    where: ColumnElement[bool] | None = None,
+) -> list[ShotRecord]:
+    """The catalog's shots as its latest plan has them, in the catalog's order.
+
+    Parameters
+    ----------
+    state, where
+        Only those of a state, and those that meet a condition on `shots` and `shot_states`.
+    """
+    here = present(catalog)
     current = and_(
         t.shot_states.c.shot == t.shots.c.key, t.shot_states.c.fingerprint == t.shots.c.fingerprint
     )
@@ -129,8 +143,10 @@ def read_shots(connection: Connection, catalog: str, state: ShotState | None = N
         .order_by(t.shots.c.row, t.shots.c.position, t.shots.c.key)
     )
     if state is not None:
-        here = and_(here, t.shot_states.c.state == str(state))
-        query = query.where(t.shot_states.c.state == str(state))
+        where = and_(t.shot_states.c.state == str(state), *(() if where is None else (where,)))
+    if where is not None:
+        here = and_(here, where)
+        query = query.where(where)
     wanted = tuple(
         select(t.shots.c.key, t.shots.c.fingerprint)
         .outerjoin(t.shot_states, current)
@@ -155,11 +171,9 @@ def read_shots(connection: Connection, catalog: str, state: ShotState | None = N
         notes[row.shot, row.fingerprint].append(row.sentence)
     published: dict[tuple[str, str], dict[str, Published]] = defaultdict(dict)
     for row in connection.execute(
-        select(t.publications)
-        .where(t.publications.c.shot == wanted[0], t.publications.c.fingerprint == wanted[1])
-        .order_by(t.publications.c.id)
+        shown_files(catalog, t.publications.c.shot == wanted[0], t.publications.c.fingerprint == wanted[1])
     ):
-        published[row.shot, row.candidate][row.use] = Published(row.use, row.key, row.sha256, row.size, True)
+        published[row.shot, row.candidate][row.use] = published_file(row)
     return [
         _shot(row, candidates, references, notes, published[row.key, row.candidate or ""])
         for row in connection.execute(query)
@@ -195,6 +209,7 @@ def _shot(
         row=row.row,
         model=row.model,
         decided=row.decided or "",
+        product=row.product,
     )
 
 

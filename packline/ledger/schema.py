@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     DateTime,
@@ -68,7 +69,7 @@ leases = Table(
     Column("until", DateTime(timezone=True), nullable=False),
 )
 
-# which run planned a catalog last: its shots are the catalog's present
+# which run planned a catalog last
 catalogs = Table(
     "catalogs",
     metadata,
@@ -113,7 +114,67 @@ shots = Table(
     Column("fingerprint", String(64), nullable=False),
     Column("checks", String(64), nullable=False),
     Column("parts", JSON, nullable=False),
+    # which run planned it last
     Column("run", ForeignKey("runs.id"), nullable=False, index=True),
+    # which run no longer found it in the catalog; empty: it is of the catalog's present (`reading.present`)
+    Column("gone", String(64), nullable=False, server_default=""),
+    Index("ix_shots_order", "catalog", "gone", "row", "position"),
+    Index("ix_shots_sku", "catalog", "sku"),
+)
+
+# what a run has to do for which shot, and how far it is; the stations take their chunks from here. Only the
+# catalog's last run has rows.
+work = Table(
+    "work",
+    metadata,
+    Column("run", ForeignKey("runs.id"), primary_key=True),
+    Column("shot", String(400), primary_key=True),
+    Column("row", Integer, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("work", String(20), nullable=False),
+    Column("why", Text, nullable=False),
+    # number of its first candidate in this wave
+    Column("first", Integer, nullable=False),
+    Column("wave", Integer, nullable=False),
+    Column("stage", String(20), nullable=False),
+    Index("ix_work_next", "run", "work", "wave", "stage", "row", "position"),
+)
+
+# the usable rows of each catalog as its last plan read them: a digest of the row's text and of every file that
+# it names. A row whose digest is the same owes what it owed.
+catalog_rows = Table(
+    "catalog_rows",
+    metadata,
+    Column("catalog", String(200), primary_key=True),
+    Column("sku", String(200), primary_key=True),
+    Column("digest", BigInteger, nullable=False),
+    Column("row", Integer, nullable=False),
+)
+
+# what people had asked for where a shot was last planned (`instructions` is what they ask for now)
+obeyed = Table(
+    "obeyed",
+    metadata,
+    Column("catalog", String(200), primary_key=True),
+    Column("shot", String(400), primary_key=True),
+    Column("decision", Integer, nullable=False),
+    Column("data", JSON, nullable=False),
+)
+
+# digests of models with all files that belong to them, trusted for as long as the files' state is the same
+assets = Table(
+    "assets",
+    metadata,
+    Column("path", Text, primary_key=True),
+    # the sidecar where a row names one
+    Column("truth", Text, primary_key=True),
+    Column("digest", String(64), nullable=False),
+    # path, size, mtime and ctime in nanoseconds, inode of each
+    Column("files", JSON, nullable=False),
+    # what may be the name of another file
+    Column("names", JSON, nullable=False),
+    # nanoseconds since 1970, from before the files were read
+    Column("checked", BigInteger, nullable=False),
 )
 
 # where a shot stands at one fingerprint; a shot that changes back finds its old state
@@ -404,34 +465,84 @@ publications = Table(
     Index("ix_publications_shot", "shot", "fingerprint"),
 )
 
+# immutable manifests, each once, whichever environments show it
 releases = Table(
     "releases",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("run", ForeignKey("runs.id"), nullable=False),
-    Column("catalog", String(200), nullable=False, index=True),
-    Column("environment", String(40), nullable=False),
+    Column("catalog", String(200), nullable=False),
+    Column("name", String(16), nullable=False),
     Column("manifest", Text, nullable=False),
-    Column("pointer", Text, nullable=False),
     Column("sha256", String(64), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("parquet", Text, nullable=False),
+    Column("parquet_sha256", String(64), nullable=False),
+    Column("parquet_size", BigInteger, nullable=False),
+    Column("images", Integer, nullable=False),
+    Column("files", Integer, nullable=False),
+    Column("total", BigInteger, nullable=False),
+    # none where it was found in the bucket
+    Column("run", ForeignKey("runs.id")),
     _when(),
+    UniqueConstraint("catalog", "name", name="uq_releases"),
 )
 
+# what a release shows otherwise than the catalog's release before it: a shot's row with the highest release up
+# to N is what N shows of it
 release_items = Table(
     "release_items",
     metadata,
-    Column("release", ForeignKey("releases.id"), primary_key=True),
+    Column("catalog", String(200), primary_key=True),
     Column("shot", String(400), primary_key=True),
-    Column("use", String(40), primary_key=True),
-    Column("sku", String(200), nullable=False),
-    Column("title", Text, nullable=False),
-    Column("scene", String(200), nullable=False),
-    Column("view", String(40), nullable=False),
+    Column("release", ForeignKey("releases.id"), primary_key=True),
+    Column("gone", Boolean, nullable=False),
     Column("candidate", String(64), nullable=False),
-    Column("key", Text, nullable=False),
-    Column("sha256", String(64), nullable=False),
-    Column("size", Integer, nullable=False),
-    Column("lineage", JSON, nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("checks", String(64), nullable=False),
+    Column("decided", String(200), nullable=False),
+    Column("parts", JSON, nullable=False),
+)
+
+# every move of an environment's pointer, noted before it happens, with the SHA-256 of the pointer's bytes before
+# (empty: there was none) and after
+moves = Table(
+    "moves",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("catalog", String(200), nullable=False),
+    Column("environment", String(40), nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("from_release", ForeignKey("releases.id")),
+    Column("to_release", ForeignKey("releases.id"), nullable=False),
+    Column("by", String(200), nullable=False),
+    Column("why", Text, nullable=False),
+    Column("run", ForeignKey("runs.id")),
+    Column("pointer", Text, nullable=False),
+    Column("before", String(64), nullable=False),
+    Column("after", String(64), nullable=False),
+    _when(),
+    Index("ix_moves_environment", "catalog", "environment"),
+)
+
+# what became of a move: moved, held (a rolled back environment was left alone) or void (another was quicker)
+move_ends = Table(
+    "move_ends",
+    metadata,
+    Column("move", ForeignKey("moves.id"), primary_key=True),
+    Column("outcome", String(20), nullable=False),
+    _when(),
+)
+
+# which files the ledger knew when an environment's last release was made: the present, for the question whether
+# another one is due
+release_marks = Table(
+    "release_marks",
+    metadata,
+    Column("catalog", String(200), primary_key=True),
+    Column("environment", String(40), primary_key=True),
+    Column("release", ForeignKey("releases.id"), nullable=False),
+    Column("publication", Integer, nullable=False),
+    Column("deliveries", String(16), nullable=False),
 )
 
 stations = Table(
@@ -445,5 +556,19 @@ stations = Table(
     _when(),
 )
 
-HISTORY = (scorecards, decisions, selects, flags, publications, releases, release_items, stations, products, audit, lineages)
+HISTORY = (
+    scorecards,
+    decisions,
+    selects,
+    flags,
+    publications,
+    releases,
+    release_items,
+    moves,
+    move_ends,
+    stations,
+    products,
+    audit,
+    lineages,
+)
 """Tables that are only ever appended to."""

@@ -103,7 +103,9 @@ class ShotPages:
                     select(c.id)
                     .outerjoin(t.scorecards, s.candidate == c.id)
                     .where(c.shot == shot, c.fingerprint == fingerprint)
-                    .order_by(func.coalesce(s.passed, False).desc(), func.coalesce(s.score, -1.0).desc(), c.id)
+                    .order_by(
+                        func.coalesce(s.passed, False).desc(), func.coalesce(s.score, -1.0).desc(), c.id
+                    )
                     .limit(1)
                 )
                 if (best := connection.scalar(query)) is not None:
@@ -116,9 +118,7 @@ def read_shot(connection: Connection, catalog: str, key: str) -> ShotRecord | No
     states = t.shot_states.c
     current = and_(states.shot == t.shots.c.key, states.fingerprint == t.shots.c.fingerprint)
     row = connection.execute(
-        select(
-            t.shots, states.state, states.candidate, states.reason, states.sentence, states.decided
-        )
+        select(t.shots, states.state, states.candidate, states.reason, states.sentence, states.decided)
         .outerjoin(t.shot_states, current)
         .where(t.shots.c.catalog == catalog, t.shots.c.key == key)
     ).one_or_none()

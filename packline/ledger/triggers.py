@@ -10,7 +10,8 @@ _VERBS = ("UPDATE", "DELETE", "TRUNCATE")
 _FUNCTION = """
 CREATE OR REPLACE FUNCTION packline_history() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    RAISE EXCEPTION '% is history: append, never change', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
+    RAISE EXCEPTION USING
+        MESSAGE = TG_TABLE_NAME || ' is history: append, never change', ERRCODE = 'restrict_violation';
 END $$
 """
 
@@ -26,7 +27,6 @@ def drop_triggers(connection: Connection) -> None:
 def lay_triggers(connection: Connection) -> None:
     """Keep anybody from changing or deleting what is in the tables of history."""
     if connection.dialect.name == "postgresql":
-        # a per cent sign is psycopg's own in a statement, hence not exec_driver_sql with parameters
         connection.exec_driver_sql(_FUNCTION)
     for name in _tables(connection):
         for verb in _VERBS:

@@ -20,7 +20,7 @@ from packline.ledger import Ledger
 from packline.ledger.people import People
 from packline.review.static_files import StaticFiles
 from packline.review.words import FILTERS
-from packline.settings import ReviewSettings, Settings
+from packline.settings import ReviewSettings, Settings, load_settings
 
 if TYPE_CHECKING:
     from packline.review.guard import Visitor
@@ -101,6 +101,17 @@ class Desk:
     def sign(self, purpose: str, text: str) -> str:
         """A keyed hash, 32 hexadecimal digits; another for each purpose."""
         return hmac.new(self.key, f"{purpose}\0{text}".encode(), hashlib.sha256).hexdigest()[:32]
+
+    def settings_of(self, catalog: str) -> Settings:
+        """The settings that a catalog of the ledger was last run with; the desk's own where they are gone."""
+        if catalog == self.settings.run.name:
+            return self.settings
+        latest = self.ledger.latest_run(catalog)
+        named = str(latest.parameters.get("settings", "")) if latest else ""
+        try:
+            return load_settings(Path(named)) if named else self.settings
+        except FixSettings:
+            return self.settings
 
     def seen_today(self, name: str, day: str) -> bool:
         """Whether this is the first time today that the proxy vouches for somebody."""

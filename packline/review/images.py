@@ -8,7 +8,6 @@ map, coloured, to be stretched over its evidence's box).
 
 from __future__ import annotations
 
-import base64
 import io
 import os
 import time
@@ -138,19 +137,14 @@ class Images:
 
     def _heat(self, candidate: str, kind: str) -> bytes:
         import cv2
-        import numpy as np
+
+        from packline.report.heat import grey_map, tinted
 
         _, check, number = kind.split(":")
-        png = base64.b64decode(self._desk.ledger.shot_pages.heat_map(candidate, check, int(number)))
-        heat = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE)
-        if heat is None:
+        grey = grey_map(self._desk.ledger.shot_pages.heat_map(candidate, check, int(number)))
+        if grey is None:
             raise LookupError(kind)
-        # yellow where it begins, red where it is certain; clear where nothing is wrong
-        share = heat.astype(np.float32) / 255
-        colour = np.zeros((*heat.shape, 4), np.float32)
-        colour[..., 2], colour[..., 1] = 255, 210 * (1 - share) ** 1.2
-        colour[..., 3] = 255 * np.clip(share * 1.6 - 0.15, 0, 0.8)
-        return cv2.imencode(".png", colour.astype(np.uint8))[1].tobytes()
+        return cv2.imencode(".png", tinted(grey))[1].tobytes()
 
 
 def _write(file: Path, data: bytes) -> None:

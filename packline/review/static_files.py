@@ -38,4 +38,6 @@ class StaticFiles:
         if name not in self._files:
             return None
         data, kind = self._files[name]
-        return Response(data, media_type=kind, headers={"Cache-Control": "public, max-age=31536000, immutable"})
+        return Response(
+            data, media_type=kind, headers={"Cache-Control": "public, max-age=31536000, immutable"}
+        )

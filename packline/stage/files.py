@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+from collections.abc import Callable, Iterable
+from functools import lru_cache
 from pathlib import Path
+from urllib.parse import unquote
 
 from packline.errors import GiveUp
-from packline.stage.glb import MAX_BYTES, referred_files
+from packline.fingerprint import digest, file_digest
+from packline.stage.glb import MAX_BYTES, referred_names
 
 _TEXTURES = (
     ".png", ".jpg", ".jpeg", ".webp", ".avif", ".tga", ".bmp", ".tif", ".tiff", ".gif", ".psd", ".dds",
 )  # fmt: skip
-_TEXTURE_NAME_END = re.compile(b"|".join(re.escape(ending.encode()) for ending in _TEXTURES))
-_BEFORE_NAME = re.compile(rb'[\\/\x00-\x1f":*?<>|]')
+_ENDING = re.compile(b"|".join(re.escape(ending.encode()) for ending in (*_TEXTURES, ".mtl")), re.IGNORECASE)
+_NOT_IN_A_NAME = re.compile(r'[\x00-\x1f"<>|*?:\ufffd]')
 _READERS = (".glb", ".gltf", ".obj", ".fbx")
 
 
@@ -37,12 +42,148 @@ def model_digest(path: Path, truth: Path | None = None) -> str:
     """
     path = Path(path)
     _check_file(path)
-    digest = hashlib.sha256()
-    for file in [path, *_companions(path, truth or sidecar_of(path))]:
-        data = file.read_bytes()
-        digest.update(f"{file.name}\0{len(data)}\0".encode())
-        digest.update(data)
-    return digest.hexdigest()
+    return digest_of_files(
+        path, [(file, sha256) for file, sha256 in read_model_files(path, truth)[0].items()]
+    )
+
+
+def digest_of_files(model: Path, files: Iterable[tuple[Path, str]]) -> str:
+    """One hash of a model from the hashes of its files; a folder that moves as a whole changes nothing."""
+    folder = model.parent.resolve()
+
+    def name(file: Path) -> str:
+        file = file.resolve()
+        return file.relative_to(folder).as_posix() if file.is_relative_to(folder) else file.name
+
+    return digest([(name(file), sha256) for file, sha256 in sorted(files)], length=64)
+
+
+def model_files(model: Path, truth: Path | None = None) -> list[Path]:
+    """A model's file, its sidecar (or `truth` in its place) and the files beside it that it names, sorted."""
+    return sorted(read_model_files(model, truth)[0])
+
+
+def read_model_files(
+    model: Path, truth: Path | None = None, sha256: Callable[[Path], str] = file_digest
+) -> tuple[dict[Path, str], list[str]]:
+    """Read a model's files.
+
+    Parameters
+    ----------
+    sha256
+        Hash of a file that names no other.
+
+    Returns
+    -------
+    files
+        SHA-256 of the model's file, its sidecar (or `truth` in its place) and those that it names.
+    names
+        Whatever in them may name a file, whether it is there or not; `companions` looks for them.
+    """
+    data = model.read_bytes()
+    names = _names_in(model, data)
+    files = {model: hashlib.sha256(data).hexdigest()}
+    del data
+    waiting = companions(model, names)
+    while waiting:
+        file = waiting.pop()
+        if file in files:
+            continue
+        files[file] = sha256(file)
+        if file.suffix.lower() == ".mtl":
+            names = sorted({*names, *_names_in(file, file.read_bytes())})
+            waiting = companions(model, names)
+    sidecar = truth or sidecar_of(model)
+    if sidecar.is_file():
+        files[sidecar] = file_digest(sidecar)
+    return files, names
+
+
+def companions(model: Path, names: Iterable[str]) -> list[Path]:
+    """The files beside a model that bear one of these names, where `companion` would find them and any near.
+
+    Parameters
+    ----------
+    names
+        From `read_model_files`.
+    """
+    folder, found = model.parent, set()
+    if model.suffix.lower() in (".glb", ".gltf"):
+        # it says exactly which file it means
+        home = folder.resolve() if names else folder
+        for name in names:
+            file = _resolved(home / name)
+            if file is not None and file.is_relative_to(home):
+                found.add(file)
+        return _of_fair_size(found)
+    usual = [place for place in _usual_places(model) if place.is_dir()]
+    listings = [_listing(str(place), place.stat().st_mtime_ns) for place in usual]
+    for name in names:
+        parts = name.split("/")
+        bare = parts[-1].casefold()
+        for listing in listings:
+            found.update(map(Path, listing.get(bare, ())))
+        # exporters write absolute paths of their own machine; its last folders may lie beside the model
+        for start in range(len(parts) - 1):
+            if (file := _resolved(folder.joinpath(*parts[start:]))) is not None:
+                found.add(file)
+    if model.suffix.lower() == ".fbx":
+        # bytes know no case beyond ASCII, nor which code page they are in: such names count always
+        for listing in listings:
+            found.update(map(Path, listing.get("", ())))
+    return _of_fair_size({file.resolve() for file in found} - {model.resolve()})
+
+
+def _of_fair_size(files: set[Path]) -> list[Path]:
+    return sorted(file for file in files if file.stat().st_size <= MAX_BYTES)
+
+
+def _resolved(file: Path) -> Path | None:
+    try:
+        return file.resolve() if file.is_file() else None
+    except (OSError, RuntimeError, ValueError):  # a name that is too long, links in a circle
+        return None
+
+
+def _usual_places(model: Path) -> list[Path]:
+    folder = model.parent
+    return [folder, folder / "textures", folder / "Textures", model.with_suffix(".fbm")]
+
+
+# so often as a catalog has folders with models, and no more: a listing of 100,000 files takes 20 MB
+@lru_cache(maxsize=8)
+def _listing(folder: str, changed: int) -> dict[str, tuple[str, ...]]:
+    """Textures and materials of a folder by their names in small letters; under "" those beyond ASCII."""
+    found: dict[str, tuple[str, ...]] = {}
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            ending = "." + entry.name.rpartition(".")[2].lower()
+            if ending not in _TEXTURES and ending != ".mtl":
+                continue
+            if entry.is_file():
+                keys = [entry.name.casefold()]
+                if not entry.name.isascii() and ending != ".mtl":
+                    keys.append("")
+                for key in keys:
+                    found[key] = (*found.get(key, ()), entry.path)
+    return found
+
+
+def _names_in(file: Path, data: bytes) -> list[str]:
+    """Whatever in a file may name another."""
+    if file.suffix.lower() in (".glb", ".gltf"):
+        return referred_names(data, file.name)
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        data = data.decode("utf-16", "replace").encode()
+    if file.suffix.lower() != ".fbx":
+        data = data.replace(b"\\\r\n", b" ").replace(b"\\\n", b" ")
+    names = set()
+    for ending in _ENDING.finditer(data):
+        # the text before each ending, from each of its words on
+        before = data[max(0, ending.start() - 250) : ending.end()].decode("utf-8", "replace")
+        words = unquote(_NOT_IN_A_NAME.split(before)[-1].replace("\\", "/")).split(" ")
+        names |= {" ".join(words[start:]).strip().lstrip("/") for start in range(len(words))}
+    return sorted(name for name in names if name)
 
 
 def companion(model: Path, name: str, what: str) -> Path:
@@ -118,49 +259,3 @@ def _check_file(path: Path) -> None:
             f"Model {path.name}: it has {size} bytes, allowed are 1 to {MAX_BYTES >> 20} MB; export "
             f"a smaller one."
         )
-
-
-def _companions(path: Path, sidecar: Path) -> list[Path]:
-    """Files beside a model that can change its picture: its sidecar, and whatever it may refer to."""
-    found = [sidecar] if sidecar.is_file() else []
-    referred = {".fbx": _named_textures, ".obj": _libraries_and_textures}.get(
-        path.suffix.lower(), referred_files
-    )
-    files = {file for file in referred(path) if file.is_file() and file.stat().st_size <= MAX_BYTES}
-    return found + sorted(files - {sidecar})
-
-
-def _named_textures(path: Path) -> list[Path]:
-    """Pictures in the usual places whose names an FBX mentions, embedded or not."""
-    data = path.read_bytes().lower()
-    names = set()
-    for match in _TEXTURE_NAME_END.finditer(data):
-        start = max(match.end() - 255, 0)
-        names.add(_BEFORE_NAME.split(data[start : match.end()])[-1])
-    folders = {path.parent, path.parent / "textures", path.parent / "Textures", path.with_suffix(".fbm")}
-    return [
-        file
-        for folder in folders
-        if folder.is_dir()
-        for file in folder.iterdir()
-        # bytes know no case beyond ASCII: a name with other letters counts always
-        if file.suffix.lower() in _TEXTURES
-        and (not file.name.isascii() or file.name.lower().encode() in names)
-    ]
-
-
-def _libraries_and_textures(path: Path) -> list[Path]:
-    """Material libraries of an OBJ and the textures that they name; as far as they are there."""
-    from packline.stage.mtl import libraries, logical_lines, read_mtl
-
-    found: list[Path] = []
-    try:
-        for line in logical_lines(path.read_bytes(), path.name, path.name):
-            if line[:7].lower() == "mtllib ":
-                for library in libraries(line[7:], path):
-                    found.append(library)
-                    for material in read_mtl(library, path).values():
-                        found += [texture.file for texture in material.maps.values()]
-    except GiveUp:  # whoever reads the model says why
-        pass
-    return found

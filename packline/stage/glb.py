@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import struct
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -71,24 +69,14 @@ def _no_number(word: str) -> float:
     raise ValueError(f"{word} is no number in JSON")
 
 
-def referred_files(path: Path) -> list[Path]:
-    """Files in the model's folder that a glTF refers to, as far as they are there."""
-    data = path.read_bytes()
+def referred_names(data: bytes, name: str) -> list[str]:
+    """What a glTF names as buffers and images, as paths from its folder; nothing where it cannot be read."""
     try:
-        document = split_glb(data, path.name)[0] if data[:4] == b"glTF" else parse_json(data, path.name)
+        document = split_glb(data, name)[0] if data[:4] == b"glTF" else parse_json(data, name)
     except (GiveUp, struct.error):
         return []
     lists = [document.get(key) for key in ("buffers", "images")]
     entries = [entry for one in lists if isinstance(one, list) for entry in one if isinstance(entry, dict)]
     uris = [uri for entry in entries if isinstance(uri := entry.get("uri"), str)]
-    folder = path.parent.resolve()
-    found = []
-    for uri in uris:
-        if uri[:5].lower() == "data:" or "\0" in unquote(uri):
-            continue
-        # a name too long, links in a circle: whoever reads the model says so
-        with contextlib.suppress(OSError, RuntimeError, ValueError):
-            target = (folder / unquote(uri).replace("\\", "/")).resolve()
-            if target.is_relative_to(folder) and target.is_file():
-                found.append(target)
-    return found
+    names = {unquote(uri).replace("\\", "/") for uri in uris if uri[:5].lower() != "data:"}
+    return sorted(name for name in names if name and "\0" not in name)

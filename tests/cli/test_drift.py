@@ -11,7 +11,7 @@ from packline.cli.main import app
 from packline.ledger import Ledger
 from packline.line import Order
 from packline.records import Judgement
-from tests.parts import make_folder
+from tests.parts import make_folder, new_run
 
 SHELL = CliRunner()
 
@@ -30,7 +30,7 @@ def drift(catalog: Path, monkeypatch: pytest.MonkeyPatch, *rates: tuple[int, int
         for i, good in enumerate(answers)
     ]
     ledger = Ledger(Order(catalog).read_settings().ledger.url)
-    ledger.begin_run("demo", {})
+    new_run(ledger)
     monkeypatch.setattr(Ledger, "judgements", lambda self, name, most: history[-most:])
     result = SHELL.invoke(app, ["drift", str(catalog)])
     return result.exit_code, " ".join(result.output.split())

@@ -43,8 +43,23 @@ def test_a_batch_encodes_as_its_single_pictures_do(one: CheckInput) -> None:
     assert np.allclose(together, alone, atol=1e-4)
 
 
-def test_the_strongest_rival_is_named_where_it_wins(one: CheckInput) -> None:
+def test_a_product_that_the_model_does_not_recognise_in_its_render_is_not_asked_about(
+    one: CheckInput,
+) -> None:
+    """Of two words one fits the render less: asked for that one, the model says that it does not know it."""
+    settings = AlignmentSettings(threshold=0.02)
+    ways = ("white candle tin", "black low-top shoe"), ("black low-top shoe", "white candle tin")
+    results = judge([asked(one, product=a, other_products=(b,)) for a, b in ways], settings)
+    known, unknown = sorted(results, key=lambda result: result.verdict == Verdict.NOT_APPLICABLE)
+    assert known.verdict in (Verdict.PASS, Verdict.FAIL)
+    assert unknown.verdict == Verdict.NOT_APPLICABLE
+    assert "does not know" in unknown.sentence
+
+
+def test_the_strongest_rival_is_named_where_it_wins(one: CheckInput, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the model takes the picture for, asking for one thing or the other must be complementary."""
+    # either product is asked about, though the render shows one of them at most
+    monkeypatch.setattr("scoring.alignment.RECOGNISED", 0.0)
     settings = AlignmentSettings(threshold=0.5)
     first, second = (
         asked(one, product="white candle tin", other_products=("black low-top shoe",)),

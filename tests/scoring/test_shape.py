@@ -122,7 +122,9 @@ def answer(given: CheckInput, cells: np.ndarray, candidate: np.ndarray | None = 
     window = Window.around(given.box)
     heat = np.where(cells, 4.0, -6.0).astype(np.float32)
     seen = given.candidate if candidate is None else candidate
-    return Looked(window, heat, 5.0, window.cut(seen), window.cut(given.base))
+    cover = window.cut(given.scene.mask) / np.float32(255)
+    nothing = np.zeros((SIDE, SIDE), np.float32)
+    return Looked(window, heat, 5.0, window.cut(seen), window.cut(given.base), nothing, cover)
 
 
 def cells_of(given: CheckInput, where: np.ndarray) -> np.ndarray:
@@ -162,11 +164,10 @@ def test_a_window_beyond_the_picture_repeats_its_edge() -> None:
 
 
 def test_what_hangs_together_is_more_suspicious_than_as_much_in_crumbs(honest: CheckInput) -> None:
-    inside = Window.around(honest.box).cut(honest.scene.mask) > 127
     cells = np.zeros((SIDE // 4,) * 2, bool)
     none = answer(honest, cells)
     crumbs, whole = cells.copy(), cells.copy()
     crumbs[16:32:4, 16:32:4] = True
     whole[16:20, 16:20] = True
-    apart, together = (shape.suspicion(answer(honest, where), inside) for where in (crumbs, whole))
-    assert shape.suspicion(none, inside) < apart < together
+    apart, together = (shape.suspicion(answer(honest, where)) for where in (crumbs, whole))
+    assert shape.suspicion(none) < apart < together

@@ -22,8 +22,9 @@ def source() -> Source:
     picture = np.where(mask[..., None] > 0, colour, base)
     normals = np.full_like(base, (128, 128, 255))
     none = np.zeros_like(mask)[None]
+    whole = np.full_like(mask, 255)
     return Source(
-        colour, colour, normals, mask, base, picture[None], mask[None], none, ("",), (np.eye(3),), "box"
+        colour, colour, normals, mask, base, picture[None], mask[None], none, ("",), (np.eye(3),), "box", whole
     )
 
 

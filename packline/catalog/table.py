@@ -1,0 +1,177 @@
+"""The catalog's file as a stream of rows of text: CSV, Parquet or JSON Lines, never held whole."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import json
+import math
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from packline.errors import FixSettings
+
+COLUMNS = ("sku", "title", "model", "scenes", "labels", "lora", "lora_strength", "variant", "truth")
+NEEDED = COLUMNS[:4]
+BATCH = 4096
+"""Rows that are in memory at a time."""
+
+Fields = tuple[str, ...]
+"""A row's text in the order of `COLUMNS`, and last what it has too much of."""
+Row = tuple[int, Fields]
+"""A row with its number; 1 is the first product."""
+
+
+def read_rows(file: Path) -> Iterator[list[Row]]:
+    """Read a catalog's rows, a batch at a time.
+
+    Parameters
+    ----------
+    file
+        ``.csv`` (UTF-8, comma), ``.parquet`` or ``.jsonl``.
+
+    Raises
+    ------
+    FixSettings
+        Where the file as a whole cannot be used: missing, unreadable, empty, or without a needed column. In
+        JSON Lines a column is missing where no row has it, which is known at the end only.
+    """
+    if not file.is_file():
+        raise FixSettings(f"Catalog {file} is missing; name a file that exists.")
+    readers = {".csv": _csv, ".parquet": _parquet, ".jsonl": _json_lines}
+    read = readers.get(file.suffix.lower())
+    if read is None:
+        raise FixSettings(f"Catalog {file} is neither .csv, .parquet nor .jsonl; convert it.")
+    numbered = enumerate(read(file), start=1)
+    some = False
+    while batch := _next_batch(file, numbered):
+        some = True
+        yield batch
+    if not some:
+        raise FixSettings(f"Catalog {file} has no rows; add a product.")
+
+
+def _next_batch(file: Path, numbered: Iterator[Row]) -> list[Row]:
+    try:
+        return list(islice(numbered, BATCH))
+    except FixSettings:
+        raise
+    except UnicodeDecodeError as error:
+        at = _first_wrong_byte(file)
+        raise FixSettings(
+            f"Catalog {file} is not UTF-8 ({error.reason} at byte {at}); save it as UTF-8."
+        ) from error
+    except Exception as error:  # pyarrow raises a dozen kinds for a file that is none
+        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise FixSettings(f"Catalog {file} cannot be read as {file.suffix[1:]}: {said}.") from error
+
+
+def _first_wrong_byte(file: Path) -> int:
+    # an error while streaming counts from the start of its own piece
+    decoder, before = codecs.getincrementaldecoder("utf-8")(), 0
+    with file.open("rb") as stream:
+        while piece := stream.read(1 << 20):
+            held = len(decoder.getstate()[0])
+            try:
+                decoder.decode(piece)
+            except UnicodeDecodeError as error:
+                return before - held + error.start
+            before += len(piece)
+    return before - len(decoder.getstate()[0])
+
+
+def _check_columns(file: Path, columns: Sequence[str]) -> None:
+    twice = sorted({name for name in columns if columns.count(name) > 1})
+    if twice:
+        raise FixSettings(f"Catalog {file} has the column {twice[0]} twice; remove one.")
+    missing = [name for name in NEEDED if name not in columns]
+    if missing:
+        raise FixSettings(f"Catalog {file} has no column {', '.join(missing)}; add it (see docs/catalog.md).")
+
+
+def _csv(file: Path) -> Iterator[Fields]:
+    with file.open(encoding="utf-8-sig", newline="") as stream:
+        reader = csv.reader(stream)
+        header = [name.strip() for name in next(reader, [])]
+        if not header:
+            raise FixSettings(f"Catalog {file} is empty; its first line names the columns.")
+        rows = (values for values in reader if len(values) > 1 or (values and values[0].strip()))
+        first = next(rows, None)
+        if first is None:
+            raise FixSettings(f"Catalog {file} has no rows; add a product.")
+        _check_columns(file, header)
+        pick = _picker(header)
+        yield pick(first)
+        yield from map(pick, rows)
+
+
+def _picker(header: Sequence[str]) -> Callable[[list[str]], Fields]:
+    """What takes the known columns out of a line's values, and puts its surplus last."""
+    width = len(header)
+    # one past the end is an empty text
+    places = [header.index(name) if name in header else width for name in COLUMNS]
+
+    def pick(values: list[str]) -> Fields:
+        surplus = ""
+        if len(values) > width:
+            surplus = "; ".join(filter(None, map(_text, values[width:])))
+            values = values[:width]
+        values += [""] * (width + 1 - len(values))
+        return (*[_text(values[place]) for place in places], surplus)
+
+    return pick
+
+
+def _parquet(file: Path) -> Iterator[Fields]:
+    import pyarrow.parquet as pq  # a third of a second that other catalogs need not pay
+
+    with pq.ParquetFile(file) as table:
+        columns = list(table.schema_arrow.names)
+        _check_columns(file, columns)
+        known = [name for name in COLUMNS if name in columns]
+        empty = ("",) * (len(COLUMNS) - len(known) + 1)
+        # columns that a file may lack come last, so that no row has to be put in order
+        order = [(*known, *(name for name in COLUMNS if name not in known)).index(name) for name in COLUMNS]
+        for batch in table.iter_batches(batch_size=BATCH, columns=known):
+            lists = [batch.column(name).to_pylist() for name in known]
+            for values in zip(*lists, strict=True):
+                found = (*map(_text, values), *empty)
+                yield (*[found[place] for place in order], "")
+
+
+def _json_lines(file: Path) -> Iterator[Fields]:
+    seen: set[str] = set()
+    some = False
+    # a line ends with a line feed and with nothing else: JSON's strings may hold every other separator
+    with file.open(encoding="utf-8-sig", newline="\n") as stream:
+        for number, line in enumerate(stream, start=1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line.rstrip("\r\n"))
+            except ValueError as error:
+                raise FixSettings(f"Catalog {file}: line {number} is not JSON ({error}); mend it.") from error
+            if not isinstance(row, dict):
+                raise FixSettings(f'Catalog {file}: line {number} is not an object; write {{"sku": ...}}.')
+            if not seen.issuperset(NEEDED):
+                seen.update(row)
+            some = True
+            yield (*[_text(row.get(name)) for name in COLUMNS], "")
+    if some:
+        _check_columns(file, sorted(seen))
+
+
+def _text(value: Any) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    text = str(value).strip()
+    if text in ("<NA>", "NaT"):
+        return ""
+    if not text.isascii() or "\0" in text:
+        # half a character (JSON can say one) and NUL are nothing that a database keeps
+        text = text.encode("utf-8", "replace").decode().replace("\0", "")
+    return text

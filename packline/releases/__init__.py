@@ -1,0 +1,1 @@
+"""Releases: immutable manifests of selects, and the pointers by which environments show them."""

@@ -1,0 +1,149 @@
+"use strict";
+// What the checks point at, over a pane: outlines in the picture's own coordinates, so that they are sharp at any
+// zoom; arrows and captions at the size of the screen, so that they can be read at any zoom.
+(() => {
+  const SVG = "http://www.w3.org/2000/svg";
+  const HEAD = 9, OUT = 9, GAP = 6, RIM = 4;
+
+  const node = (name, attributes = {}) => {
+    const made = document.createElementNS(SVG, name);
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    return made;
+  };
+
+  const arrowPath = ([x1, y1], [x2, y2]) => {
+    const length = Math.hypot(x2 - x1, y2 - y1) || 1;
+    const ux = (x2 - x1) / length, uy = (y2 - y1) / length, head = Math.min(HEAD, length / 2);
+    const wing = (side) => `${(x2 - head * (ux + side * 0.6 * uy)).toFixed(1)} ${(y2 - head * (uy - side * 0.6 * ux)).toFixed(1)}`;
+    const tip = `${x2.toFixed(1)} ${y2.toFixed(1)}`;
+    return `M${x1.toFixed(1)} ${y1.toFixed(1)}L${tip}M${wing(1)}L${tip}L${wing(-1)}`;
+  };
+
+  class Marks {
+    constructor(pane) {
+      this.svg = node("svg", { class: "marks", "aria-hidden": "true", focusable: "false" });
+      this.root = node("g");
+      this.arrows = node("g");
+      this.svg.append(this.root, this.arrows);
+      this.chips = document.createElement("div");
+      this.chips.className = "chips";
+      this.chips.setAttribute("aria-hidden", "true");
+      pane.append(this.svg, this.chips);
+      this.drawn = [];
+    }
+
+    // layers: what `packline.review.evidence` made; the last lies on top
+    show(layers) {
+      this.drawn = [];
+      const marks = [], arrows = [], chips = [];
+      for (const layer of layers) {
+        for (const shape of layer.shapes) {
+          const group = node("g", { class: `mark ${shape.tone} ${layer.tone === "truth" ? layer.name : "found"}` });
+          if (shape.heat) {
+            const [left, top, right, bottom] = shape.box;
+            group.append(node("image", {
+              href: shape.heat, x: left, y: top, width: right - left, height: bottom - top, preserveAspectRatio: "none",
+            }));
+          }
+          group.append(node("path", { class: "halo", d: shape.path }), node("path", { class: "line", d: shape.path }));
+          marks.push(group);
+          const own = shape.arrows.map((arrow) => {
+            const pair = node("g", { class: `arrow ${arrow.role} ${shape.tone}` });
+            pair.append(node("path", { class: "halo" }), node("path", { class: "line" }));
+            arrows.push(pair);
+            return { arrow, pair };
+          });
+          const chip = this.chip(shape);
+          chips.push(chip);
+          this.drawn.push({ layer: layer.name, shape, group, arrows: own, chip });
+        }
+      }
+      this.root.replaceChildren(...marks);
+      this.arrows.replaceChildren(...arrows);
+      this.chips.replaceChildren(...chips);
+      // measured once: a caption is as large at any zoom
+      for (const one of this.drawn) {
+        one.wide = one.chip.offsetWidth;
+        one.high = one.chip.offsetHeight;
+      }
+    }
+
+    chip(shape) {
+      const chip = document.createElement("div");
+      chip.className = `chip ${shape.tone}`;
+      for (const pair of shape.swatches) {
+        const both = document.createElement("span");
+        both.className = "pair";
+        for (const colour of [pair.expected, pair.seen]) {
+          const swatch = document.createElement("i");
+          swatch.style.background = colour;
+          both.append(swatch);
+        }
+        chip.append(both);
+      }
+      for (const [index, words] of [shape.words, ...shape.lines].entries()) {
+        const line = document.createElement(index ? "span" : "b");
+        line.textContent = words;
+        chip.append(line);
+      }
+      return chip;
+    }
+
+    // the layer that a person looks at stands out; null: all alike
+    light(name) {
+      for (const { layer, group, arrows, chip } of this.drawn) {
+        for (const one of [group, chip, ...arrows.map(({ pair }) => pair)]) {
+          one.classList.toggle("lit", layer === name);
+          one.classList.toggle("dim", name !== null && layer !== name);
+        }
+      }
+    }
+
+    place(view) {
+      const [left, top] = view.toPane(0, 0);
+      this.root.setAttribute("transform", `matrix(${view.scale} 0 0 ${view.scale} ${left} ${top})`);
+      for (const { arrows } of this.drawn)
+        for (const { arrow, pair } of arrows) {
+          const shift = ([x, y]) => {
+            const [px, py] = view.toPane(x, y);
+            return [px + OUT * arrow.away[0], py + OUT * arrow.away[1]];
+          };
+          const path = arrowPath(shift(arrow.start), shift(arrow.end));
+          for (const line of pair.children) line.setAttribute("d", path);
+        }
+      this.placeChips(view);
+    }
+
+    // a caption stands beside its shape, over no other caption, and inside the pane
+    placeChips(view) {
+      const { width, height } = view.pane;
+      const taken = [];
+      // what is looked at is placed first; then what is worst, which is drawn last
+      const order = [...this.drawn].reverse().sort((a, b) => b.chip.classList.contains("lit") - a.chip.classList.contains("lit"));
+      for (const { shape, chip, wide, high } of order) {
+        const [left, top] = view.toPane(shape.box[0], shape.box[1]);
+        const [right, bottom] = view.toPane(shape.box[2], shape.box[3]);
+        const seen = right > 0 && bottom > 0 && left < width && top < height;
+        const arrowRoom = shape.arrows.length ? OUT + HEAD : 0;
+        const across = Math.min(Math.max(left, RIM), width - wide - RIM);
+        const down = Math.min(Math.max(top, RIM), height - high - RIM);
+        const spot = seen && [
+          [across, top - high - GAP - arrowRoom],
+          [across, bottom + GAP + arrowRoom],
+          [right + GAP + arrowRoom, down],
+          [left - wide - GAP - arrowRoom, down],
+          [across, down],
+          ...Array.from({ length: 8 }, (_, i) => [across, RIM + i * (high + 2)]),
+        ].find(([x, y]) =>
+          x >= RIM - 1 && y >= RIM - 1 && x + wide <= width - RIM + 1 && y + high <= height - RIM + 1
+          && !taken.some((box) => x < box[2] && x + wide > box[0] && y < box[3] && y + high > box[1]));
+        chip.classList.toggle("away", !spot);
+        if (!spot) continue;
+        taken.push([spot[0], spot[1], spot[0] + wide + 2, spot[1] + high + 2]);
+        chip.style.transform = `translate(${Math.round(spot[0])}px, ${Math.round(spot[1])}px)`;
+      }
+    }
+  }
+
+  viewer.Marks = Marks;
+})();

@@ -1,0 +1,62 @@
+"""Fixtures of the review desk's tests: a small house, its desk, a real browser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.review.house import House, add_people, build, serving
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """Four flagged shots; the second and the fourth have a candidate that passed."""
+    made = build(
+        tmp_path_factory.mktemp("house"),
+        skus=("TEA-01", "TEA-02", "SHOE-01", "SHOE-02"),
+        faults=("turned", "blob+", "melted", "turned+"),
+    )
+    add_people(made.ledger)
+    yield made
+    made.ledger.close()
+
+
+@pytest.fixture(scope="module")
+def desk(house: House) -> Iterator[str]:
+    """The address of a desk that serves `house`."""
+    with serving(house.settings, house.ledger) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as play:
+        chromium = play.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A fresh browser window on a 13-inch laptop; complaints of its console fail the test."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    opened = context.new_page()
+    opened.set_default_timeout(8000)
+    complaints: list[str] = []
+    opened.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    yield opened
+    assert opened.evaluate("window.hit") is None
+    assert complaints == []
+    context.close()

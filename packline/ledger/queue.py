@@ -1,0 +1,447 @@
+"""The review's queue: what waits for a person, who looks at what just now, and where each person left off.
+
+`review_queue` is drawn from shots, their states and flags. `refresh` brings it up to date for one shot or one
+catalog; whatever concludes or plans shots calls it in its own transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Select,
+    and_,
+    case,
+    delete,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from packline.funnel import NEEDS_CLOSE_UP, NEEDS_PERSON
+from packline.ledger import schema as t
+from packline.ledger.database import upsert
+from packline.ledger.reading import _utc
+from packline.records import ShotState
+
+TO_DO, DOING, DONE = "to do", "doing", "done"
+
+_NO_PICTURE = ("row", "model", "engine", "publication", "reference")
+_FOR_THE_RUN = ("error", "try again")
+
+
+def refresh(connection: Connection, catalog: str = "", shot: str = "") -> None:
+    """Bring the queue up to date with the shots' states.
+
+    Parameters
+    ----------
+    catalog
+        Only this one's shots; empty: those of all.
+    shot
+        Only the shots of this key.
+    """
+    q, shots, states = t.review_queue.c, t.shots.c, t.shot_states.c
+    own = [q.catalog == catalog] if catalog else []
+    own += [q.shot == shot] if shot else []
+    theirs = [shots.catalog == catalog] if catalog else []
+    theirs += [shots.key == shot] if shot else []
+    present = (
+        select(shots.key)
+        .outerjoin(t.shot_states, _current())
+        .where(
+            shots.catalog == q.catalog,
+            shots.key == q.shot,
+            shots.gone == "",
+            or_(states.state == str(ShotState.FLAGGED), q.status == DONE),
+        )
+        .correlate(t.review_queue)
+    )
+    connection.execute(delete(t.review_queue).where(*own, ~exists(present)))
+    flagged = select(func.max(t.flags.c.recorded)).where(
+        t.flags.c.shot == shots.key, t.flags.c.fingerprint == shots.fingerprint
+    )
+    rows = (
+        select(
+            shots.catalog,
+            shots.key,
+            shots.fingerprint,
+            literal(TO_DO),
+            _rank(states.reason),
+            func.coalesce(flagged.correlate(t.shots).scalar_subquery(), t.runs.c.started),
+            shots.sku,
+            func.lower(shots.sku),
+            shots.title,
+            shots.scene,
+            shots.view,
+            func.coalesce(t.products.c.lora, ""),
+            states.run,
+            states.reason,
+            states.sentence,
+        )
+        .join(t.shot_states, _current())
+        .join(t.runs, t.runs.c.id == states.run)
+        .outerjoin(t.products, t.products.c.digest == shots.product)
+        .where(
+            *theirs,
+            shots.gone == "",
+            states.state == str(ShotState.FLAGGED),
+            # a rejected shot is settled; everything else that is flagged waits
+            states.decided == "",
+            ~exists(
+                select(q.shot).where(
+                    q.catalog == shots.catalog,
+                    q.shot == shots.key,
+                    q.fingerprint == shots.fingerprint,
+                    q.status == TO_DO,
+                    q.run == states.run,
+                    q.sentence == states.sentence,
+                )
+            ),
+        )
+    )
+    names = [
+        "catalog", "shot", "fingerprint", "status", "rank", "flagged", "sku", "sku_lower", "title", "scene",
+        "view", "lora", "run", "reason", "sentence",
+    ]  # fmt: skip
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    entering = dialect.insert(t.review_queue).from_select(names, rows, include_defaults=False)
+    change = {name: entering.excluded[name] for name in names[2:]}
+    connection.execute(entering.on_conflict_do_update(index_elements=names[:2], set_={**change, "decision": None}))
+
+
+def _current() -> Any:
+    return and_(t.shot_states.c.shot == t.shots.c.key, t.shot_states.c.fingerprint == t.shots.c.fingerprint)
+
+
+def _rank(reason: Any) -> Any:
+    """Failures first, then doubts, then what has no picture to look at, then what the next run may mend."""
+    doubts = reason.in_((NEEDS_PERSON, NEEDS_CLOSE_UP))
+    return case((doubts, 1), (reason.in_(_NO_PICTURE), 2), (reason.in_(_FOR_THE_RUN), 3), else_=0)
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What of the queue a person wants to see; empty means all.
+
+    Parameters
+    ----------
+    status
+        "to do", "doing" (somebody looks at it just now) or "done" (a person decided).
+    reason
+        The failing check, or why there is no picture.
+    sku
+        How the SKU begins, in any case.
+    days
+        Flagged at least so many days ago.
+    assignee
+        A person's name, or "nobody".
+    """
+
+    status: str = TO_DO
+    catalog: str = ""
+    reason: str = ""
+    sku: str = ""
+    lora: str = ""
+    run: str = ""
+    days: int = 0
+    assignee: str = ""
+
+    @staticmethod
+    def from_dict(data: Mapping[str, Any]) -> Filters:
+        """Read plain data; what is unknown or of another kind is left out."""
+        kinds = {one.name: type(one.default) for one in fields(Filters)}
+        return Filters(**{name: data[name] for name, kind in kinds.items() if type(data.get(name)) is kind})
+
+    def conditions(self) -> list[Any]:
+        """On `review_queue`, the status left out."""
+        q = t.review_queue.c
+        named = [
+            q[name] == getattr(self, name)
+            for name in ("catalog", "reason", "lora", "run")
+            if getattr(self, name)
+        ]
+        if self.assignee:
+            named.append(q.assignee == ("" if self.assignee == "nobody" else self.assignee))
+        if self.sku:
+            # a range, because an index serves it on every database and in every locale
+            start = self.sku.lower()
+            named += [q.sku_lower >= start, q.sku_lower < start + "\U0010ffff"]
+        if self.days:
+            named.append(q.flagged <= t.now() - timedelta(days=self.days))
+        return named
+
+
+@dataclass(frozen=True)
+class QueueItem:
+    """A shot in the queue.
+
+    Parameters
+    ----------
+    flagged
+        Since when it waits.
+    holder
+        Who looks at it just now; empty where nobody does.
+    decision
+        The person's decision that settled it, None where it waits.
+    """
+
+    catalog: str
+    shot: str
+    fingerprint: str
+    status: str
+    rank: int
+    flagged: datetime
+    sku: str
+    title: str
+    scene: str
+    view: str
+    lora: str
+    run: str
+    reason: str
+    sentence: str
+    assignee: str
+    decision: int | None
+    holder: str = ""
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Who has a shot before them.
+
+    Parameters
+    ----------
+    page
+        The open page that renews it.
+    """
+
+    holder: str
+    page: str
+    expires: datetime
+
+
+class Queue:
+    """The queue of a ledger; every call is one short transaction.
+
+    Parameters
+    ----------
+    reader, write
+        The ledger's.
+    """
+
+    def __init__(self, reader: Engine, write: Callable[[], AbstractContextManager[Connection]]) -> None:
+        self._reader = reader
+        self._write = write
+
+    def rebuild(self) -> None:
+        """Bring all of it up to date; for a ledger whose queue was never kept, and to be sure."""
+        with self._write() as connection:
+            refresh(connection)
+
+    # reading
+
+    def page(self, filters: Filters, after: tuple[str, str] | None = None, most: int = 50) -> list[QueueItem]:
+        """Some of the queue: failures first and the oldest first among them; what is done, the latest first.
+
+        Parameters
+        ----------
+        after
+            Catalog and key of the shot that stood last on the page before.
+        """
+        with self._reader.connect() as connection:
+            query = _listed(filters).where(*filters.conditions())
+            if after is not None:
+                query = _after(connection, query, filters.status, after)
+            return [_item(row) for row in connection.execute(query.limit(most))]
+
+    def counts(self, filters: Filters) -> dict[str, int]:
+        """How many shots of these filters are to do, being looked at, and done."""
+        q, held = t.review_queue.c, _held()
+        waiting = select(q.status, func.count()).where(*filters.conditions()).group_by(q.status)
+        doing = select(func.count()).select_from(t.review_queue.join(t.review_leases, held))
+        with self._reader.connect() as connection:
+            found = {row[0]: int(row[1]) for row in connection.execute(waiting)}
+            looked_at = connection.scalar(doing.where(q.status == TO_DO, *filters.conditions())) or 0
+        return {TO_DO: found.get(TO_DO, 0), DOING: looked_at, DONE: found.get(DONE, 0)}
+
+    def choices(self, status: str) -> dict[str, list[tuple[str, int]]]:
+        """What the filters may be set to: for each the values that occur and how often, the most frequent first."""
+        q, found = t.review_queue.c, {}
+        wanted = TO_DO if status == DOING else status
+        with self._reader.connect() as connection:
+            for name in ("catalog", "reason", "lora", "run", "assignee"):
+                query = select(q[name], func.count()).where(q.status == wanted).group_by(q[name])
+                rows = [(row[0], int(row[1])) for row in connection.execute(query) if row[0]]
+                found[name] = sorted(rows, key=lambda row: (-row[1], row[0]))
+        return found
+
+    def item(self, catalog: str, shot: str) -> QueueItem | None:
+        """A shot's place in the queue; None where it has none."""
+        q = t.review_queue.c
+        query = select(t.review_queue, t.review_leases.c.holder).outerjoin(t.review_leases, _held())
+        with self._reader.connect() as connection:
+            row = connection.execute(query.where(q.catalog == catalog, q.shot == shot)).one_or_none()
+            return None if row is None else _item(row)
+
+    # leases
+
+    def take(self, catalog: str, shot: str, who: str, page: str, seconds: float) -> Lease:
+        """Ask for a shot: the lease is the asker's where nobody else holds it, and the other's where one does."""
+        with self._write() as connection:
+            return _take(connection, catalog, shot, who, page, seconds)
+
+    def take_next(
+        self,
+        filters: Filters,
+        who: str,
+        page: str,
+        seconds: float,
+        after: tuple[str, str] | None = None,
+    ) -> tuple[str, str] | None:
+        """Take the first shot that waits, that nobody looks at, and that is assigned to nobody else.
+
+        Parameters
+        ----------
+        after
+            Begin behind this shot, and only then from the front.
+
+        Returns
+        -------
+        catalog, shot
+            None where there is none.
+        """
+        q = t.review_queue.c
+        others = and_(_held(), t.review_leases.c.holder != who)
+        free = ~exists(select(t.review_leases.c.shot).where(others).correlate(t.review_queue))
+        waiting = Filters(**{**asdict(filters), "status": TO_DO})
+        plain = select(q.catalog, q.shot).where(
+            q.status == TO_DO, *waiting.conditions(), q.assignee.in_(("", who)), free
+        )
+        ordered = plain.order_by(*_ORDER).limit(1).with_for_update(skip_locked=True)
+        with self._write() as connection:
+            row = None
+            if after is not None:
+                query = _after(connection, ordered, TO_DO, after)
+                row = connection.execute(query).one_or_none()
+                ordered = ordered.where(~and_(q.catalog == after[0], q.shot == after[1]))
+            if row is None:
+                row = connection.execute(ordered).one_or_none()
+            if row is None:
+                return None
+            _take(connection, row.catalog, row.shot, who, page, seconds)
+            return row.catalog, row.shot
+
+    def renew(self, catalog: str, shot: str, who: str, page: str, seconds: float) -> bool:
+        """Keep a lease; False where it is another's by now."""
+        with self._write() as connection:
+            lease = _take(connection, catalog, shot, who, page, seconds, only_of_page=True)
+            return lease is not None and (lease.holder, lease.page) == (who, page)
+
+    def let_go(self, who: str, page: str) -> None:
+        """Leave a page: its shot is free for others."""
+        c = t.review_leases.c
+        with self._write() as connection:
+            connection.execute(delete(t.review_leases).where(c.holder == who, c.page == page))
+
+    # people's places
+
+    def assign(self, shots: Sequence[tuple[str, str]], to: str) -> int:
+        """Give shots that wait to a person (empty: to nobody); how many were."""
+        q = t.review_queue.c
+        with self._write() as connection:
+            return sum(
+                connection.execute(
+                    update(t.review_queue)
+                    .where(q.catalog == catalog, q.shot == shot, q.status == TO_DO)
+                    .values(assignee=to)
+                ).rowcount
+                for catalog, shot in shots
+            )
+
+    def remember(self, who: str, filters: Filters, catalog: str = "", shot: str = "") -> None:
+        """Note where a person is, so that they can go on there."""
+        row = {"name": who, "filters": asdict(filters), "catalog": catalog, "shot": shot}
+        with self._write() as connection:
+            upsert(connection, t.review_places, [row], ("filters", "catalog", "shot"))
+
+    def place(self, who: str) -> tuple[Filters, str, str]:
+        """Where a person left off: filters, and the shot that was open last where it still waits."""
+        p, q = t.review_places.c, t.review_queue.c
+        waits = and_(q.catalog == p.catalog, q.shot == p.shot, q.status == TO_DO)
+        query = select(p.filters, q.catalog, q.shot).outerjoin(t.review_queue, waits).where(p.name == who)
+        with self._reader.connect() as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            return Filters(), "", ""
+        return Filters.from_dict(row.filters), row.catalog or "", row.shot or ""
+
+
+_ORDER = (t.review_queue.c.rank, t.review_queue.c.flagged, t.review_queue.c.shot, t.review_queue.c.catalog)
+
+
+def _held() -> Any:
+    c, q = t.review_leases.c, t.review_queue.c
+    return and_(c.catalog == q.catalog, c.shot == q.shot, c.expires > t.now())
+
+
+def _listed(filters: Filters) -> Select[Any]:
+    q = t.review_queue.c
+    joined = select(t.review_queue, t.review_leases.c.holder)
+    if filters.status == DOING:
+        return joined.join(t.review_leases, _held()).where(q.status == TO_DO).order_by(*_ORDER)
+    joined = joined.outerjoin(t.review_leases, _held()).where(q.status == filters.status)
+    return joined.order_by(q.decision.desc()) if filters.status == DONE else joined.order_by(*_ORDER)
+
+
+def _after(connection: Connection, query: Select[Any], status: str, last: tuple[str, str]) -> Select[Any]:
+    q = t.review_queue.c
+    row = connection.execute(
+        select(q.rank, q.flagged, q.shot, q.catalog, q.decision).where(q.catalog == last[0], q.shot == last[1])
+    ).one_or_none()
+    if row is None:
+        return query
+    if status == DONE:
+        return query.where(q.decision < row.decision)
+    return query.where(tuple_(*_ORDER) > tuple_(row.rank, row.flagged, row.shot, row.catalog))
+
+
+def _take(
+    connection: Connection,
+    catalog: str,
+    shot: str,
+    who: str,
+    page: str,
+    seconds: float,
+    only_of_page: bool = False,
+) -> Lease:
+    c, now = t.review_leases.c, t.now()
+    place = (c.catalog == catalog, c.shot == shot)
+    present = connection.execute(select(t.review_leases).where(*place).with_for_update()).one_or_none()
+    if present is not None and _utc(present.expires) > now:
+        others = present.holder != who or (only_of_page and present.page != page)
+        if others:
+            return Lease(present.holder, present.page, _utc(present.expires))
+    row = {
+        "catalog": catalog,
+        "shot": shot,
+        "holder": who,
+        "page": page,
+        "expires": now + timedelta(seconds=seconds),
+    }
+    upsert(connection, t.review_leases, [row], ("holder", "page", "expires"))
+    return Lease(who, page, now + timedelta(seconds=seconds))
+
+
+def _item(row: Any) -> QueueItem:
+    found = {one.name: row._mapping[one.name] for one in fields(QueueItem)}
+    return QueueItem(**{**found, "flagged": _utc(row.flagged), "holder": row.holder or ""})

@@ -23,8 +23,9 @@ from tasks.candidates import edit_candidates
 from tasks.closing import close, write_report
 from tasks.opening import line_of
 from tasks.plan import foresee_run, plan_run
-from tasks.publication import publish_selects, release_published
+from tasks.publication import publish_selects
 from tasks.references import render_references
+from tasks.releases import release_published
 from tasks.scorecards import score_candidates
 from tasks.selects import decide, flag_chunk
 

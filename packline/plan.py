@@ -16,6 +16,7 @@ from packline.editing.loras import Presets, load_presets
 from packline.editing.prompts import describe_references
 from packline.errors import GiveUp
 from packline.fingerprint import digest
+from packline.instructions import Instructions, determining
 from packline.records import PlannedShot
 from packline.scenes import scene_digest
 from packline.settings import Settings
@@ -24,9 +25,6 @@ from packline.stage.version import STAGE_VERSION
 
 INSTRUCTIONS = "a person's instructions"
 """The name of that part of a fingerprint."""
-
-Instructions = Mapping[str, Mapping[str, Any]]
-"""What people asked for, by the shot's key."""
 
 _MODEL, _SCENES, _LORA, _TRUTH = (COLUMNS.index(name) for name in ("model", "scenes", "lora", "truth"))
 
@@ -70,13 +68,15 @@ class Planner:
 
     # shots
 
-    def shots(self, product: Product, instructions: Instructions | None = None) -> list[PlannedShot]:
+    def shots(
+        self, product: Product, instructions: Mapping[str, Instructions] | None = None
+    ) -> list[PlannedShot]:
         """A product's shots with their fingerprints; `Ledger` says what is to be done for them.
 
         Parameters
         ----------
         instructions
-            What people asked of some shots.
+            What people asked of some shots, by key.
         """
         parts = self._product_parts(product)
         return [
@@ -84,11 +84,9 @@ class Planner:
             for place in product.placements
         ]
 
-    def _shot(self, shot: Shot, product: Mapping[str, str], asked: Mapping[str, Any]) -> PlannedShot:
+    def _shot(self, shot: Shot, product: Mapping[str, str], asked: Instructions) -> PlannedShot:
         parts = {**product, "the scene": self._scene(shot.scene), **self._shared}
-        # a note is for people's eyes
-        told = {name: value for name, value in asked.items() if name != "note"}
-        if told:
+        if told := determining(asked):
             parts[INSTRUCTIONS] = digest(told)
         fingerprint = digest({**parts, "shot": shot.key})
         return PlannedShot(shot, fingerprint, self._checks, parts=parts, instructions=dict(asked))

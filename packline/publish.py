@@ -1,14 +1,12 @@
-"""Publication: selects become objects under content-hashed keys, then a manifest, then the pointer to it."""
+"""Publication: selects become objects under content-hashed keys."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +31,7 @@ from packline.lineage import lineage, lineage_digest, told
 from packline.provenance.certificate import identity
 from packline.provenance.manifest import definition, sign, signing_digest
 from packline.provenance.words import words
-from packline.records import CandidateRecord, Published, ReleaseItem, ReleaseRecord, ShotRecord, ShotState
+from packline.records import CandidateRecord, Published, ShotRecord, ShotState
 from packline.settings import Settings
 
 _FORMAT = 1  # of the manifest; readers refuse another
@@ -125,6 +123,18 @@ def publish_shot(
         files.append(replace(file.published, existed=result.existed))
         aside += [] if file.aside is None else [file.aside]
     return Publication(tuple(files), facts, tuple(aside))
+
+
+def check_delivery(settings: Settings) -> None:
+    """Look at the signer's certificate before a run pays for pictures that it could not deliver.
+
+    Raises
+    ------
+    FixSettings
+        As `packline.provenance.certificate.identity`.
+    """
+    if settings.provenance.embed == "c2pa":
+        identity(settings)
 
 
 def check_select(shot: ShotRecord, candidate: CandidateRecord) -> None:
@@ -271,90 +281,5 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def release_items(shots: Sequence[ShotRecord]) -> list[ReleaseItem]:
-    """What a release shows: every published object of the shots that stand as published, with its lineage."""
-    items = []
-    for shot in shots:
-        if shot.state != ShotState.PUBLISHED:
-            continue
-        candidate = next(one for one in shot.candidates if one.candidate.id == shot.select)
-        facts = lineage(shot, candidate)
-        place = (shot.key, shot.sku, shot.title, shot.scene, shot.view, shot.select)
-        items += [ReleaseItem(*place, p.use, p.key, p.sha256, p.size, facts) for p in shot.published]
-    return items
-
-
-def publish_release(
-    bucket: Bucket, settings: Settings, run: str, items: Sequence[ReleaseItem]
-) -> ReleaseRecord:
-    """Write an immutable manifest, then let the environment point at it.
-
-    The same items give the same manifest, so a run that changed nothing moves no pointer.
-
-    Parameters
-    ----------
-    run
-        Who moves the pointer; noted in it, not in the manifest.
-
-    Raises
-    ------
-    ValueError
-        Where an item has no passing scorecard, or its object is not in the bucket: a manifest names no
-        picture that a reader could not get.
-    """
-    root, environment = _root(settings), settings.run.environment
-    unscored = [item.shot for item in items if not item.lineage.get("passed")]
-    if unscored:
-        raise ValueError(f"{unscored[0]} has no passing scorecard; it cannot be released")
-    present = set(bucket.list(f"{root}/images/")) if items else set()
-    absent = [item for item in items if item.key not in present]
-    if absent:
-        raise ValueError(f"object {absent[0].key} of {absent[0].shot} is not in the bucket; publish it first")
-    manifest = _json(
-        {
-            "format": _FORMAT,
-            "tenant": settings.run.tenant,
-            "catalog": settings.run.name,
-            "images": [_image(item) for item in sorted(items, key=lambda item: (item.shot, item.use))],
-        }
-    )
-    sha256 = hashlib.sha256(manifest).hexdigest()
-    key, pointer = f"{root}/releases/{sha256[:16]}.json", f"{root}/environments/{environment}.json"
-    bucket.put(key, manifest, "application/json")
-    changed = _pointed_at(bucket, pointer) != key
-    if changed:
-        moved = datetime.now(UTC).isoformat(timespec="seconds")
-        said = {"format": _FORMAT, "manifest": key, "sha256": sha256, "run": run, "moved": moved}
-        bucket.put(pointer, _json(said), "application/json", if_absent=False)
-    return ReleaseRecord(environment, key, sha256, pointer, tuple(items), changed)
-
-
-def _image(item: ReleaseItem) -> dict[str, Any]:
-    return {
-        "shot": item.shot,
-        "sku": item.sku,
-        "title": item.title,
-        "scene": item.scene,
-        "view": item.view,
-        "use": item.use,
-        "key": item.key,
-        "sha256": item.sha256,
-        "bytes": item.size,
-        "candidate": item.candidate,
-        "lineage": item.lineage,
-    }
-
-
-def _pointed_at(bucket: Bucket, pointer: str) -> str:
-    try:
-        return str(json.loads(bucket.get(pointer)).get("manifest", ""))
-    except (KeyError, ValueError, AttributeError):
-        return ""
-
-
 def _root(settings: Settings) -> str:
     return f"{settings.run.tenant}/{escape(settings.run.name)}"
-
-
-def _json(data: Any) -> bytes:
-    return (json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()

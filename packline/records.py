@@ -222,54 +222,6 @@ class ShotRecord:
 
 
 @dataclass(frozen=True)
-class ReleaseItem:
-    """One published picture of a release with where it came from.
-
-    Parameters
-    ----------
-    lineage
-        Plain data: catalog row, model, scene, engine, weights, LoRAs, prompt, seed, scores, thresholds, cost
-        and who decided.
-    """
-
-    shot: str
-    sku: str
-    title: str
-    scene: str
-    view: str
-    candidate: str
-    use: str
-    key: str
-    sha256: str
-    size: int
-    lineage: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class ReleaseRecord:
-    """An immutable manifest that an environment points at.
-
-    Parameters
-    ----------
-    key, sha256
-        The manifest's object in the bucket and the hash of its bytes.
-    pointer
-        The environment's object, which names the manifest.
-    items
-        What it lists.
-    changed
-        Whether the environment's pointer moved.
-    """
-
-    environment: str
-    key: str
-    sha256: str
-    pointer: str
-    items: tuple[ReleaseItem, ...]
-    changed: bool = True
-
-
-@dataclass(frozen=True)
 class StationTime:
     """What a station took in a run."""
 

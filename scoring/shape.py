@@ -127,7 +127,7 @@ def stretched(one: CheckInput) -> float:
 def cues(looked: Looked) -> NDArray[np.float64]:
     """What suspicion is made of, float64 (4,), in the order of `CUES`.
 
-    The network's verdict alone is led astray by one hot cell; how much of the product is hot and hangs together
+    The verdict alone is led astray by one hot cell; how much of the product is hot and hangs together
     ranks better beside it, and so does how large a place light does not explain, which nobody had to learn.
     A thin product seen from its edge changes all over when it is turned a little.
     """

@@ -108,6 +108,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self._error(500, "InternalError")
             elif fault == "cut after":
                 self._cut()
+            elif fault == "cut in the answer" and (self.command == "HEAD" or not answer):
+                self.wfile.write(f"HTTP/1.1 {status} OK\r\nServ".encode())
+                self._cut()
             else:
                 self._answer(status, headers, answer, fault)
 

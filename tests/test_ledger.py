@@ -19,7 +19,6 @@ from packline.ledger import Ledger
 from packline.records import (
     PlannedShot,
     Published,
-    ReleaseItem,
     RowError,
     ShotRecord,
     ShotState,
@@ -79,7 +78,9 @@ def publish(ledger: Ledger, folder: Path, shot: PlannedShot) -> Candidate:
     candidate = make_candidate(folder, shot.shot.key, shot.fingerprint)
     score(ledger, run, candidate, checks=shot.checks)
     ledger.select(run, shot.shot.key, shot.fingerprint, candidate.id)
-    ledger.record_published(run, shot.shot.key, shot.fingerprint, candidate.id, [Published("hero", "k.png", "a" * 64, 9)])
+    ledger.record_published(
+        run, shot.shot.key, shot.fingerprint, candidate.id, [Published("hero", "k.png", "a" * 64, 9)]
+    )
     return candidate
 
 
@@ -206,7 +207,11 @@ def test_one_changed_shot_of_many_is_the_only_one_with_work(ledger: Ledger, tmp_
         score(ledger, run, candidate)
         ledger.select(run, shot.shot.key, shot.fingerprint, candidate.id)
         ledger.record_published(
-            run, shot.shot.key, shot.fingerprint, candidate.id, [Published("hero", f"{number}.png", "a" * 64, 9)]
+            run,
+            shot.shot.key,
+            shot.fingerprint,
+            candidate.id,
+            [Published("hero", f"{number}.png", "a" * 64, 9)],
         )
     shots[3] = planned("P3", 3, the_title="t2")
     decided = ledger.plan(new_run(ledger), shots)
@@ -351,7 +356,9 @@ def test_nothing_but_the_select_is_recorded_as_published(ledger: Ledger, tmp_pat
     candidate = make_candidate(tmp_path, shot.shot.key, shot.fingerprint)
     score(ledger, run, candidate)
     with pytest.raises(ValueError, match="is not the select of A1/table/hero"):
-        ledger.record_published(run, shot.shot.key, shot.fingerprint, candidate.id, [Published("hero", "k", "a" * 64, 9)])
+        ledger.record_published(
+            run, shot.shot.key, shot.fingerprint, candidate.id, [Published("hero", "k", "a" * 64, 9)]
+        )
     assert only(ledger.shots("demo")).keys == {}
 
 
@@ -410,7 +417,9 @@ def test_a_shots_record_answers_everything_about_its_picture(ledger: Ledger, tmp
     ledger.record_references(shot.shot.key, shot.fingerprint, {"scene": tmp_path / "scene"})
     score(ledger, run, candidate)
     ledger.select(run, shot.shot.key, shot.fingerprint, candidate.id)
-    ledger.record_published(run, shot.shot.key, shot.fingerprint, candidate.id, [Published("hero", "k.png", "a" * 64, 9)])
+    ledger.record_published(
+        run, shot.shot.key, shot.fingerprint, candidate.id, [Published("hero", "k.png", "a" * 64, 9)]
+    )
     record = only(ledger.shots("demo"))
     assert (record.row, record.model, record.parts) == (1, "/3d/shoe.glb", dict(shot.parts))
     assert record.candidates[0].candidate == candidate
@@ -466,25 +475,6 @@ def test_an_unknown_run_gets_a_sentence(ledger: Ledger) -> None:
     for ask in (ledger.run, lambda run: ledger.plan(run, [])):
         with pytest.raises(FixSettings, match=r"^Ledger .* has no run 7; "):
             ask("7")
-
-
-def test_an_environment_points_at_its_latest_release(ledger: Ledger, tmp_path: Path) -> None:
-    run = new_run(ledger)
-    item = ReleaseItem(
-        "A1/table/hero", "A1", "shoe", "table", "hero", "c1", "hero", "k", "a" * 64, 9, {"seed": 7}
-    )
-    assert ledger.release("dev") is None
-    for _ in range(2):
-        ledger.record_release(run, "dev", "m1.json", "1" * 64, [item], "dev.json")
-    assert rows(ledger, "select count(*) from releases") == [(1,)]
-    ledger.record_release(run, "prod", "m1.json", "1" * 64, [item])
-    ledger.record_release(run, "dev", "m2.json", "2" * 64, [])
-    dev, prod = ledger.release("dev"), ledger.release("prod", "demo")
-    assert dev is not None
-    assert prod is not None
-    assert (dev.key, dev.items) == ("m2.json", ())
-    assert (prod.key, prod.sha256, prod.items) == ("m1.json", "1" * 64, (item,))
-    assert ledger.release("prod", "another") is None
 
 
 # the database

@@ -66,7 +66,8 @@ def test_a_ledger_from_before_revisions_is_taken_over_with_all_that_it_holds(
     everything = {
         name: f'select {columns_of(empty_url, name)} from "{name}"'
         for name in tables_of(empty_url)
-        if name != "schema_version"
+        # releases are told in other tables now (tests/releases/test_migration.py)
+        if name not in ("schema_version", "releases", "release_items")
     }
     before = {name: rows(empty_url, query) for name, query in everything.items()}
     assert [name for name in before if not before[name]] in ([], ["notes"]), "every table has rows to lose"

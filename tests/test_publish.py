@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from moto.server import ThreadedMotoServer
 from PIL import Image
 
-from packline.bucket import Bucket, FolderBucket, PutResult, open_bucket
+from packline.bucket import Bucket, open_bucket
 from packline.catalog import Catalog
-from packline.errors import GiveUp, TryAgain
+from packline.errors import GiveUp
 from packline.ledger import Ledger
 from packline.plan import plan_shots
-from packline.publish import image_key, publish_release, publish_shot, release_items
+from packline.publish import image_key, publish_shot
 from packline.records import CandidateRecord, ShotRecord, ShotState
-from packline.settings import BucketSettings, Settings
+from packline.settings import Settings
 from packline.shots import Product
 from tests.parts import make_candidate, make_folder, new_run, scorecard
 
@@ -123,122 +120,6 @@ def test_a_picture_that_cannot_be_delivered_gets_a_sentence(line: Line, fault: s
     assert line.bucket.list() == []
 
 
-def test_a_release_answers_everything_about_every_picture(line: Line) -> None:
-    line.publish()
-    release = publish_release(line.bucket, line.settings, line.run, release_items([line.shot]))
-    manifest = json.loads(line.bucket.get(release.key))
-    assert (manifest["tenant"], manifest["catalog"]) == ("acme", "demo")
-    (image,) = manifest["images"]
-    assert line.bucket.exists(image["key"])
-    assert hashlib.sha256(line.bucket.get(image["key"])).hexdigest() == image["sha256"]
-    facts = image["lineage"]
-    assert (facts["row"], facts["model"], facts["scene"], facts["view"]) == (1, "shoe.glb", "table", "hero")
-    assert facts["parts"] == dict(line.planned.parts)
-    assert facts["engine"]["weights_sha256"] == "w" * 64
-    assert (facts["prompt"], facts["seed"]) == ("put the red shoe into image 1", 1000)
-    assert facts["scores"]["text"] == {"score": 0.9, "threshold": 0.6, "verdict": "pass", "version": "2"}
-    assert (facts["checks"], facts["decided"], facts["cost"]) == (CHECKS, "checks", 0.02)
-    assert facts["notes"] == ["glass is plain"]
-    pointer = json.loads(line.bucket.get("acme/demo/environments/dev.json"))
-    assert (pointer["manifest"], pointer["sha256"], pointer["run"]) == (release.key, release.sha256, line.run)
-    assert hashlib.sha256(line.bucket.get(release.key)).hexdigest() == release.sha256
-    line.ledger.record_release(line.run, "dev", release.key, release.sha256, release.items, release.pointer)
-    noted = line.ledger.release("dev", "demo")
-    assert noted == replace(release, changed=False)
-
-
-def test_the_same_release_again_writes_nothing_and_moves_no_pointer(line: Line) -> None:
-    line.publish()
-    first = publish_release(line.bucket, line.settings, line.run, release_items([line.shot]))
-    before = {key: line.bucket.get(key) for key in line.bucket.list()}
-    again = publish_release(line.bucket, line.settings, "another run", release_items([line.shot]))
-    assert (first.changed, again.changed, again.key) == (True, False, first.key)
-    assert {key: line.bucket.get(key) for key in line.bucket.list()} == before
-
-
-def test_a_new_select_makes_a_new_manifest_and_leaves_the_old_one(line: Line) -> None:
-    line.publish()
-    first = publish_release(line.bucket, line.settings, line.run, release_items([line.shot]))
-    line.select(1, 60)
-    assert release_items([line.shot]) == [], "what is not yet published is in no release"
-    line.publish()
-    second = publish_release(line.bucket, line.settings, line.run, release_items([line.shot]))
-    assert second.changed
-    assert second.key != first.key
-    assert line.bucket.exists(first.key)
-    assert all(line.bucket.exists(item.key) for item in (*first.items, *second.items))
-    assert json.loads(line.bucket.get(second.pointer))["manifest"] == second.key
-
-
-class Failing:
-    """A bucket that breaks down at keys with a word in them, and remembers what was written before."""
-
-    def __init__(self, inner: Bucket, word: str) -> None:
-        self.inner, self.word = inner, word
-        self.written: list[str] = []
-
-    def put(self, key: str, data: bytes, content_type: str, *, if_absent: bool = True) -> PutResult:
-        if self.word in key:
-            raise TryAgain("Bucket is down; try again.")
-        self.written.append(key)
-        return self.inner.put(key, data, content_type, if_absent=if_absent)
-
-    def get(self, key: str) -> bytes:
-        return self.inner.get(key)
-
-    def exists(self, key: str) -> bool:
-        return self.inner.exists(key)
-
-    def list(self, prefix: str = "") -> list[str]:
-        return self.inner.list(prefix)
-
-    def check_writable(self) -> None:
-        self.inner.check_writable()
-
-    def address(self, key: str) -> str:
-        return self.inner.address(key)
-
-
-@pytest.mark.parametrize("broken", ["/releases/", "/environments/"])
-def test_the_manifest_is_written_before_the_pointer_moves(line: Line, broken: str) -> None:
-    line.publish()
-    first = publish_release(line.bucket, line.settings, line.run, release_items([line.shot]))
-    line.select(1, 60)
-    line.publish()
-    failing = Failing(line.bucket, broken)
-    with pytest.raises(TryAgain):
-        publish_release(failing, line.settings, line.run, release_items([line.shot]))
-    assert json.loads(line.bucket.get(first.pointer))["manifest"] == first.key, "readers keep what they had"
-    if broken == "/environments/":
-        (manifest,) = failing.written
-        assert line.bucket.exists(manifest)
-    after = publish_release(line.bucket, line.settings, line.run, release_items([line.shot]))
-    assert json.loads(line.bucket.get(first.pointer))["manifest"] == after.key != first.key
-
-
-def test_no_manifest_names_an_object_that_is_not_there(line: Line) -> None:
-    line.publish()
-    items = release_items([line.shot])
-    (line.folder / "bucket" / items[0].key).unlink()
-    with pytest.raises(ValueError, match="is not in the bucket; publish it first"):
-        publish_release(line.bucket, line.settings, line.run, items)
-    assert line.bucket.list() == []
-
-
-def test_no_manifest_names_a_picture_without_a_passing_scorecard(line: Line) -> None:
-    line.publish()
-    (item,) = release_items([line.shot])
-    for facts in ({}, {**item.lineage, "passed": False}):
-        with pytest.raises(ValueError, match="has no passing scorecard; it cannot be released"):
-            publish_release(line.bucket, line.settings, line.run, [replace(item, lineage=facts)])
-    assert line.bucket.list("acme/demo/releases/") == []
-
-
-def test_a_catalog_with_nothing_published_has_an_empty_release(line: Line) -> None:
-    release = publish_release(line.bucket, line.settings, line.run, release_items([line.shot]))
-    assert json.loads(line.bucket.get(release.key))["images"] == []
-
-
 @pytest.mark.parametrize("sku", ["..", ".", "a/../../b", "a b", "ü鞋", "鞋" * 128, "A%2F1"])
 def test_any_sku_stays_within_its_tenants_keys(tmp_path: Path, sku: str) -> None:
     line = Line(tmp_path, sku)
@@ -247,33 +128,3 @@ def test_any_sku_stays_within_its_tenants_keys(tmp_path: Path, sku: str) -> None
     assert len(key.split("/")) == 6
     line.publish()
     assert [path.startswith("acme/demo/images/") for path in line.bucket.list()] == [True]
-
-
-@pytest.fixture
-def s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
-    import boto3
-
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
-    moto = ThreadedMotoServer(port=0, verbose=False)
-    moto.start()
-    host, port = moto.get_host_and_port()
-    endpoint = f"http://{host}:{port}"
-    boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1").create_bucket(Bucket="shop")
-    yield open_bucket(BucketSettings(url="s3://shop", endpoint=endpoint, region="us-east-1"))
-    moto.stop()
-
-
-def test_a_release_on_s3_has_the_keys_and_bytes_that_a_folder_has(line: Line, s3: Bucket) -> None:
-    folder = line.bucket
-    assert isinstance(folder, FolderBucket)
-    publish_shot(s3, line.settings, line.shot, line.candidate)
-    line.publish()
-    items = release_items([line.shot])
-    publish_release(folder, line.settings, line.run, items)
-    publish_release(s3, line.settings, line.run, items)
-    assert s3.list() == folder.list()
-    for key in folder.list():
-        if "/environments/" not in key:  # the pointer tells when it was moved
-            assert s3.get(key) == folder.get(key)

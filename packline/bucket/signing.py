@@ -14,8 +14,8 @@ from urllib.parse import quote
 
 from packline.errors import FixSettings
 
-SECRET = "PACKLINE_SECRET"
-"""The environment's variable with the secret: 16 characters or more, and in no file."""
+SECRET = "PACKLINE_REVIEW_KEY"
+"""The environment's variable with the secret, 16 characters or more; the review desk signs with it too."""
 
 _SHORTEST = 16
 

@@ -25,6 +25,8 @@ truth = typer.Typer(help="Labels on 3D models: propose, accept, show.", no_args_
 app.add_typer(truth, name="truth")
 bench = typer.Typer(help="What the checks miss and what they reject wrongly.", no_args_is_help=True)
 app.add_typer(bench, name="bench")
+ledger = typer.Typer(help="The ledger: its schema, its runs, who is at work.", no_args_is_help=True)
+app.add_typer(ledger, name="ledger")
 
 ALL_PUBLISHED, WITH_FLAGS, FIX_SETTINGS, CRASHED, OCCUPIED = 0, 1, 2, 3, 4
 
@@ -141,6 +143,29 @@ def report(catalog: CatalogFile, settings: SettingsFile = None) -> None:
         from packline.line.order import Order
 
         rewrite_report(Order(catalog, settings))
+
+
+@app.command()
+def clean(
+    catalog: CatalogFile,
+    settings: SettingsFile = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go; remove nothing.")] = False,
+    keep_days: Annotated[int, typer.Option(min=0, help="Days for which even the unneeded is kept.")] = 7,
+    bucket: Annotated[
+        bool, typer.Option("--bucket", help="Also pictures in the bucket that the ledger never noted.")
+    ] = False,
+) -> None:
+    """Remove from work folder and bucket what the ledger no longer needs; while a run is at work, nothing.
+
+    What a shot of the catalogue needs stays, however old it is.
+    """
+    with _sentences():
+        from datetime import timedelta
+
+        from packline.cli.clean import clean_up
+        from packline.line.order import Order
+
+        clean_up(Order(catalog, settings), dry_run, timedelta(days=keep_days), with_objects=bucket)
 
 
 @app.command()
@@ -290,6 +315,32 @@ def bench_the_checks(
         from packline.cli.bench import bench_checks
 
         bench_checks(split, takes, size, out, seed, workers, settings, write_docs)
+
+
+@ledger.command("status")
+def ledger_status(catalog: CatalogFile, settings: SettingsFile = None) -> None:
+    """Say where the ledger is, its schema and size, each catalogue's last run, and who is at work."""
+    with _sentences():
+        from packline.cli.ledger import show_status
+        from packline.line.order import Order
+
+        show_status(Order(catalog, settings))
+
+
+@ledger.command("upgrade")
+def ledger_upgrade(
+    catalog: CatalogFile,
+    settings: SettingsFile = None,
+    url: Annotated[
+        str, typer.Option(help="The same database in a role that may change tables; ledger.url otherwise.")
+    ] = "",
+) -> None:
+    """Bring the ledger to the present schema, as the next run would, where the run's own role may not."""
+    with _sentences():
+        from packline.cli.ledger import upgrade_ledger
+        from packline.line.order import Order
+
+        upgrade_ledger(Order(catalog, settings), url)
 
 
 @contextmanager

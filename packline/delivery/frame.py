@@ -77,8 +77,8 @@ def frame(asked: FormatSettings, picture: tuple[int, int], product: Box | None =
 def _holding(product: Box, size: tuple[int, int], picture: tuple[int, int], aspect: float | None) -> Box:
     """A window of a size around the product, within the picture as far as that may be.
 
-    The picture's edge takes from the margin first. Where even without one the product would be cut, the window
-    keeps it whole and shows background: a shop can live with a bar, not with half a product.
+    The picture's edge takes from the margin first. Where even without one the product would be cut, the
+    window keeps it whole and shows background: a shop can live with a bar, not with half a product.
     """
     if size[0] > picture[0] or size[1] > picture[1]:
         size = _largest(picture, aspect) if aspect else (min(size[0], picture[0]), min(size[1], picture[1]))
@@ -138,8 +138,8 @@ def cut(picture: Pixels, wanted: Frame, background: str) -> Pixels:
     """Cut a frame out of a picture and bring it to its size.
 
     Scaled in linear light, so that a thin bright line on a dark ground keeps its brightness, with Pillow's
-    Lanczos kernel, which widens with the factor: OpenCV's keeps its width and would alias, and its area mode is
-    a box that softens small print.
+    Lanczos kernel, which widens with the factor: OpenCV's keeps its width and would alias, and its area mode
+    is a box that softens small print.
 
     Parameters
     ----------

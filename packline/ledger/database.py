@@ -15,7 +15,7 @@ from packline.errors import FixSettings
 from packline.ledger.faults import shown, speak_in_sentences
 from packline.ledger.migrations import bring_up_to_date, is_present
 
-_PATIENCE = 30  # seconds that a writer waits for another
+_PATIENCE = 30.0  # seconds that a writer waits for another
 
 
 def open_database(url: str) -> tuple[Engine, Engine]:
@@ -102,7 +102,7 @@ def _postgresql(url: URL) -> tuple[Engine, Engine]:
         connect_args={
             "connect_timeout": 10,
             "application_name": "packline",
-            "options": f"-c lock_timeout={_PATIENCE * 1000}",
+            "options": f"-c lock_timeout={_PATIENCE * 1000:.0f}",
         },
     )
     speak_in_sentences(engine)
@@ -126,7 +126,7 @@ def _sqlite(url: URL) -> tuple[Engine, Engine]:
         # Python's own transactions begin too late for BEGIN IMMEDIATE; SQLAlchemy begins them instead
         connection.isolation_level = None
         cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout = {_PATIENCE * 1000}")
+        cursor.execute(f"PRAGMA busy_timeout = {_PATIENCE * 1000:.0f}")
         cursor.execute("PRAGMA foreign_keys = ON")
         if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
             _to_wal(cursor)

@@ -20,6 +20,7 @@ _PASSING = {
 }
 # https://www.sqlite.org/rescode.html
 _UNWRITABLE = ("unable to open", "readonly", "full", "I/O error", "authorization denied")
+_REFUSED = ("authentication failed", "no password supplied", "role ", "pg_hba.conf")
 _FULL = ("53100", "53200", "53400")  # disk_full, out_of_memory, configuration_limit_exceeded
 
 
@@ -33,6 +34,8 @@ def speak_in_sentences(engine: Engine) -> None:
 
     @event.listens_for(engine, "handle_error")
     def _on_error(context: ExceptionContext) -> None:
+        if context.is_pre_ping:  # a connection that was cut is replaced, and nobody need know
+            return
         known = sentence_for(engine.url, context.original_exception, context.is_disconnect)
         if known is not None:
             raise known from context.original_exception
@@ -74,19 +77,22 @@ def _of_postgresql(ledger: str, error: BaseException, is_disconnect: bool) -> Pa
         return None
     # libpq says the same once for each address that it tried
     said = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    said = said.rpartition("FATAL: ")[2].strip()
     state = error.sqlstate or ""
     if state in _PASSING:
         return TryAgain(f"Ledger {ledger} cannot be used just now ({_PASSING[state]}); try again.", 5)
     if state in _FULL:
         return FixSettings(f"Ledger {ledger} cannot be written ({said}); free space on its server.")
-    if state in ("28000", "28P01") or "authentication failed" in said or "no password supplied" in said:
+    # while it connects, libpq tells no state
+    refused = not state and any(words in said for words in _REFUSED)
+    if state in ("28000", "28P01") or refused:
         return FixSettings(f"Ledger {ledger} refuses these credentials ({said}); correct ledger.url.")
     if state == "3D000" or (not state and "does not exist" in said):
         return FixSettings(f"Ledger {ledger} does not exist ({said}); create it or correct ledger.url.")
     if state == "42501":
         return FixSettings(
             f"Ledger {ledger} may not be changed by this role ({said}); let one that may bring it up to date "
-            "with `packline ledger upgrade`, or grant this one the right."
+            "with `packline ledger upgrade --url`, or grant this one the right."
         )
     if state in ("25006",):
         return FixSettings(f"Ledger {ledger} can only be read ({said}); name its primary in ledger.url.")

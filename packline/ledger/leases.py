@@ -203,7 +203,8 @@ _hearts: weakref.WeakSet[Heart] = weakref.WeakSet()
 def _now(connection: Connection) -> datetime:
     # machines that share a server share its clock; a file's users share a machine
     if connection.dialect.name == "postgresql":
-        return _utc(connection.scalar(select(func.clock_timestamp())))
+        now: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+        return _utc(now)
     return t.now()
 
 
@@ -212,7 +213,7 @@ def _lease(row: Any) -> Lease:
     return Lease(**{**plain, **{name: _utc(plain[name]) for name in ("taken", "seen", "until")}})
 
 
-def _utc(moment: Any) -> datetime:
+def _utc(moment: datetime) -> datetime:
     # SQLite forgets the zone; the ledger writes nothing but UTC
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 

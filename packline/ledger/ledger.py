@@ -6,7 +6,7 @@ import secrets
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +17,13 @@ from packline.errors import FixSettings
 from packline.ledger import leases
 from packline.ledger import schema as t
 from packline.ledger.database import insert_once, open_database, upsert
-from packline.ledger.people import People
+from packline.ledger.duties import Duties
+from packline.ledger.faults import shown
 from packline.ledger.files import publishable, store_deliveries, store_published
+from packline.ledger.moving import Moves
+from packline.ledger.people import People
 from packline.ledger.planning import flag_rows, mark_gone, product_row, remember, store_plan
+from packline.ledger.queue import Queue, refresh
 from packline.ledger.reading import (
     read_candidates,
     read_judgements,
@@ -27,16 +31,18 @@ from packline.ledger.reading import (
     read_run,
     read_shots,
 )
+from packline.ledger.releasing import Releases
+from packline.ledger.review import Review
 from packline.ledger.shot_pages import ShotPages
-from packline.ledger.work import decide
+from packline.ledger.survey import Survey
+from packline.ledger.upkeep import Upkeep
+from packline.ledger.work import Choice, decide
 from packline.records import (
     CandidateRecord,
     Judgement,
     Opinion,
     PlannedShot,
     Published,
-    ReleaseItem,
-    ReleaseRecord,
     RunRecord,
     ShotRecord,
     ShotState,
@@ -70,6 +76,7 @@ class Ledger:
     def __init__(self, url: str) -> None:
         self.url = url
         self._reader, self._writer = open_database(url)
+        self._shown = shown(self._reader.url)
         self._heart = leases.Heart(self._writer.begin)
         # who forgets a ledger no longer works with it
         weakref.finalize(self, self._heart.stop)
@@ -88,6 +95,21 @@ class Ledger:
     def people(self) -> People:
         """Who may come to the review desk."""
         return People(self._reader, self._write)
+
+    @property
+    def queue(self) -> Queue:
+        """What waits for a person."""
+        return Queue(self._reader, self._write)
+
+    @property
+    def review(self) -> Review:
+        """People's decisions."""
+        return Review(self._reader, self._write)
+
+    @property
+    def upkeep(self) -> Upkeep:
+        """What is still needed of the work folder and of the bucket."""
+        return Upkeep(self._reader, self._write, self._heart)
 
     @property
     def shot_pages(self) -> ShotPages:
@@ -140,7 +162,7 @@ class Ledger:
         with self._reader.connect() as connection:
             row = connection.execute(select(t.runs).where(t.runs.c.id == run)).one_or_none()
             if row is None:
-                raise FixSettings(f"Ledger {self.url} has no run {run}; name one that it has.")
+                raise FixSettings(f"Ledger {self._shown} has no run {run}; name one that it has.")
             return read_run(connection, row)
 
     def latest_run(self, catalog: str) -> RunRecord | None:
@@ -205,7 +227,8 @@ class Ledger:
             )
             insert_once(connection, t.products, [product_row(catalog.name, run, p) for p in catalog.products])
             self._make_present(connection, catalog.name, run)
-            flag_rows(connection, run, catalog)
+            usable = {shot.key for shot in catalog.shots}
+            flag_rows(connection, run, catalog.name, catalog.errors, usable)
 
     def _make_present(self, connection: Connection, catalog: str, run: str) -> None:
         upsert(connection, t.catalogs, [{"name": catalog, "run": run}], ("run",))
@@ -224,13 +247,29 @@ class Ledger:
         with self._write() as connection:
             catalog = connection.scalar(select(t.runs.c.catalog).where(t.runs.c.id == run))
             if catalog is None:
-                raise FixSettings(f"Ledger {self.url} has no run {run}; begin one before planning.")
+                raise FixSettings(f"Ledger {self._shown} has no run {run}; begin one before planning.")
             leases.refuse_lost(connection, run)
             decided = _decide(connection, catalog, shots)
             store_plan(connection, catalog, run, decided)
             self._make_present(connection, catalog, run)
             mark_gone(connection, catalog, run)
+            refresh(connection, catalog)
         return decided
+
+    @contextmanager
+    def survey(self, catalog: str, checks: str, choice: Choice, run: str = "") -> Iterator[Survey]:
+        """Compare a catalog's rows with what is remembered of them; without a run, nothing is written."""
+        with self._writer.connect() as connection:
+            survey = Survey(connection, catalog, checks, choice, run)
+            try:
+                yield survey
+            finally:
+                survey.close()
+
+    @property
+    def duties(self) -> Duties:
+        """What a run has to do, chunk by chunk."""
+        return Duties(self._reader, self._write)
 
     def foresee(self, catalog: str, shots: Sequence[PlannedShot]) -> list[PlannedShot]:
         """Say for each shot what a run would owe it, as `plan` does, and write nothing."""
@@ -272,8 +311,6 @@ class Ledger:
         with self._write() as connection:
             upsert(connection, t.candidates, [row], ("picture", "edit", "truth"))
             insert_once(connection, t.loras, used)
-        # what was paid for is kept, whoever paid; but no more is to be paid
-        self.assert_not_lost(run)
 
     def record_scorecard(self, run: str, candidate_id: str, checks: str, scorecard: Scorecard) -> None:
         """Append a scorecard to a candidate's; the latest counts."""
@@ -315,14 +352,26 @@ class Ledger:
     # conclusions
 
     def select(
-        self, run: str, shot_key: str, fingerprint: str, candidate_id: str, decided: str = CHECKS
+        self,
+        run: str,
+        shot_key: str,
+        fingerprint: str,
+        candidate_id: str,
+        decided: str = CHECKS,
+        words: str = "",
     ) -> None:
         """Choose a candidate for its shot; a flag on the shot is thereby cleared.
+
+        Parameters
+        ----------
+        decided, words
+            Who chooses; a person may choose what the checks failed, and says in words why.
 
         Raises
         ------
         ValueError
-            Where it is not this shot's candidate, or its latest scorecard is missing or does not pass.
+            Where it is not this shot's candidate, or its latest scorecard is missing or does not pass and no
+            person said why it is right nevertheless.
         """
         c, s = t.candidates.c, t.scorecards.c
         with self._write() as connection:
@@ -337,7 +386,8 @@ class Ledger:
                 .order_by(s.id.desc())
                 .limit(1)
             ).one_or_none()
-            if card is None or not card.passed:
+            overridden = decided != CHECKS and bool(words.strip())
+            if card is None or not (card.passed or overridden):
                 said = "has no scorecard" if card is None else "did not pass its latest scorecard"
                 raise ValueError(f"candidate {candidate_id} of {shot_key} {said}; it cannot be selected")
             planned = connection.scalar(
@@ -351,7 +401,7 @@ class Ledger:
                 )
             place = {"run": run, "shot": shot_key, "fingerprint": fingerprint, "candidate": candidate_id}
             decision = connection.execute(
-                insert(t.decisions).values(**place, decision="approve", by=decided, words="")
+                insert(t.decisions).values(**place, decision="approve", by=decided, words=words)
             ).inserted_primary_key
             assert decision is not None
             connection.execute(insert(t.selects).values(**place, scorecard=card.id, decision=decision[0]))
@@ -384,6 +434,8 @@ class Ledger:
     def _conclude(self, connection: Connection, row: dict[str, Any]) -> None:
         columns = ("checks", "state", "candidate", "reason", "sentence", "decided", "run")
         upsert(connection, t.shot_states, [row], columns)
+        catalog = connection.scalar(select(t.runs.c.catalog).where(t.runs.c.id == row["run"]))
+        refresh(connection, catalog or "", row["shot"])
 
     def record_deliveries(self, catalog: str, deliveries: Mapping[str, str]) -> None:
         """Note which files the settings ask of every select (`packline.delivery.delivery_digests`)."""
@@ -434,54 +486,24 @@ class Ledger:
 
     # releases
 
-    def record_release(
-        self,
-        run: str,
-        environment: str,
-        manifest_key: str,
-        sha256: str,
-        items: Sequence[ReleaseItem],
-        pointer: str = "",
-    ) -> None:
-        """Note that an environment points at a manifest; again changes nothing."""
-        with self._write() as connection:
-            leases.refuse_lost(connection, run)
-            catalog = connection.scalar(select(t.runs.c.catalog).where(t.runs.c.id == run))
-            present = _release(connection, environment, catalog)
-            if present is not None and present.manifest == manifest_key:
-                return
-            row = {"run": run, "catalog": catalog, "environment": environment, "manifest": manifest_key}
-            release = connection.execute(
-                insert(t.releases).values(**row, pointer=pointer, sha256=sha256)
-            ).inserted_primary_key
-            assert release is not None
-            rows = [{**asdict(item), "release": release[0]} for item in items]
-            if rows:
-                connection.execute(insert(t.release_items), rows)
+    def release_due(self, catalog: str, environment: str) -> bool:
+        """Whether a release made now would show something else than the last one made for an environment."""
+        return self.releases.due(catalog, environment)
 
-    def release(self, environment: str, catalog: str | None = None) -> ReleaseRecord | None:
-        """What an environment points at (for one catalog where several share the ledger); None at first."""
-        with self._reader.connect() as connection:
-            row = _release(connection, environment, catalog)
-            if row is None:
-                return None
-            c = t.release_items.c
-            names = list(ReleaseItem.__dataclass_fields__)
-            items = connection.execute(select(*(c[name] for name in names)).where(c.release == row.id))
-            found = tuple(ReleaseItem(*item) for item in items)
-            return ReleaseRecord(environment, row.manifest, row.sha256, row.pointer, found, changed=False)
+    @property
+    def releases(self) -> Releases:
+        """Releases, and what each of them shows."""
+        return Releases(self._reader, self._write)
+
+    @property
+    def moves(self) -> Moves:
+        """Moves of the environments' pointers."""
+        return Moves(self._reader, self._write)
 
 
 def _decide(connection: Connection, catalog: str, shots: Sequence[PlannedShot]) -> list[PlannedShot]:
     decided = []
     for shot, known in zip(shots, remember(connection, catalog, shots), strict=True):
-        work, why = decide(shot, known)
-        decided.append(replace(shot, work=work, why=why))
+        duty = decide(shot.parts, shot.checks, known)
+        decided.append(replace(shot, work=duty.work, why=duty.why))
     return decided
-
-
-def _release(connection: Connection, environment: str, catalog: str | None) -> Any:
-    query = select(t.releases).where(t.releases.c.environment == environment)
-    if catalog is not None:
-        query = query.where(t.releases.c.catalog == catalog)
-    return connection.execute(query.order_by(t.releases.c.id.desc()).limit(1)).one_or_none()

@@ -7,12 +7,13 @@ back, for every pointer has a word in it that no other has.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, insert, select
 
+from packline.ledger import leases
 from packline.ledger import schema as t
 from packline.ledger.database import insert_once
 from packline.ledger.reading import _utc
@@ -69,6 +70,8 @@ class Moves:
         """
         key, seen, written = pointer
         with self._write() as connection:
+            if run:
+                leases.refuse_lost(connection, run)
             number = connection.execute(
                 insert(t.moves).values(
                     catalog=catalog,
@@ -98,7 +101,8 @@ class Moves:
         """Say of moves that were begun and not ended what became of them, by the pointer as it is now.
 
         A move happened if the pointer is what it wrote, or if a later one built on that. It can no longer happen
-        if the pointer is not what it saw. One that saw the present pointer may still be under way and stays.
+        once another move replaced what it saw. One that may still be under way stays: whoever read the pointer
+        a moment ago knows nothing of those that saw a later one.
 
         Returns
         -------
@@ -114,27 +118,32 @@ class Moves:
                 .where(*here)
                 .order_by(c.id)
             ).all()
-            by_after = {row.after: row for row in rows if row.after}
-            happened, row = set(), by_after.get(pointer_sha256)
-            while row is not None and row.outcome is None:
-                happened.add(row.id)
-                row = by_after.get(row.before)
-            found = [
-                {"move": row.id, "outcome": MOVED if row.id in happened else VOID}
-                for row in rows
-                if row.outcome is None and (row.id in happened or row.before != pointer_sha256)
-            ]
+            happened = _happened(rows, pointer_sha256)
+            replaced = {row.before for row in rows if row.outcome == MOVED or row.id in happened}
+            replaced |= {row.after for row in rows if row.outcome == VOID}
+            if pointer_sha256:
+                replaced.add("")
+            found = [{"move": number, "outcome": MOVED} for number in sorted(happened)]
+            for row in rows:
+                if row.outcome is None and row.id not in happened:
+                    if row.before in replaced - {pointer_sha256}:
+                        # nobody saw it, and nobody will see what was to come after it
+                        replaced.add(row.after)
+                        found.append({"move": row.id, "outcome": VOID})
             insert_once(connection, t.move_ends, found)
             return [move for move in _moves(connection, *here) if move.number in happened]
 
-    def known(self, catalog: str, environment: str, pointer_sha256: str) -> bool:
-        """Whether a move of ours wrote the pointer as it is."""
-        c = t.moves.c
-        query = select(c.id).where(
-            c.catalog == catalog, c.environment == environment, c.after == pointer_sha256
+    def last_hash(self, catalog: str, environment: str) -> str:
+        """SHA-256 of the pointer that the last move wrote, as far as the ledger knows; empty where it does not."""
+        c, ends = t.moves.c, t.move_ends.c
+        query = (
+            select(c.after)
+            .join(t.move_ends, ends.move == c.id)
+            .where(c.catalog == catalog, c.environment == environment, ends.outcome == MOVED)
+            .order_by(c.id.desc())
         )
         with self._reader.connect() as connection:
-            return connection.scalar(query.limit(1)) is not None
+            return connection.scalar(query.limit(1)) or ""
 
     def list(self, catalog: str, environment: str = "", most: int = 0) -> list[Move]:
         """What moved, newest first; of one environment where it is named."""
@@ -143,6 +152,17 @@ class Moves:
         with self._reader.connect() as connection:
             found = _moves(connection, *here)
         return found[::-1][: most or None]
+
+
+def _happened(rows: Sequence[Row[Any]], pointer_sha256: str) -> set[int]:
+    """Moves not ended that led to the pointer as it is."""
+    by_after = {row.after: row for row in rows if row.after}
+    found: set[int] = set()
+    row = by_after.get(pointer_sha256)
+    while row is not None and row.outcome is None:
+        found.add(row.id)
+        row = by_after.get(row.before)
+    return found
 
 
 def standing_of(connection: Connection, catalog: str, environment: str) -> Standing:

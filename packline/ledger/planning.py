@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import asdict
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
@@ -14,10 +15,7 @@ from packline.ledger import schema as t
 from packline.ledger.database import insert_once, upsert
 from packline.ledger.work import Remembered
 from packline.records import PlannedShot, RowError, ShotState
-from packline.shots import Product, Shot
-
-if TYPE_CHECKING:
-    from packline.catalog import Catalog
+from packline.shots import Product
 
 _SHOT_COLUMNS = tuple(c.name for c in t.shots.columns if not c.primary_key)
 
@@ -39,13 +37,20 @@ def _product_digest(catalog: str, plain: dict[str, Any]) -> str:
     return digest(catalog, {**{name: plain[name] for name in plain if name not in later}, "row": 0})
 
 
-def flag_rows(connection: Connection, run: str, catalog: Catalog) -> None:
-    """Make flags of the shots of rows that cannot be used, each once for as long as its sentence stays."""
-    usable = {Shot(product, *place).key for product in catalog.products for place in product.placements}
+def flag_rows(
+    connection: Connection, run: str, catalog: str, errors: Sequence[RowError], usable: Container[str]
+) -> None:
+    """Make flags of the shots of rows that cannot be used, each once for as long as its sentence stays.
+
+    Parameters
+    ----------
+    usable
+        Keys of shots that other rows owe: a duplicate row owes the same as the first row with its SKU, which
+        goes on, and is flagged under a name of its own.
+    """
     sentences: dict[str, list[str]] = {}
     owners: dict[str, RowError] = {}
-    for error in catalog.errors:
-        # a duplicate row owes the same shots as the first row with its SKU, which goes on
+    for error in errors:
         keys = [key for key in error.shots if key not in usable]
         for key in keys or [f"{error.sku or '(no SKU)'}/row {error.row}"]:
             sentences.setdefault(key, []).append(error.sentence)
@@ -54,11 +59,11 @@ def flag_rows(connection: Connection, run: str, catalog: Catalog) -> None:
     for position, (key, error) in enumerate(owners.items()):
         sentence = " ".join(sentences[key])
         # no row, no fingerprint; this one is the error's own
-        fingerprint = digest("row error", catalog.name, key, sentence)
+        fingerprint = digest("row error", catalog, key, sentence)
         scene, view = key.rsplit("/", 2)[1:] if key in error.shots else ("", "")
         shots.append(
             {
-                "catalog": catalog.name,
+                "catalog": catalog,
                 "key": key,
                 "sku": error.sku,
                 "title": error.title,
@@ -86,7 +91,7 @@ def flag_rows(connection: Connection, run: str, catalog: Catalog) -> None:
         states.append({**place, "state": str(ShotState.FLAGGED)})
         flags.append(place)
     known = set()
-    for part in _slices([row["fingerprint"] for row in states]):
+    for part in slices([row["fingerprint"] for row in states]):
         known |= set(connection.scalars(select(t.flags.c.fingerprint).where(t.flags.c.fingerprint.in_(part))))
     upsert(connection, t.shots, shots, _SHOT_COLUMNS)
     insert_once(connection, t.shot_states, states)
@@ -97,24 +102,16 @@ def flag_rows(connection: Connection, run: str, catalog: Catalog) -> None:
 
 def remember(connection: Connection, catalog: str, shots: Sequence[PlannedShot]) -> list[Remembered]:
     """Look up what the ledger holds of each planned shot, in a few set-based queries."""
-    wanted = {(planned.shot.key, planned.fingerprint) for planned in shots}
-    before = {
-        row.key: row
-        for row in connection.execute(
-            select(t.shots.c.key, t.shots.c.parts, t.shots.c.product).where(t.shots.c.catalog == catalog)
-        )
-    }
+    before: dict[str, Any] = {}
+    c = t.shots.c
+    for part in slices([planned.shot.key for planned in shots]):
+        query = select(c.key, c.parts, c.product).where(c.catalog == catalog, c.key.in_(part))
+        before |= {row.key: row for row in connection.execute(query)}
     states: dict[tuple[str, str], Any] = {}
-    files: dict[tuple[str, str], list[tuple[Path, Path]]] = {}
-    for part in _slices([planned.fingerprint for planned in shots]):
+    for part in slices([planned.fingerprint for planned in shots]):
         for row in connection.execute(select(t.shot_states).where(t.shot_states.c.fingerprint.in_(part))):
             states[row.shot, row.fingerprint] = row
-        c = t.candidates.c
-        for row in connection.execute(
-            select(c.shot, c.fingerprint, c.picture, c.truth).where(c.fingerprint.in_(part))
-        ):
-            if (row.shot, row.fingerprint) in wanted:
-                files.setdefault((row.shot, row.fingerprint), []).append((Path(row.picture), Path(row.truth)))
+    files = stored_files(connection, [(planned.shot.key, planned.fingerprint) for planned in shots])
     found = []
     for planned in shots:
         place = planned.shot.key, planned.fingerprint
@@ -126,21 +123,47 @@ def remember(connection: Connection, catalog: str, shots: Sequence[PlannedShot])
                 parts=None if old is None else old.parts,
                 row_error=old is not None and not old.product,
                 state=None if state is None else ShotState(state.state),
+                reason="" if state is None else state.reason,
                 checks="" if state is None else state.checks,
                 candidates=len(stored),
-                complete=rescorable and all(p.is_file() and f.is_dir() for p, f in stored),
+                complete=rescorable and are_there(stored),
             )
         )
     return found
 
 
+def stored_files(
+    connection: Connection, places: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], list[tuple[Path, Path]]]:
+    """Picture and truth of each candidate of some shots, by (shot, fingerprint)."""
+    c, wanted = t.candidates.c, set(places)
+    found: dict[tuple[str, str], list[tuple[Path, Path]]] = {}
+    for part in slices([shot for shot, _ in places]):
+        query = select(c.shot, c.fingerprint, c.picture, c.truth).where(c.shot.in_(part))
+        for row in connection.execute(query):
+            if (row.shot, row.fingerprint) in wanted:
+                found.setdefault((row.shot, row.fingerprint), []).append((Path(row.picture), Path(row.truth)))
+    return found
+
+
+def are_there(files: Sequence[tuple[Path, Path]]) -> bool:
+    """Whether every picture and every truth is still on disk."""
+    return all(picture.is_file() and truth.is_dir() for picture, truth in files)
+
+
 def store_plan(connection: Connection, catalog: str, run: str, shots: Sequence[PlannedShot]) -> None:
-    """Make these shots the catalog's present; those that are new at their fingerprint are to do."""
-    rows = [_shot_row(catalog, run, position, planned) for position, planned in enumerate(shots)]
+    """Make these shots part of the catalog's present; those that are new at their fingerprint are to do."""
+    rows = [_shot_row(catalog, run, position, planned) for position, planned in _in_rows(shots)]
     upsert(connection, t.shots, rows, _SHOT_COLUMNS)
     fresh = {"checks": "", "state": str(ShotState.TODO), "run": run}
     states = [{"shot": p.shot.key, "fingerprint": p.fingerprint, **fresh} for p in shots]
     insert_once(connection, t.shot_states, states)
+
+
+def _in_rows(shots: Sequence[PlannedShot]) -> Iterator[tuple[int, PlannedShot]]:
+    """Each shot with its place among those of its row."""
+    for _, own in groupby(shots, lambda planned: planned.shot.product.sku):
+        yield from enumerate(own)
 
 
 def mark_gone(connection: Connection, catalog: str, run: str) -> None:
@@ -172,6 +195,6 @@ def _shot_row(catalog: str, run: str, position: int, planned: PlannedShot) -> di
     }
 
 
-def _slices(values: list[str], size: int = 500) -> Iterator[list[str]]:
-    # databases limit how many values a statement may carry
+def slices(values: list[str], size: int = 500) -> Iterator[list[str]]:
+    """Lists of a fair length: databases limit how many values a statement may carry."""
     return (values[start : start + size] for start in range(0, len(values), size))

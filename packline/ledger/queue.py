@@ -29,7 +29,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from packline.funnel import NEEDS_CLOSE_UP, NEEDS_PERSON
 from packline.ledger import schema as t
 from packline.ledger.database import upsert
 from packline.ledger.reading import _utc
@@ -37,6 +36,8 @@ from packline.records import ShotState
 
 TO_DO, DOING, DONE = "to do", "doing", "done"
 
+# packline.funnel's NEEDS_PERSON and NEEDS_CLOSE_UP, which need OpenCV to be imported
+_DOUBTS = ("needs a person", "needs a close-up")
 _NO_PICTURE = ("row", "model", "engine", "publication", "reference")
 _FOR_THE_RUN = ("error", "try again")
 
@@ -117,7 +118,9 @@ def refresh(connection: Connection, catalog: str = "", shot: str = "") -> None:
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     entering = dialect.insert(t.review_queue).from_select(names, rows, include_defaults=False)
     change = {name: entering.excluded[name] for name in names[2:]}
-    connection.execute(entering.on_conflict_do_update(index_elements=names[:2], set_={**change, "decision": None}))
+    connection.execute(
+        entering.on_conflict_do_update(index_elements=names[:2], set_={**change, "decision": None})
+    )
 
 
 def _current() -> Any:
@@ -126,8 +129,7 @@ def _current() -> Any:
 
 def _rank(reason: Any) -> Any:
     """Failures first, then doubts, then what has no picture to look at, then what the next run may mend."""
-    doubts = reason.in_((NEEDS_PERSON, NEEDS_CLOSE_UP))
-    return case((doubts, 1), (reason.in_(_NO_PICTURE), 2), (reason.in_(_FOR_THE_RUN), 3), else_=0)
+    return case((reason.in_(_DOUBTS), 1), (reason.in_(_NO_PICTURE), 2), (reason.in_(_FOR_THE_RUN), 3), else_=0)
 
 
 @dataclass(frozen=True)
@@ -345,7 +347,7 @@ class Queue:
         """Keep a lease; False where it is another's by now."""
         with self._write() as connection:
             lease = _take(connection, catalog, shot, who, page, seconds, only_of_page=True)
-            return lease is not None and (lease.holder, lease.page) == (who, page)
+            return (lease.holder, lease.page) == (who, page)
 
     def let_go(self, who: str, page: str) -> None:
         """Leave a page: its shot is free for others."""
@@ -406,7 +408,9 @@ def _listed(filters: Filters) -> Select[Any]:
 def _after(connection: Connection, query: Select[Any], status: str, last: tuple[str, str]) -> Select[Any]:
     q = t.review_queue.c
     row = connection.execute(
-        select(q.rank, q.flagged, q.shot, q.catalog, q.decision).where(q.catalog == last[0], q.shot == last[1])
+        select(q.rank, q.flagged, q.shot, q.catalog, q.decision).where(
+            q.catalog == last[0], q.shot == last[1]
+        )
     ).one_or_none()
     if row is None:
         return query
@@ -425,12 +429,6 @@ def _take(
     only_of_page: bool = False,
 ) -> Lease:
     c, now = t.review_leases.c, t.now()
-    place = (c.catalog == catalog, c.shot == shot)
-    present = connection.execute(select(t.review_leases).where(*place).with_for_update()).one_or_none()
-    if present is not None and _utc(present.expires) > now:
-        others = present.holder != who or (only_of_page and present.page != page)
-        if others:
-            return Lease(present.holder, present.page, _utc(present.expires))
     row = {
         "catalog": catalog,
         "shot": shot,
@@ -438,8 +436,19 @@ def _take(
         "page": page,
         "expires": now + timedelta(seconds=seconds),
     }
-    upsert(connection, t.review_leases, [row], ("holder", "page", "expires"))
-    return Lease(who, page, now + timedelta(seconds=seconds))
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    asking = dialect.insert(t.review_leases).values(row)
+    own = and_(c.holder == who, c.page == page) if only_of_page else c.holder == who
+    # whoever is second finds the first one's row, on either database
+    connection.execute(
+        asking.on_conflict_do_update(
+            index_elements=["catalog", "shot"],
+            set_={name: asking.excluded[name] for name in ("holder", "page", "expires")},
+            where=or_(own, c.expires <= now),
+        )
+    )
+    held = connection.execute(select(t.review_leases).where(c.catalog == catalog, c.shot == shot)).one()
+    return Lease(held.holder, held.page, _utc(held.expires))
 
 
 def _item(row: Any) -> QueueItem:

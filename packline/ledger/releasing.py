@@ -28,10 +28,10 @@ from sqlalchemy import (
     or_,
     select,
 )
-from sqlalchemy.orm import aliased  # noqa: F401
 
 from packline.errors import FixSettings
 from packline.fingerprint import digest
+from packline.ledger import leases
 from packline.ledger import schema as t
 from packline.ledger.database import upsert
 from packline.ledger.files import shown_files
@@ -39,7 +39,7 @@ from packline.ledger.moving import standing_of
 from packline.ledger.reading import _utc, present
 from packline.records import ShotState
 from packline.releases.manifest import format_of, short_engine, short_lora, short_parts
-from packline.releases.records import File, Image, Item, Release
+from packline.releases.records import Changes, File, Image, Item, Release
 
 _PAGE = 1000  # shots whose files are asked for together
 _BATCH = 5000  # rows that are written together
@@ -145,6 +145,8 @@ class Releases:
                 spool.seek(0)
                 _write_changes(changes, _contents(connection, release.catalog, last), map(json.loads, spool))
             with self._write() as connection:
+                if release.run:
+                    leases.refuse_lost(connection, release.run)
                 # whoever notes a release of this catalog waits here on PostgreSQL; SQLite has one writer anyway
                 connection.execute(
                     select(t.catalogs.c.name).where(t.catalogs.c.name == release.catalog).with_for_update()
@@ -159,6 +161,12 @@ class Releases:
                     place = {"catalog": release.catalog, "release": number[0]}
                     connection.execute(insert(t.release_items), [{**one, **place} for one in batch])
         return True
+
+    def changes(self, catalog: str, before: str, after: str) -> Changes:
+        """How much a release shows otherwise than another (empty: than none), by what the ledger has of both."""
+        with self._reader.connect() as connection:
+            numbers = [_number(connection, catalog, name) if name else 0 for name in (before, after)]
+            return _count_changes(connection, catalog, *numbers)
 
     def get(self, catalog: str, name: str) -> Release | None:
         """A release by its id."""
@@ -345,12 +353,52 @@ def _contents(connection: Connection, catalog: str, upto: int) -> Iterator[dict[
     items = t.release_items
     c = items.c
     query = (
-        select(c.shot, c.candidate, c.fingerprint, c.checks, c.decided, c.parts)
+        select(c.shot, c.candidate, c.fingerprint, c.checks, c.decided, c.files, c.parts)
         .where(c.catalog == catalog, c.release == _last_item(c.shot, catalog, upto), c.gone.is_(False))
         .order_by(_bytewise(connection, c.shot))
     )
     for row in connection.execution_options(yield_per=_PAGE).execute(query):
         yield dict(row._mapping)
+
+
+def _count_changes(connection: Connection, catalog: str, before: int, after: int) -> Changes:
+    """Only shots of which a release between the two says something can be shown otherwise."""
+    items, old, new = t.release_items, t.release_items.alias("old"), t.release_items.alias("new")
+    between = (
+        select(items.c.shot)
+        .where(
+            items.c.catalog == catalog,
+            items.c.release > min(before, after),
+            items.c.release <= max(before, after),
+        )
+        .distinct()
+        .subquery()
+    )
+
+    def shown(one: Any, upto: int) -> ColumnElement[bool]:
+        last = _last_item(between.c.shot, catalog, upto)
+        return and_(
+            one.c.catalog == catalog,
+            one.c.shot == between.c.shot,
+            one.c.release == last,
+            one.c.gone.is_(False),
+        )
+
+    other = or_(
+        *(old.c[name] != new.c[name] for name in ("candidate", "fingerprint", "checks", "decided", "files"))
+    )
+    kinds = {
+        "added": and_(old.c.shot.is_(None), new.c.shot.is_not(None)),
+        "removed": and_(old.c.shot.is_not(None), new.c.shot.is_(None)),
+        "changed": and_(old.c.shot.is_not(None), new.c.shot.is_not(None), other),
+    }
+    row = connection.execute(
+        select(*(func.coalesce(func.sum(case((one, 1), else_=0)), 0).label(name) for name, one in kinds.items()))
+        .select_from(between)
+        .outerjoin(old, shown(old, before))
+        .outerjoin(new, shown(new, after))
+    ).one()
+    return Changes(**{name: int(count) for name, count in row._mapping.items()})
 
 
 def _differs(connection: Connection, catalog: str, release: int, images: int) -> Select[Any]:

@@ -500,6 +500,8 @@ release_items = Table(
     Column("fingerprint", String(64), nullable=False),
     Column("checks", String(64), nullable=False),
     Column("decided", String(200), nullable=False),
+    # digest of its files' keys
+    Column("files", String(16), nullable=False),
     Column("parts", JSON, nullable=False),
 )
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from packline.records import PlannedShot, ShotState, Work
+from packline.records import ShotState, Work
 
-_DONE = {
-    ShotState.PUBLISHED: "published, and nothing changed",
-    ShotState.FLAGGED: "flagged, and nothing changed; it waits for a person",
-}
+# flags that say nothing about the pictures: the next run may well succeed
+PASSING = ("error", "try again")
+AGAIN = "again"
+"""Reason of a shot that is to do because a person asked for another try."""
+
+PUBLISHED = "published, and nothing changed"
+WAITS = "flagged, and nothing changed; it waits for a person"
 
 
 @dataclass(frozen=True)
@@ -23,9 +26,9 @@ class Remembered:
         What the last plan's fingerprint covered, or None where no plan had this shot.
     row_error
         Whether the last plan could not use its catalog row.
-    state, checks
-        Where it stands at the planned fingerprint, and the checks it was judged under; None where that
-        fingerprint was never planned.
+    state, reason, checks
+        Where it stands at the planned fingerprint, a flag's reason, and the checks it was judged under; state
+        is None where that fingerprint was never planned.
     candidates
         How many candidates are stored for the planned fingerprint.
     complete
@@ -35,45 +38,91 @@ class Remembered:
     parts: Mapping[str, str] | None = None
     row_error: bool = False
     state: ShotState | None = None
+    reason: str = ""
     checks: str = ""
     candidates: int = 0
     complete: bool = False
 
 
-def decide(planned: PlannedShot, known: Remembered) -> tuple[Work, str]:
+@dataclass(frozen=True)
+class Choice:
+    """What a run is asked for.
+
+    Parameters
+    ----------
+    only
+        SKUs to work on; empty means all of them.
+    again
+        Whether flagged shots get another round of candidates.
+    wave, waves
+        Candidates in a wave, and waves in a round.
+    """
+
+    only: tuple[str, ...] = ()
+    again: bool = False
+    wave: int = 1
+    waves: int = 1
+
+
+@dataclass(frozen=True)
+class Duty:
+    """What is to be done for a shot.
+
+    Parameters
+    ----------
+    why
+        For a person: "the 3D model and the title changed".
+    further
+        Whether it needs other candidates than those that it has.
+    """
+
+    work: Work
+    why: str
+    further: bool = False
+
+
+def decide(parts: Mapping[str, str], checks: str, known: Remembered, *, again: bool = False) -> Duty:
     """Say what is to be done for a shot, and why.
 
     Parameters
     ----------
-    planned
-        The shot at its present fingerprint.
+    parts, checks
+        Of the shot as it is planned now.
     known
         What the ledger remembers.
-
-    Returns
-    -------
-    work, why
-        `why` is for a person: "the 3D model and the title changed".
+    again
+        Whether flagged shots get another round of candidates.
     """
-    if known.state in _DONE:
-        if known.checks == planned.checks:
-            return Work.NOTHING, _DONE[known.state]
-        if known.candidates and known.complete:
-            return Work.RESCORE, "the checks changed"
-        if known.candidates:
-            return Work.MAKE, "the checks changed and stored candidates are gone from the work folder"
-        return Work.MAKE, "the checks changed and there are no candidates to score again"
+    # a person who asks again wants other candidates; an interrupted shot takes up its own
+    waits = known.state == ShotState.FLAGGED and known.reason not in PASSING
+    if known.state in (ShotState.PUBLISHED, ShotState.FLAGGED):
+        if known.checks != checks:
+            if known.candidates and known.complete:
+                return Duty(Work.RESCORE, "the checks changed")
+            if known.candidates:
+                why = "the checks changed and stored candidates are gone from the work folder"
+                return Duty(Work.MAKE, why, waits)
+            return Duty(Work.MAKE, "the checks changed and there are no candidates to score again", waits)
+        if known.state == ShotState.PUBLISHED:
+            return Duty(Work.NOTHING, PUBLISHED)
+        if not waits:
+            return Duty(Work.MAKE, "the last run was kept from finishing it")
+        if again:
+            return Duty(Work.MAKE, "flagged, and you asked for another try", True)
+        return Duty(Work.NOTHING, WAITS)
+    if known.state == ShotState.TODO and known.reason == AGAIN:
+        return Duty(Work.MAKE, "a merchandiser asked for another try", True)
     if known.row_error:
-        return Work.MAKE, "its catalog row was mended"
+        return Duty(Work.MAKE, "its catalog row was mended")
     if known.parts is None:
-        return Work.MAKE, "new"
-    changed = [name for name, value in planned.parts.items() if known.parts.get(name) != value]
-    changed += [name for name in known.parts if name not in planned.parts]
+        return Duty(Work.MAKE, "new")
+    changed = [name for name, value in parts.items() if known.parts.get(name) != value]
+    changed += [name for name in known.parts if name not in parts]
     if changed:
-        return Work.MAKE, f"{_and(changed)} changed"
+        return Duty(Work.MAKE, f"{_and(changed)} changed")
     if known.state == ShotState.SELECTED:
-        return Work.MAKE, "selected but not yet published"
-    return Work.MAKE, "an earlier run did not finish it"
+        return Duty(Work.MAKE, "selected but not yet published")
+    return Duty(Work.MAKE, "an earlier run did not finish it")
 
 
 def _and(names: list[str]) -> str:

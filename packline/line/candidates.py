@@ -74,6 +74,8 @@ def make_candidates(line: Line, run: str, tries: Sequence[Try], done: Callable[[
         for asked, edit in zip(batch, edits, strict=True):
             line.ledger.record_candidate(run, _write(line, asked, edit.picture, edit.seconds, edit.used))
             done(asked.id)
+        # what was paid for is kept whatever became of the run, but a lost one pays for no more
+        line.ledger.assert_not_lost(run)
 
 
 def ask(line: Line, one: Try) -> list[Asked]:

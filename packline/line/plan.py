@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, replace
 
+from packline.delivery import delivery_digests
 from packline.errors import FixSettings
 from packline.line.line import Line
+from packline.publish import check_delivery
 from packline.records import PlannedShot, ShotRecord, ShotState, Work
 
 # flags that say nothing about the pictures: the next run may well succeed
@@ -77,9 +79,11 @@ def begin_run(line: Line) -> Plan:
     _check_skus(line)
     catalog, ledger = line.catalog, line.ledger
     line.bucket.check_writable()
+    check_delivery(line.settings)
     shots = list(line.shots.values())
     run = ledger.begin_run(catalog.name, line.order.to_dict())
     try:
+        ledger.record_deliveries(catalog.name, delivery_digests(line.settings))
         ledger.record_catalog(run, catalog)
         planned = ledger.plan(run, shots)
         records = {record.key: record for record in ledger.shots(catalog.name)}
@@ -104,7 +108,7 @@ def begin_run(line: Line) -> Plan:
             why=dict(Counter(one.why for one in asked if one.work != Work.NOTHING)),
             row_errors=tuple(error.sentence for error in catalog.errors),
             publish=len(ledger.publishable(run)),
-            release=_release_due(line, list(records.values())),
+            release=ledger.release_due(catalog.name, line.settings.run.environment),
         )
     except BaseException:
         ledger.end_run(run, "failed", {})
@@ -155,12 +159,3 @@ def _round(record: ShotRecord, size: int) -> int:
     """First number of the next whole round of candidates."""
     numbers = [entry.candidate.recipe.number for entry in record.candidates]
     return (max(numbers) // size + 1) * size if numbers else 0
-
-
-def _release_due(line: Line, records: list[ShotRecord]) -> bool:
-    release = line.ledger.release(line.settings.run.environment, line.catalog.name)
-    shown = {item.key for item in release.items} if release else set()
-    published = {
-        item.key for record in records for item in record.published if record.state == ShotState.PUBLISHED
-    }
-    return shown != published

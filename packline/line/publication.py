@@ -1,4 +1,4 @@
-"""Publishing: selects go into the bucket, then one manifest shows them all."""
+"""Publishing: selects go into the bucket, then a release shows them all."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from collections.abc import Sequence
 from packline.bucket import in_parallel
 from packline.errors import GiveUp
 from packline.line.line import Line
-from packline.publish import Publication, publish_release, publish_shot, release_items
-from packline.records import ReleaseRecord, ShotRecord
+from packline.publish import Publication, publish_shot
+from packline.records import ShotRecord
+from packline.releases.making import Made, publish_release
+from packline.releases.site import Site
 from packline.settings import Settings
 
 _MEMORY = 512 << 20  # bytes for pictures on their way into the bucket
 
 
-def publish(line: Line, run: str, shots: Sequence[ShotRecord], noted: set[str] | None = None) -> None:
+def publish(line: Line, run: str, shots: Sequence[ShotRecord], noted: set[str]) -> None:
     """Put the selects of some shots into the bucket, several at a time, and note them in their order.
 
     Again is free. What cannot be published of one shot keeps no other from it.
@@ -23,14 +25,14 @@ def publish(line: Line, run: str, shots: Sequence[ShotRecord], noted: set[str] |
     Parameters
     ----------
     noted
-        Keys of shots that an earlier try has noted: they are left out; those that are noted now are added.
+        Keys of shots that an earlier try with these records has noted: they are left out, for the records do
+        not know it; those that are noted now are added.
 
     Raises
     ------
     GiveUp, TryAgain, FixSettings
         As `packline.publish.publish_shot`; what went well before is noted.
     """
-    noted = set() if noted is None else noted
     bucket = line.bucket  # opened here, not by each thread
 
     def put(shot: ShotRecord) -> Publication:
@@ -60,12 +62,11 @@ def threads(settings: Settings) -> int:
     return max(1, min(settings.bucket.parallel, _MEMORY // picture))
 
 
-def release(line: Line, run: str) -> ReleaseRecord | None:
+def release(line: Line, run: str) -> Made | None:
     """Let the environment show what the catalog has published; None where it never had anything to show."""
-    ledger, environment, name = line.ledger, line.settings.run.environment, line.catalog.name
-    items = release_items(ledger.shots(name))
-    if not items and ledger.release(environment, name) is None:
-        return None
-    record = publish_release(line.bucket, line.settings, run, items)
-    ledger.record_release(run, environment, record.key, record.sha256, record.items, record.pointer)
-    return record
+    return publish_release(site(line), line.settings.run.environment, run, line.work)
+
+
+def site(line: Line) -> Site:
+    """Where the catalog's releases lie."""
+    return Site(line.bucket, line.ledger, line.settings.run.tenant, line.settings.run.name)

@@ -14,7 +14,7 @@ import numpy as np
 
 from packline.editing.references import choose_roles, notes_on, views_needed
 from packline.editing.variation import vary
-from packline.errors import GiveUp
+from packline.errors import GiveUp, TryAgain
 from packline.funnel import candidate_seed
 from packline.line.line import Line
 from packline.line.plan import Try
@@ -139,9 +139,11 @@ def found(result: RenderResult, view: str) -> tuple[str, Path]:
     ------
     GiveUp
         With the stage's sentence, where it could not be drawn.
+    TryAgain
+        Where the process that drew it was killed.
     """
     if result.error:
-        raise GiveUp(result.error)
+        raise TryAgain(result.error) if result.passing else GiveUp(result.error)
     if view not in result.references:
         raise GiveUp(result.failed.get(view, f"{result.sku}: view {view} was not drawn; see the run's log."))
     return result.references[view]

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from packline.fingerprint import digest
+
 KINDS = ("release", "promotion", "rollback", "found")
 """Ways in which an environment's pointer moves; "found" is a move that no ledger of ours knew of."""
 
@@ -135,7 +137,28 @@ class Item:
     fingerprint: str
     checks: str
     decided: str
+    files: str
     parts: Mapping[str, str]
+
+    @staticmethod
+    def of(image: Image) -> Item:
+        """What the ledger keeps of a picture in a manifest."""
+        files = digest([(file.use, file.key) for file in image.files])
+        named = (image.shot, image.candidate, image.fingerprint, image.checks, image.decided)
+        return Item(*named, files, image.parts)
+
+
+@dataclass(frozen=True)
+class Changes:
+    """How many pictures one release shows otherwise than another; `removed` are retired."""
+
+    added: int = 0
+    removed: int = 0
+    changed: int = 0
+
+    def __str__(self) -> str:
+        said = [f"{count} {word}" for word, count in self.__dict__.items() if count]
+        return ", ".join(said) or "the same pictures"
 
 
 @dataclass(frozen=True)

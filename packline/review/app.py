@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from packline.errors import PacklineError
 from packline.ledger import Ledger
-from packline.review import audit_page, queue_page, shot_page, sign_in_page
+from packline.review import audit_page, decision_page, queue_page, shot_page, sign_in_page
 from packline.review.desk import Desk
 from packline.review.guard import NotSignedIn, Refused, guarded
 from packline.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-PAGES = (queue_page, shot_page, audit_page)
+PAGES = (queue_page, shot_page, decision_page, audit_page)
 """Modules with a `router`; whoever asks for one of their pages is signed in."""
 
 MOST_BYTES = 2_000_000
@@ -55,8 +58,15 @@ def create_app(settings: Settings, ledger: Ledger | None = None) -> FastAPI:
         ``app.state.desk`` is its `Desk`.
     """
     # no schema and no docs: they would list every address to whoever asks
-    app = FastAPI(title="Packline review", openapi_url=None, docs_url=None, redoc_url=None)
     desk = Desk(settings, ledger)
+
+    @asynccontextmanager
+    async def life(_: FastAPI) -> AsyncIterator[None]:
+        await run_in_threadpool(desk.open)
+        yield
+        await run_in_threadpool(desk.close)
+
+    app = FastAPI(title="Packline review", openapi_url=None, docs_url=None, redoc_url=None, lifespan=life)
     app.state.desk = desk
     app.add_middleware(Shell, hosts=_hosts(desk), secure=desk.secure)
     app.include_router(sign_in_page.router)

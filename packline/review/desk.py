@@ -18,6 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from packline.errors import FixSettings
 from packline.ledger import Ledger
 from packline.ledger.people import People
+from packline.review.carry_out import CarryOut
 from packline.review.static_files import StaticFiles
 from packline.review.words import FILTERS
 from packline.settings import ReviewSettings, Settings, load_settings
@@ -44,6 +45,15 @@ class Desk:
         self._seen: set[tuple[str, str]] = set()
         # the one-time way in while there are no users; empty once it was used
         self.invitation = ""
+
+    def open(self) -> None:
+        """Bring the queue up to date and take up decisions that nobody was asked to carry out."""
+        self.ledger.queue.rebuild()
+        self.carry_out.start()
+
+    def close(self) -> None:
+        """Hand over what was decided last."""
+        self.carry_out.stop()
 
     @property
     def review(self) -> ReviewSettings:
@@ -126,6 +136,11 @@ class Desk:
         from packline.review.images import Images
 
         return Images(self)
+
+    @cached_property
+    def carry_out(self) -> CarryOut:
+        """Hands decisions to Prefect."""
+        return CarryOut(lambda: self.ledger, self.review.prefect, self.review.settle_seconds)
 
     @cached_property
     def static(self) -> StaticFiles:

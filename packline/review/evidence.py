@@ -62,10 +62,12 @@ class Shape:
     path
         SVG path data in the candidate's pixels.
     box
-        Left, top, right and bottom around it.
+        Left, top, right and bottom around it: where its caption stands beside.
     heat
-        The map's kind among the desk's pictures ("heat:shape:0"), to be stretched over `box`; empty where
-        there is none.
+        The map's kind among the desk's pictures ("heat:shape:0"), to be stretched over `spread`; empty
+        where there is none.
+    spread
+        Left, top, right and bottom of the heat map.
     swatches
         Pairs of colours, as CSS writes them.
     """
@@ -77,6 +79,7 @@ class Shape:
     lines: tuple[str, ...] = ()
     arrows: tuple[Arrow, ...] = ()
     heat: str = ""
+    spread: _Box = (0.0, 0.0, 0.0, 0.0)
     swatches: tuple[Swatches, ...] = ()
 
 
@@ -174,7 +177,8 @@ def _shape(evidence: Evidence, tone: str, heat: str) -> Shape | None:
         grey = grey_map(evidence.data.get("png"))
         if grey is None:
             return Shape(tone, evidence.words, _path(corners), box)
-        return Shape(tone, evidence.words, _heat_path(grey, box), box, heat=heat)
+        path, hot = _hottest(grey, box)
+        return Shape(tone, evidence.words, path, hot, heat=heat, spread=box)
     if evidence.data.get("role") == "expected":
         tone = "truth"
     return Shape(tone, evidence.words, _path(corners), box, swatches=tuple(swatches([evidence])))
@@ -238,18 +242,29 @@ def _unit(vector: Point) -> Point:
 
 
 def _traced(words: str, path: str) -> Shape:
-    numbers = np.array([float(n) for n in path.replace("M", " ").replace("L", " ").replace("Z", " ").split()])
-    xs, ys = numbers[::2], numbers[1::2]
-    return Shape("truth", words, path, (float(xs.min()), float(ys.min()), float(xs.max()), float(ys.max())))
+    return Shape("truth", words, path, _around(path))
 
 
-def _heat_path(grey: Picture, box: _Box) -> str:
-    """Where more is wrong than right, as sharp lines over the map's soft red."""
+def _around(path: str) -> _Box:
+    """The box around path data of `_path`."""
+    numbers = path.replace("M", " ").replace("L", " ").replace("Z", " ").split()
+    return _box([(float(x), float(y)) for x, y in zip(numbers[::2], numbers[1::2], strict=True)])
+
+
+def _hottest(grey: Picture, box: _Box) -> tuple[str, _Box]:
+    """Where more is wrong than right: sharp lines over the map's soft red, and the box around them.
+
+    Where nothing is, there are no lines, and the box is that of the hottest place.
+    """
     rows, columns = grey.shape
     finer = max(1, min(8, round(512 / max(rows, columns))))
     left, top, right, bottom = box
-    path = _trace(grey, finer, 127, ((right - left) / columns, (bottom - top) / rows), (left, top))
-    return path or _path(_corners(box))
+    wide, high = (right - left) / columns, (bottom - top) / rows
+    if path := _trace(grey, finer, 127, (wide, high), (left, top)):
+        return path, _around(path)
+    row, column = np.unravel_index(int(grey.argmax()), grey.shape)
+    x, y = left + float(column) * wide, top + float(row) * high
+    return "", (x, y, x + wide, y + high)
 
 
 def _trace(

@@ -101,7 +101,7 @@ class CandidateCard:
 
 @dataclass(frozen=True)
 class ReferenceCard:
-    """A further picture of the 3D model: its kind among the desk's pictures, a caption, words for the blind."""
+    """A further picture of the 3D model: its kind among the desk's pictures, a caption, an alternative."""
 
     kind: str
     caption: str

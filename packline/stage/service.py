@@ -134,6 +134,8 @@ class RenderResult:
         How many references lay there already.
     seconds
         Wall time.
+    passing
+        Whether `error` says nothing of the product: its process was killed, and another try may go well.
     """
 
     sku: str
@@ -143,6 +145,7 @@ class RenderResult:
     notes: tuple[str, ...]
     cached: int
     seconds: float
+    passing: bool = False
 
 
 @dataclass(frozen=True)
@@ -195,7 +198,7 @@ def _one(job: RenderJob, worker: _Worker) -> RenderResult:
     failed: dict[str, str] = {}
     notes: list[str] = []
 
-    def result(error: str = "") -> RenderResult:
+    def result(error: str = "", passing: bool = False) -> RenderResult:
         return RenderResult(
             job.sku,
             references,
@@ -204,6 +207,7 @@ def _one(job: RenderJob, worker: _Worker) -> RenderResult:
             tuple(dict.fromkeys(notes)),
             cached,
             time.monotonic() - started,
+            passing,
         )
 
     cached = 0
@@ -240,7 +244,7 @@ def _one(job: RenderJob, worker: _Worker) -> RenderResult:
     if reply.get("error"):
         if reply.get("lasting"):
             refuse(job.cache, product, reply["error"])
-        return result(reply["error"])
+        return result(reply["error"], bool(reply.get("passing")))
     notes += reply.get("notes", [])
     for wanted in missing:
         if wanted.name not in references:
@@ -343,7 +347,7 @@ class _Worker:
             process.stdin.flush()
         line = self._read_line(process.stdout.fileno())
         if line is None or not line.endswith(b"\n"):
-            return {"error": self._obituary(late=line is None)}
+            return {"error": self._obituary(late=line is None), "passing": True}
         reply: dict[str, Any] = json.loads(line)
         return reply
 

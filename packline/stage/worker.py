@@ -94,7 +94,9 @@ def _draw_apart(job: dict[str, Any], memory: int, seconds: float, folder: Path) 
         if data.endswith(b"\n"):
             return _checked(data) or {"error": f"the renderer crashed on {name}; {_MEND}"}
         said.seek(max(said.seek(0, os.SEEK_END) - 4096, 0))
-        return {"error": _obituary(name, code, seconds, said.read().decode(errors="replace"))}
+        sentence = _obituary(name, code, seconds, said.read().decode(errors="replace"))
+        # a product may have asked for too much memory, or somebody else did: that is for another try to say
+        return {"error": sentence, "passing": code == -signal.SIGKILL}
 
 
 def _listen(inlet: int, deadline: float) -> bytes | None:

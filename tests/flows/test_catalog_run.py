@@ -53,7 +53,8 @@ def test_a_run_publishes_every_shot_with_a_passing_scorecard(catalog: Path, engi
         assert (bucket / shot.keys["hero"]).is_file()
     pointer = json.loads((bucket / "test/small/environments/dev.json").read_text())
     manifest = json.loads((bucket / pointer["manifest"]).read_text())
-    assert {image["key"] for image in manifest["images"]} == {shot.keys["hero"] for shot in shots.values()}
+    shown = {file["key"] for image in manifest["images"] for file in image["files"]}
+    assert shown == {shot.keys["hero"] for shot in shots.values()}
     latest = ledger_of(catalog).latest_run("small")
     assert latest is not None and latest.state == "completed" and latest.summary["published"] == 3
     assert {station.station for station in latest.stations} == {

@@ -104,8 +104,8 @@ def plan(ledger: Ledger, run: str, shot: ShotRecord, position: int = 0) -> None:
     """Make a shot part of the catalog's present."""
     row: dict[str, Any] = {
         "catalog": CATALOG, "key": shot.key, "sku": shot.sku, "title": shot.title, "scene": shot.scene,
-        "view": shot.view, "row": position + 1, "position": position, "model": "shoe.glb", "product": "",
-        "fingerprint": shot.fingerprint, "checks": CHECKS, "parts": {}, "run": run,
+        "view": shot.view, "row": position + 1, "position": position, "model": "shoe.glb", "product": "p",
+        "fingerprint": shot.fingerprint, "checks": CHECKS, "parts": {}, "run": run, "gone": "",
     }  # fmt: skip
     state = {
         "shot": shot.key,

@@ -89,14 +89,14 @@ def _alone(writer: Engine) -> Iterator[Connection]:
         # ignores this switch
         raw = connection.connection.dbapi_connection
         assert raw is not None
-        raw.execute("PRAGMA foreign_keys = OFF")  # type: ignore[attr-defined]
+        raw.execute("PRAGMA foreign_keys = OFF")
         try:
             with connection.begin():
                 yield connection
                 orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
                 assert not orphans, f"the upgrade left rows without their parents: {orphans[:3]}"
         finally:
-            raw.execute("PRAGMA foreign_keys = ON")  # type: ignore[attr-defined]
+            raw.execute("PRAGMA foreign_keys = ON")
 
 
 def _upgrade(connection: Connection) -> None:

@@ -21,6 +21,7 @@
 
   class Marks {
     constructor(pane) {
+      this.pane = pane;
       this.svg = node("svg", { class: "marks", "aria-hidden": "true", focusable: "false" });
       this.root = node("g");
       this.arrows = node("g");
@@ -37,15 +38,17 @@
       this.drawn = [];
       const marks = [], arrows = [], chips = [];
       for (const layer of layers) {
+        const layerSays = new Set();
         for (const shape of layer.shapes) {
           const group = node("g", { class: `mark ${shape.tone} ${layer.tone === "truth" ? layer.name : "found"}` });
           if (shape.heat) {
-            const [left, top, right, bottom] = shape.box;
+            const [left, top, right, bottom] = shape.spread;
             group.append(node("image", {
               href: shape.heat, x: left, y: top, width: right - left, height: bottom - top, preserveAspectRatio: "none",
             }));
           }
-          group.append(node("path", { class: "halo", d: shape.path }), node("path", { class: "line", d: shape.path }));
+          if (shape.path)
+            group.append(node("path", { class: "halo", d: shape.path }), node("path", { class: "line", d: shape.path }));
           marks.push(group);
           const own = shape.arrows.map((arrow) => {
             const pair = node("g", { class: `arrow ${arrow.role} ${shape.tone}` });
@@ -53,8 +56,11 @@
             arrows.push(pair);
             return { arrow, pair };
           });
-          const chip = this.chip(shape);
-          chips.push(chip);
+          // the same words are said once, and a map beside boxes needs none
+          const said = [shape.words, ...shape.lines].join("\n");
+          const chip = (shape.heat && layer.shapes.length > 1) || layerSays.has(said) ? null : this.chip(shape);
+          layerSays.add(said);
+          if (chip) chips.push(chip);
           this.drawn.push({ layer: layer.name, shape, group, arrows: own, chip });
         }
       }
@@ -62,7 +68,7 @@
       this.arrows.replaceChildren(...arrows);
       this.chips.replaceChildren(...chips);
       // measured once: a caption is as large at any zoom
-      for (const one of this.drawn) {
+      for (const one of this.drawn.filter((each) => each.chip)) {
         one.wide = one.chip.offsetWidth;
         one.high = one.chip.offsetHeight;
       }
@@ -92,7 +98,7 @@
     // the layer that a person looks at stands out; null: all alike
     light(name) {
       for (const { layer, group, arrows, chip } of this.drawn) {
-        for (const one of [group, chip, ...arrows.map(({ pair }) => pair)]) {
+        for (const one of [group, ...(chip ? [chip] : []), ...arrows.map(({ pair }) => pair)]) {
           one.classList.toggle("lit", layer === name);
           one.classList.toggle("dim", name !== null && layer !== name);
         }
@@ -114,12 +120,21 @@
       this.placeChips(view);
     }
 
+    // where the pane's own captions stand
+    names() {
+      const own = this.pane.getBoundingClientRect();
+      return [...this.pane.querySelectorAll(".pane-name:not([hidden])")].map((name) => {
+        const box = name.getBoundingClientRect();
+        return { left: box.left - own.left, top: box.top - own.top, right: box.right - own.left, bottom: box.bottom - own.top };
+      });
+    }
+
     // a caption stands beside its shape, over no other caption, and inside the pane
     placeChips(view) {
       const { width, height } = view.pane;
-      const taken = [];
+      const taken = this.names().map((box) => [box.left, box.top, box.right, box.bottom]);
       // what is looked at is placed first; then what is worst, which is drawn last
-      const order = [...this.drawn].reverse().sort((a, b) => b.chip.classList.contains("lit") - a.chip.classList.contains("lit"));
+      const order = this.drawn.filter((one) => one.chip).reverse().sort((a, b) => b.chip.classList.contains("lit") - a.chip.classList.contains("lit"));
       for (const { shape, chip, wide, high } of order) {
         const [left, top] = view.toPane(shape.box[0], shape.box[1]);
         const [right, bottom] = view.toPane(shape.box[2], shape.box[3]);

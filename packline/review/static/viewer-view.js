@@ -29,8 +29,8 @@
 
     get least() { return Math.min(this.whole, 1); }
 
-    // a pixel is a square with sharp edges from 100 % on; a picture that was only fitted into a large pane is smooth
-    get crisp() { return this.zoom >= 1 - EDGE && (this.held !== "whole" || this.zoom === 1); }
+    // from 100 % on a pixel is a square with sharp edges
+    get crisp() { return this.zoom >= 1 - EDGE; }
 
     resize(width, height, ratio) {
       this.pane = { width, height };

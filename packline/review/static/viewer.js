@@ -62,6 +62,7 @@
   const status = $("said");
   for (const image of all("img[data-full]", stage)) pictures.lend(image.dataset.full, image);
 
+  const well = getComputedStyle(stage).getPropertyValue("--well").trim() || "#333";
   const visible = () => panes.filter((pane) => !pane.element.hidden);
 
   // A picture by name, as something that can be painted in the candidate's pixels.
@@ -105,7 +106,7 @@
   const WORDS = {
     side: () => ["Base photo", "3D reference", shown().title],
     one: () => [shown().title],
-    swipe: (other) => [`Left ${lower(other)}, right ${lower(shown().title)}`],
+    swipe: (other) => [other],
     onion: (other) => [`${shown().title} over ${lower(other)}`],
     difference: (other) => [`Difference of ${lower(shown().title)} and ${lower(other)}`],
     blink: (other) => [state.second ? other : shown().title],
@@ -131,14 +132,16 @@
         parts = mixed(own, other);
       }
       paintPane(pane, parts);
-      pane.marks.place(view);
     }
     const words = WORDS[state.mode](other ? other.title : "");
     visible().forEach((pane, i) => {
       pane.title.textContent = words[i];
-      pane.canvas.setAttribute("aria-label", `${words[i]}; ${shown().words}`);
+      const what = state.mode === "swipe" ? `Left ${lower(words[i])}, right ${lower(shown().title)}` : words[i];
+      pane.canvas.setAttribute("aria-label", `${what}; ${shown().words}`);
     });
-    divider.hidden = state.mode !== "swipe";
+    for (const pane of visible()) pane.marks.place(view);
+    divider.hidden = $("other-name").hidden = state.mode !== "swipe";
+    $("other-name").textContent = shown().title;
     if (!divider.hidden) {
       divider.style.transform = `translateX(${view.pane.width * state.amounts.swipe / 100}px)`;
       divider.setAttribute("aria-valuenow", state.amounts.swipe);
@@ -167,11 +170,30 @@
     return [[(pen) => pen.drawImage(made, 0, 0, width, height), 1]];
   }
 
+  // Pixels as even squares at any zoom: drawn at a whole multiple without smoothing, then made smaller with it.
+  const scratch = document.createElement("canvas");
+  const EVEN = 8;
+  function squares(what, canvas, [left, top]) {
+    const times = Math.ceil(view.zoom);
+    const x = Math.max(Math.floor(-left / view.zoom), 0), y = Math.max(Math.floor(-top / view.zoom), 0);
+    const right = Math.min(Math.ceil((canvas.width - left) / view.zoom), width);
+    const bottom = Math.min(Math.ceil((canvas.height - top) / view.zoom), height);
+    if (right <= x || bottom <= y) return null;
+    scratch.width = (right - x) * times;
+    scratch.height = (bottom - y) * times;
+    const pen = scratch.getContext("2d");
+    pen.imageSmoothingEnabled = false;
+    pen.setTransform(times, 0, 0, times, -x * times, -y * times);
+    what(pen);
+    return [x, y, right - x, bottom - y];
+  }
+
   function paintPane({ canvas, pen }, parts) {
     pen.setTransform(1, 0, 0, 1, 0, 0);
-    pen.fillStyle = getComputedStyle(stage).getPropertyValue("--well") || "#2a2a2a";
+    pen.fillStyle = well;
     pen.fillRect(0, 0, canvas.width, canvas.height);
-    const [left, top] = view.corner;
+    const corner = view.corner;
+    const uneven = view.crisp && view.zoom < EVEN && Math.abs(view.zoom - Math.round(view.zoom)) > 1e-3;
     for (const [what, opacity, from = 0, to = 1] of parts) {
       if (!what) continue;
       pen.save();
@@ -181,11 +203,16 @@
         pen.rect(start, 0, Math.round(to * canvas.width) - start, canvas.height);
         pen.clip();
       }
-      pen.imageSmoothingEnabled = !view.crisp;
+      pen.imageSmoothingEnabled = uneven || !view.crisp;
       pen.imageSmoothingQuality = "high";
       pen.globalAlpha = opacity;
-      pen.setTransform(view.zoom, 0, 0, view.zoom, left, top);
-      what(pen);
+      pen.setTransform(view.zoom, 0, 0, view.zoom, ...corner);
+      if (uneven) {
+        const part = squares(what, canvas, corner);
+        if (part) pen.drawImage(scratch, ...part);
+      } else {
+        what(pen);
+      }
       pen.restore();
     }
   }
@@ -254,7 +281,8 @@
     for (const pane of panes) pane.element.hidden = pane !== main && mode !== "side";
     for (const button of all("[data-mode-button]")) button.setAttribute("aria-pressed", button.dataset.modeButton === mode);
     const amount = AMOUNTS[mode];
-    $("amount-field").hidden = !amount;
+    // the divider is its own slider
+    $("amount-field").hidden = !amount || mode === "swipe";
     $("compare-field").hidden = !amount;
     if (amount) {
       $("amount-name").textContent = amount.name;
@@ -423,6 +451,8 @@
   };
   for (const button of all("[data-mode-button]")) button.addEventListener("click", () => setMode(button.dataset.modeButton));
   for (const button of all("[data-zoom]")) button.addEventListener("click", () => actions[button.dataset.zoom]());
+  // a slider that was pulled gives the keys back to the page
+  $("amount").addEventListener("pointerup", () => stage.focus({ preventScroll: true }));
   $("amount").addEventListener("input", (event) => setAmount(Number(event.target.value)));
   $("compare").addEventListener("change", (event) => setCompare(event.target.value));
   $("pause").addEventListener("click", () => togglePause());
@@ -491,6 +521,16 @@
   const watch = () => matchMedia(`(resolution: ${devicePixelRatio}dppx)`).addEventListener("change", () => { fill(); watch(); }, { once: true });
   watch();
   stage.classList.add("alive");
+  // the strip shows the product, not the room
+  const silhouette = data.first.layers.find((layer) => layer.name === "silhouette");
+  if (silhouette) {
+    const [left, top, right, bottom] = silhouette.shapes[0].box;
+    const side = Math.min(Math.max(right - left, bottom - top) * 1.25, width, height);
+    const x = Math.min(Math.max((left + right - side) / 2, 0), width - side);
+    const y = Math.min(Math.max((top + bottom - side) / 2, 0), height - side);
+    for (const image of all("#strip img"))
+      image.style.transform = `scale(${width / side}) translate(${-100 * x / width}%, ${-100 * y / height}%)`;
+  }
   $("compare").value = state.compare;
   for (const option of all("#compare option[data-candidate]")) option.hidden = option.disabled = option.value === state.shown;
   setMode(state.mode);

@@ -70,6 +70,7 @@ def _lay() -> dict[str, sa.Table]:
         sa.Column("fingerprint", sa.String(64), nullable=False),
         sa.Column("checks", sa.String(64), nullable=False),
         sa.Column("decided", sa.String(200), nullable=False),
+        sa.Column("files", sa.String(16), nullable=False),
         sa.Column("parts", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(["release"], ["releases.id"]),
         sa.PrimaryKeyConstraint("catalog", "shot", "release"),
@@ -208,5 +209,6 @@ def _items(connection: sa.Connection, release: int) -> Iterator[dict[str, Any]]:
             "fingerprint": facts.get("fingerprint", ""),
             "checks": facts.get("checks", ""),
             "decided": facts.get("decided", ""),
+            "files": "",
             "parts": {name: str(digest)[:8] for name, digest in sorted(parts.items())},
         }

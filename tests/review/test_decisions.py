@@ -1,0 +1,247 @@
+"""What people decide, as the ledger keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from packline.ledger import Ledger
+from packline.ledger import schema as t
+from packline.ledger.queue import DONE, TO_DO, Filters
+from packline.ledger.review import Choice, NotNow
+from packline.records import ShotRecord, ShotState
+from tests.parts import make_candidate, scorecard
+from tests.review.house import CATALOG, CHECKS, plan
+
+
+class Shelf:
+    """A ledger with one run; shots are put on it one by one."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self.ledger = Ledger(url)
+        self.folder = folder
+        self.run = self.ledger.begin_run(CATALOG, {})
+        self._count = 0
+
+    def flag(self, sku: str, *passes: bool, reason: str = "text", fingerprint: str = "f1") -> ShotRecord:
+        """A flagged shot with a candidate for each of `passes`."""
+        key = f"{sku}/table/hero"
+        bare = ShotRecord(key, sku, f"red {sku}", "table", "hero", fingerprint, ShotState.FLAGGED)
+        plan(self.ledger, self.run, bare, self._count)
+        self._count += 1
+        for number, good in enumerate(passes or (False,)):
+            self.candidate(bare, number, good)
+        self.ledger.flag(self.run, key, fingerprint, CHECKS, reason, "it reads upside down")
+        return self.shot(bare)
+
+    def candidate(self, shot: ShotRecord, number: int, passes: bool) -> str:
+        made = make_candidate(self.folder, shot.key, shot.fingerprint, number)
+        self.ledger.record_candidate(self.run, made)
+        self.ledger.record_scorecard(self.run, made.id, CHECKS, scorecard(passes))
+        return made.id
+
+    def shot(self, shot: ShotRecord) -> ShotRecord:
+        found = self.ledger.shot_pages.shot(CATALOG, shot.key)
+        assert found is not None
+        return found
+
+    def choice(self, shot: ShotRecord, kind: str, candidate: int | None = None, **more: Any) -> Choice:
+        version = self.ledger.review.version(CATALOG, shot.key)
+        chosen = "" if candidate is None else self.shot(shot).candidates[candidate].candidate.id
+        return Choice(CATALOG, shot.key, version, kind, chosen, **more)
+
+    def decide(self, shot: ShotRecord, kind: str, candidate: int | None = None, **more: Any) -> Any:
+        return self.ledger.review.decide([self.choice(shot, kind, candidate, **more)], "Anna")[0]
+
+    def waiting(self) -> list[str]:
+        return [one.shot for one in self.ledger.queue.page(Filters())]
+
+    def count(self, table: Any) -> int:
+        with self.ledger._reader.connect() as connection:
+            return connection.scalar(select(func.count()).select_from(table)) or 0
+
+
+@pytest.fixture
+def shelf(ledger_url: str, tmp_path: Path) -> Iterator[Shelf]:
+    made = Shelf(ledger_url, tmp_path)
+    yield made
+    made.ledger.close()
+
+
+def test_an_override_selects_what_failed_and_says_who_why_and_under_what(shelf: Shelf) -> None:
+    shot = shelf.flag("A", False)
+    done = shelf.decide(shot, "approve", 0, words="The print is meant to be so.")
+    now = shelf.shot(shot)
+    assert (now.state, now.select, now.decided) == (ShotState.SELECTED, done.candidate, "Anna")
+    assert (done.before, done.after, done.by, done.checks) == ("flagged", "selected", "Anna", CHECKS)
+    assert done.scores["text"] == {"score": 0.2, "threshold": 0.6, "verdict": "fail", "version": "2"}
+    assert done.words == "The print is meant to be so."
+    assert shelf.waiting() == []
+    assert shelf.ledger.queue.counts(Filters()) == {"to do": 0, "doing": 0, "done": 1}
+
+
+def test_an_override_needs_words_and_what_passed_needs_none(shelf: Shelf) -> None:
+    shot = shelf.flag("A", False, True)
+    with pytest.raises(NotNow, match="say in a few words why"):
+        shelf.decide(shot, "approve", 0)
+    assert shelf.shot(shot).state == ShotState.FLAGGED
+    assert shelf.decide(shot, "approve", 1).words == ""
+    assert shelf.shot(shot).select == shelf.shot(shot).candidates[1].candidate.id
+
+
+def test_what_was_never_scored_or_scored_by_other_checks_cannot_be_approved(shelf: Shelf) -> None:
+    shot = shelf.flag("A", False)
+    unscored = make_candidate(shelf.folder, shot.key, shot.fingerprint, 5)
+    shelf.ledger.record_candidate(shelf.run, unscored)
+    with pytest.raises(NotNow, match="never scored"):
+        shelf.decide(shot, "approve", 1, words="looks right")
+    shelf.ledger.record_scorecard(shelf.run, unscored.id, "older checks", scorecard(True))
+    with pytest.raises(NotNow, match="other checks"):
+        shelf.decide(shot, "approve", 1, words="looks right")
+    assert shelf.count(t.decisions) == 0
+
+
+def test_a_rejection_joins_the_checks_names_and_leaves_the_shot_flagged_as_rejected(shelf: Shelf) -> None:
+    shot = shelf.flag("A", False)
+    with pytest.raises(NotNow, match="Say what is wrong"):
+        shelf.decide(shot, "reject", 0)
+    done = shelf.decide(shot, "reject", 0, tags=("text", "artifacts"), words="smeared")
+    now = shelf.shot(shot)
+    assert (now.state, now.reason, now.select) == (ShotState.FLAGGED, "rejected", "")
+    assert now.sentence == "Anna rejected it (text, artifacts): smeared."
+    assert (done.tags, done.before, done.after) == (("text", "artifacts"), "flagged", "rejected")
+    assert shelf.waiting() == []
+    assert shelf.count(t.selects) == 0
+
+
+def test_asking_again_sets_the_shot_to_do_and_leaves_instructions(shelf: Shelf) -> None:
+    shot = shelf.flag("A", False)
+    asked = {"lora_strength": 0.6, "candidates": 4, "refine": "product", "note": "calmer light"}
+    done = shelf.decide(shot, "again", asked=asked)
+    now = shelf.shot(shot)
+    assert (now.state, now.reason) == (ShotState.TODO, "again")
+    assert now.sentence == "Anna asked for another try: calmer light."
+    assert shelf.ledger.review.instructions(CATALOG, shot.key) == asked == done.asked
+    assert shelf.ledger.review.skus_to_carry_out(CATALOG) == ["A"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ({"lora_strength": 2.5}, "between 0 and 2, not at 2.5"),
+        ({"candidates": 99}, "not for 99"),
+        ({"refine": "more"}, "product, labels, off"),
+        ({"speed": 1}, "with speed"),
+    ],
+)
+def test_another_try_that_cannot_be_made_is_refused(shelf: Shelf, asked: Any, sentence: str) -> None:
+    shot = shelf.flag("A", False)
+    with pytest.raises(NotNow, match=sentence):
+        shelf.decide(shot, "again", asked=asked)
+    assert shelf.ledger.review.instructions(CATALOG, shot.key) == {}
+
+
+@pytest.mark.parametrize("kind", ["approve", "reject", "again"])
+def test_undo_brings_back_what_was_and_the_record_keeps_both(shelf: Shelf, kind: str) -> None:
+    shot = shelf.flag("A", True)
+    before, item = shelf.shot(shot), shelf.ledger.queue.item(CATALOG, shot.key)
+    more: dict[str, Any] = {"asked": {"candidates": 4}} if kind == "again" else {"tags": ("text",)}
+    done = shelf.decide(shot, kind, None if kind == "again" else 0, **more)
+    undone = shelf.ledger.review.undo(done.id, "Ben")
+    assert shelf.shot(shot) == before
+    assert shelf.ledger.queue.item(CATALOG, shot.key) == item
+    assert shelf.ledger.review.instructions(CATALOG, shot.key) == {}
+    assert (undone.undoes, undone.by, undone.before, undone.after) == (done.id, "Ben", done.after, "flagged")
+    assert [one.undone for one in shelf.ledger.review.history(CATALOG, shot.key)] == [None, undone.id]
+    with pytest.raises(NotNow, match="Ben took that back already"):
+        shelf.ledger.review.undo(done.id, "Anna")
+
+
+def test_undoing_a_second_decision_brings_back_the_first(shelf: Shelf) -> None:
+    shot = shelf.flag("A", True, False)
+    first = shelf.decide(shot, "approve", 0)
+    second = shelf.decide(shot, "approve", 1, words="better light")
+    with pytest.raises(NotNow, match="take back the later decision first"):
+        shelf.ledger.review.undo(first.id, "Anna")
+    shelf.ledger.review.undo(second.id, "Anna")
+    assert shelf.shot(shot).select == first.candidate
+    item = shelf.ledger.queue.item(CATALOG, shot.key)
+    assert item is not None
+    assert (item.status, item.decision) == (DONE, first.id)
+
+
+def test_an_old_page_cannot_decide(shelf: Shelf) -> None:
+    shot = shelf.flag("A", False)
+    seen = shelf.choice(shot, "reject", 0, tags=("text",))
+    shelf.candidate(shot, 7, True)
+    with pytest.raises(NotNow, match="Newer candidates"):
+        shelf.ledger.review.decide([seen], "Anna")
+    seen = shelf.choice(shot, "reject", 0, tags=("text",))
+    shelf.ledger.record_scorecard(shelf.run, seen.candidate, CHECKS, scorecard(True))
+    with pytest.raises(NotNow, match="scored again"):
+        shelf.ledger.review.decide([seen], "Anna")
+    seen = shelf.choice(shot, "reject", 0, tags=("text",))
+    shelf.ledger.review.decide([shelf.choice(shot, "approve", 0)], "Ben")
+    with pytest.raises(NotNow, match="Ben approved A/table/hero since you opened"):
+        shelf.ledger.review.decide([seen], "Anna")
+    seen = shelf.choice(shot, "reject", 0, tags=("text",))
+    shelf.flag("A", False, fingerprint="f2")
+    with pytest.raises(NotNow, match="planned anew"):
+        shelf.ledger.review.decide([seen], "Anna")
+
+
+def test_what_another_person_looks_at_cannot_be_decided_until_they_leave(shelf: Shelf) -> None:
+    shot = shelf.flag("A", False)
+    shelf.ledger.queue.take(CATALOG, shot.key, "Ben", "page", 60)
+    with pytest.raises(NotNow, match="Ben is looking at"):
+        shelf.decide(shot, "reject", 0, tags=("text",))
+    shelf.ledger.queue.let_go("Ben", "page")
+    assert shelf.decide(shot, "reject", 0, tags=("text",)).by == "Anna"
+
+
+def test_several_are_decided_together_or_not_at_all(shelf: Shelf) -> None:
+    shots = [shelf.flag(sku, False) for sku in "ABC"]
+    choices = [shelf.choice(shot, "reject", tags=("text",)) for shot in shots]
+    shelf.candidate(shots[1], 9, False)
+    with pytest.raises(NotNow, match="Newer candidates of B"):
+        shelf.ledger.review.decide(choices, "Anna", batch="b1")
+    assert len(shelf.waiting()) == 3
+    choices[1] = shelf.choice(shots[1], "reject", tags=("text",))
+    assert {one.batch for one in shelf.ledger.review.decide(choices, "Anna", batch="b1")} == {"b1"}
+    assert shelf.waiting() == []
+
+
+def test_decisions_can_be_neither_changed_nor_deleted(shelf: Shelf) -> None:
+    shelf.decide(shelf.flag("A", False), "reject", 0, tags=("text",))
+    for statement in (t.decisions.update().values(by="Eve"), t.decisions.delete(), t.audit.delete()):
+        with pytest.raises(Exception, match="append"), shelf.ledger._write() as connection:
+            connection.execute(statement)
+
+
+def test_the_audit_log_names_every_decision_and_its_undoing(shelf: Shelf) -> None:
+    done = shelf.decide(shelf.flag("A", False), "reject", 0, tags=("text",))
+    shelf.ledger.review.undo(done.id, "Ben", "10.0.0.7")
+    found = [(one.name, one.event, one.address) for one in shelf.ledger.people.entries()]
+    assert found == [("Ben", "took back", "10.0.0.7"), ("Anna", "rejected", "")]
+
+
+def test_a_run_that_flags_anew_puts_the_shot_back_before_people(shelf: Shelf) -> None:
+    shot = shelf.flag("A", False)
+    shelf.decide(shot, "again")
+    assert shelf.waiting() == []
+    shelf.ledger.flag(shelf.run, shot.key, shot.fingerprint, CHECKS, "artifacts", "a blob")
+    item = shelf.ledger.queue.item(CATALOG, shot.key)
+    assert item is not None
+    assert (item.status, item.reason, item.decision) == (TO_DO, "artifacts", None)
+
+
+def test_what_the_checks_select_leaves_the_queue(shelf: Shelf) -> None:
+    shot = shelf.flag("A", True)
+    shelf.ledger.select(shelf.run, shot.key, shot.fingerprint, shot.candidates[0].candidate.id)
+    assert shelf.ledger.queue.item(CATALOG, shot.key) is None
+
+

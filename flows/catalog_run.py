@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -15,9 +15,11 @@ from pydantic import Field
 
 from packline import progress
 from packline.errors import FixSettings, Occupied
+from packline.ledger.duties import DECIDED, EDITED, PLANNED, RENDERED, SCORED, Due, Stretch
 from packline.line import Order
 from packline.line.closing import CANCELLED, COMPLETED, FAILED, Closing
 from packline.line.plan import Plan, Try
+from packline.records import Work
 from tasks import candidates, publication, references, scorecards
 from tasks.candidates import edit_candidates
 from tasks.closing import close, write_report
@@ -32,6 +34,8 @@ from tasks.selects import decide, flag_chunk
 logger = logging.getLogger(__name__)
 
 Item = TypeVar("Item", Try, str)
+
+_DECIDED_TOGETHER = 500
 
 
 def _run_name() -> str:
@@ -79,27 +83,25 @@ def run_stations(order: Order, plan: Plan) -> Closing:
     """All stations after the plan, in the order of the line."""
     try:
         run = Chunks(order, plan.run)
-        settings = line_of(order).settings.candidates
+        waves = line_of(order).settings.candidates
 
         if plan.rescore:
-            scored = run.each(score_candidates, plan.rescore, scorecards.STATION, "again", settings.wave)
-            run.decide(scored, last=True)
+            run.each(score_candidates, run.stretch(Work.RESCORE), SCORED, scorecards.STATION, "again")
+            run.decide(run.stretch(Work.RESCORE, stage=SCORED), last=True)
 
-        tries = list(plan.make)
-        for wave in range(1, settings.waves + 1):
-            if not tries:
-                break
-            words = f"wave {wave}"
-            tries = run.each(render_references, tries, references.STATION, words)
-            tries = run.each(edit_candidates, tries, candidates.STATION, words, settings.wave)
-            scored = run.each(
-                score_candidates, [one.key for one in tries], scorecards.STATION, words, settings.wave
+        for wave in range(1, waves.waves + 1):
+            words, weight = f"wave {wave}", waves.wave
+            planned, rendered, edited, scored = (
+                run.stretch(Work.MAKE, wave, stage) for stage in (PLANNED, RENDERED, EDITED, SCORED)
             )
-            further = run.decide(scored, last=wave == settings.waves)
-            tries = [Try(one.key, one.first + settings.wave) for one in tries if one.key in further]
+            if not run.count(planned):
+                break
+            run.each(render_references, planned, RENDERED, references.STATION, words)
+            run.each(edit_candidates, rendered, EDITED, candidates.STATION, words, weight)
+            run.each(score_candidates, edited, SCORED, scorecards.STATION, words, weight)
+            run.decide(scored, last=wave == waves.waves)
 
-        ready = [shot.key for shot in line_of(order).ledger.publishable(plan.run)]
-        run.each(publish_selects, ready, publication.STATION)
+        run.publish()
         release_published(order, plan.run)
         closing = close(order, plan.run)
         write_report(order, plan.run)
@@ -113,55 +115,97 @@ def run_stations(order: Order, plan: Plan) -> Closing:
 
 
 class Chunks:
-    """Sends a run's shots through a task, chunk by chunk; a chunk that is lost flags its own shots only."""
+    """Sends a run's shots through the stations, chunk by chunk; a lost chunk flags its own shots only.
+
+    The ledger says which shots a station takes next, so that nobody holds all shots of a run.
+    """
 
     def __init__(self, order: Order, run: str) -> None:
+        line = line_of(order)
         self._order = order
         self._run = run
-        self._catalog = line_of(order).catalog.name
-        self._size = line_of(order).settings.run.chunk
+        self._catalog = line.catalog.name
+        self._ledger = line.ledger
+        self._duties = line.ledger.duties
+        self._size = line.settings.run.chunk
+
+    def stretch(self, work: Work, wave: int = 1, stage: str = PLANNED) -> Stretch:
+        """The run's shots that are so far."""
+        return Stretch(self._run, work, wave, stage)
+
+    def count(self, stretch: Stretch) -> int:
+        """How many they are."""
+        return self._duties.count(stretch)
 
     def each(
-        self, task: Task[..., Any], items: Sequence[Item], station: str, words: str = "", weight: int = 1
-    ) -> list[Item]:
-        """Call `task` on every chunk.
+        self,
+        task: Task[..., Any],
+        stretch: Stretch,
+        stage: str,
+        station: str,
+        words: str = "",
+        weight: int = 1,
+    ) -> None:
+        """Call `task` on every chunk of a stretch; what goes well is at `stage` then.
 
         Parameters
         ----------
         words
             For the names of the task runs: "wave 1".
         weight
-            Progress that one item is worth.
-
-        Returns
-        -------
-        list
-            The items that went well.
+            Progress that one shot is worth.
         """
-        if not items:
-            return []
-        progress.started(station, len(items) * weight)
-        chunks = [list(items[start : start + self._size]) for start in range(0, len(items), self._size)]
-        well: list[Item] = []
-        for number, chunk in enumerate(chunks, 1):
-            shots = f"{len(chunk)} shot{'' if len(chunk) == 1 else 's'}"
-            where = f"{words} " if words else ""
-            name = f"{task.name} {self._catalog} {where}chunk {number}/{len(chunks)} ({shots})"
-            well += self._attempt(task.with_options(task_run_name=name), chunk, name) or []
+        total = self.count(stretch)
+        if not total:
+            return
+        progress.started(station, total * weight)
+        for number, chunk in enumerate(self._chunks(stretch, self._size), 1):
+            name = self._name(task, words, number, total, len(chunk))
+            tries = [Try(due.key, due.first) for due in chunk]
+            items = [one.key for one in tries] if task is score_candidates else tries
+            well = self._attempt(task.with_options(task_run_name=name), items, name)
+            keys = [item.key if isinstance(item, Try) else item for item in well]
+            self._duties.advance(self._run, keys, stage)
         progress.finished(station)
-        return well
 
-    def decide(self, keys: Sequence[str], *, last: bool) -> set[str]:
-        """Decide on shots that have their scorecards; the keys of those that need another wave."""
-        if not keys:
-            return set()
-        name = f"decide {self._catalog} ({len(keys)} shots)"
-        return set(decide.with_options(task_run_name=name)(self._order, self._run, list(keys), last))
+    def decide(self, stretch: Stretch, *, last: bool) -> None:
+        """Decide on shots that have their scorecards; some wait for another wave thereafter."""
+        total = self.count(stretch)
+        for chunk in self._chunks(stretch, _DECIDED_TOGETHER):
+            firsts = {due.key: due.first for due in chunk}
+            name = f"decide {self._catalog} ({min(total, len(chunk))} shots)"
+            further = decide.with_options(task_run_name=name)(self._order, self._run, list(firsts), last)
+            self._duties.advance(self._run, [key for key in firsts if key not in further], DECIDED)
+            self._duties.next_wave(self._run, {key: firsts[key] + size for key, size in further.items()})
 
-    def _attempt(self, task: Task[..., Any], chunk: list[Item], name: str) -> list[Item] | None:
+    def publish(self) -> None:
+        """Publish every select that waits for it."""
+        total = self._ledger.tallies.publishable(self._catalog)
+        if not total:
+            return
+        progress.started(publication.STATION, total)
+        after, number = None, 0
+        while page := self._ledger.tallies.next_publishable(self._catalog, after, self._size):
+            number, after = number + 1, page[-1]
+            name = self._name(publish_selects, "", number, total, len(page))
+            self._attempt(publish_selects.with_options(task_run_name=name), [key for _, _, key in page], name)
+        progress.finished(publication.STATION)
+
+    def _chunks(self, stretch: Stretch, size: int) -> Iterator[list[Due]]:
+        after = None
+        while chunk := self._duties.chunk(stretch, after, size):
+            yield chunk
+            after = chunk[-1].place
+
+    def _name(self, task: Task[..., Any], words: str, number: int, total: int, size: int) -> str:
+        shots = f"{size} shot{'' if size == 1 else 's'}"
+        where = f"{words} " if words else ""
+        return f"{task.name} {self._catalog} {where}chunk {number}/{-(-total // self._size)} ({shots})"
+
+    def _attempt(self, task: Task[..., Any], chunk: Sequence[Item], name: str) -> list[Item]:
         try:
             done: list[Item] | None = task(self._order, self._run, chunk)  # type: ignore[assignment]
-            return done
+            return done or []
         except FixSettings:
             raise
         except Exception as error:

@@ -102,10 +102,21 @@ class Vocabulary:
         """The kind and the colour that a title names; empty where it names none that is known.
 
         The longest word wins, so that a candle tin is no tin alone and navy blue no blue; the kind's own
-        words name no colour (a tube of cream).
+        words name no colour (a tube of cream). A word before the kind's that says neither colour nor material
+        makes another thing of it: a wine bottle is not what it was taught a bottle to be, nor a yoghurt cup a
+        cup. Brands in capitals do not.
         """
-        kind, rest = _named(self.products, title.lower())
-        return kind, _named(self.colours, rest)[0]
+        kind, before, after = _named(self.products, title.lower())
+        colour = _named(self.colours, before + after)[0]
+        said = re.findall(r"[\w'-]+", title[: len(before)])
+        if said and not said[-1].isupper() and said[-1].isalpha() and not self._says_little(said[-1].lower()):
+            kind = ""
+        return kind, colour
+
+    def _says_little(self, word: str) -> bool:
+        return word in _MATERIALS or any(
+            word == way.split()[-1] for ways in self.colours.values() for way in ways
+        )
 
     def apart(self, what: str, one: str, other: str) -> bool:
         """Whether it was taught to tell these words apart."""
@@ -117,14 +128,25 @@ class Vocabulary:
         return kind != other_kind or bool(colour and other_colour and colour != other_colour)
 
 
-def _named(known: Mapping[str, tuple[str, ...]], words: str) -> tuple[str, str]:
-    """What the longest known word among `words` means, and the words without it."""
+# what a thing is made of, its finish, size, filling and colours: it stays the thing that it is
+_MATERIALS = frozenset(
+    """a an the aluminium aluminum cardboard ceramic clay coated cotton enamel glass glazed glossy kraft
+    lacquered leather linen matt matte metal metallic paper plain plastic porcelain printed satin
+    shiny silicone steel stoneware striped textured tinted wooden small large big tall short slim
+    new light dark pale bright organic herbal honey fresh classic anthracite apricot aqua azure
+    bronze charcoal chrome copper coral crimson cyan emerald fuchsia indigo ivory jade khaki
+    lavender lilac lime magenta mint ochre peach rose ruby salmon scarlet silver taupe violet""".split()
+)
+
+
+def _named(known: Mapping[str, tuple[str, ...]], words: str) -> tuple[str, str, str]:
+    """What the longest known word among `words` means, and what stands before and after it."""
     ways = sorted(((way, name) for name, them in known.items() for way in them), key=lambda w: -len(w[0]))
     for way, name in ways:
         place = re.search(rf"(?<!\w){re.escape(way)}(?!\w)", words)
         if place:
-            return name, words[: place.start()] + words[place.end() :]
-    return "", words
+            return name, words[: place.start()], words[place.end() :]
+    return "", words, ""
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def refined(render: Floats, candidate: Floats, base: Floats, distance: Floats, s
         )
         for p in (candidate, base)
     )
-    expected = _expected(render, seen, behind, distance)
+    expected = over_scene(render, seen, behind, distance)
     flow = _flow().calc(*(np.clip(p, 0, 255).astype(np.uint8) for p in (expected, seen)), None)
     smooth = cv2.GaussianBlur(expected, (0, 0), 1.0)
     across, down = cv2.Sobel(smooth, cv2.CV_32F, 1, 0) / 8, cv2.Sobel(smooth, cv2.CV_32F, 0, 1) / 8
@@ -73,7 +73,7 @@ def refined(render: Floats, candidate: Floats, base: Floats, distance: Floats, s
     return np.asarray(matrix / matrix[2, 2], np.float64)
 
 
-def _expected(render: Floats, seen: Floats, behind: Floats, distance: Floats) -> Floats:
+def over_scene(render: Floats, seen: Floats, behind: Floats, distance: Floats) -> Floats:
     """The render, as bright as the candidate is thereabouts, over the base photo."""
     inside = distance < -2
     broad = max(4.0, render.shape[0] / 16)

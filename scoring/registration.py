@@ -7,13 +7,14 @@ homography by the flow along edges and the outline (`scoring.planar_flow`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.planar_flow import refined
+from scoring.planar_flow import over_scene, refined
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
@@ -109,11 +110,14 @@ def register(
         return (end, after) if value is None or after is None or after > value - GIVE else (start, value)
 
     found, best = closer(identity, best)
-    if best is not None and best < LOST:
+    outline = _outlined(small, away * scale, found) if base is not None else None
+    if best is not None and best < LOST and (outline is None or outline < LOST):
         # too far for a flow, or another product
         start = _shift_and_scale(wanted, seen, inside)
         matrix, value = closer(start, _under(wanted, small[1], inside, start))
-        if value is not None and value > best:
+        # a product without a print agrees inside with many a place: its outline must not fit worse there
+        fits = outline is None or _outlined(small, away * scale, matrix) > outline
+        if value is not None and value > best and fits:
             found, best = matrix, value
     # from the small cut-out back to the picture
     to_small = np.array([[scale, 0, -x0 * scale], [0, scale, -y0 * scale], [0, 0, 1.0]])
@@ -152,6 +156,28 @@ def _under(
         borderMode=cv2.BORDER_REPLICATE,
     )
     return agreement(wanted, gradients(np.asarray(moved, np.float32)), inside)
+
+
+def _outlined(small: Sequence[Floats], distance: Floats, matrix: NDArray[np.float64]) -> float:
+    """Agreement of gradients, -1 to 1, of the candidate with the render over the base photo, outline and all.
+
+    Parameters
+    ----------
+    small
+        Luma of render, candidate and base photo.
+    distance
+        Pixels to the product's outline, negative inside.
+    """
+    size = (small[0].shape[1], small[0].shape[0])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    seen, behind = (
+        np.asarray(
+            cv2.warpPerspective(p, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE), np.float32
+        )
+        for p in small[1:]
+    )
+    expected = over_scene(small[0], seen, behind, distance)
+    return agreement(gradients(expected), gradients(seen), distance < 3)
 
 
 def _shift_and_scale(

@@ -146,16 +146,22 @@ def _halo(ground: Ground, change: Floats, settings: SceneSettings, scale: float)
 
 #: Share of the differences that a movement must explain: from where it counts, and where it counts in full.
 _EXPLAINED = (0.08, 0.3)
+#: The same of the share of a movement that half of the places follow where it would show most.
+_FOLLOWED = (0.1, 0.35)
 
 
 def _drift(ground: Ground, where: Bools, settings: SceneSettings) -> _Part:
     """How far the scene moved as a whole: least-squares shift, turn and enlargement (Lucas and Kanade)."""
-    wanted, seen = (_structure(p) for p in (ground.expected, ground.picture))
+    # a bright product would shine into its surroundings where slow changes are taken off
+    beside = (ground.away > EDGE) & (ground.possible < 0.03)
+    wanted, seen = (
+        _structure(p) for p in (ground.expected, np.where(beside[..., None], ground.picture, ground.expected))
+    )
     words = "The whole scene has moved against the base photo."
     across, down = (cv2.Sobel(wanted + seen, cv2.CV_32F, *d) / 16 for d in ((1, 0), (0, 1)))
     rest = seen - wanted
     # what appeared or changed its colour says nothing about a movement, nor does a shadow
-    there = where & (np.abs(rest) < 25) & (ground.possible < 0.03)
+    there = where & (np.abs(rest) < 25) & beside
     y, x = (np.mgrid[0:SMALL, 0:SMALL].astype(np.float32) / SMALL * 2 - 1)[:, there]
     gx, gy = across[there], down[there]
     if len(gx) < 500 or min(float(gx @ gx), float(gy @ gy)) < _STRUCTURE:
@@ -173,7 +179,11 @@ def _drift(ground: Ground, where: Bools, settings: SceneSettings) -> _Part:
     before = float(weight @ np.square(rest[there]))
     after = float(weight @ np.square(rest[there] + columns @ both))
     explained = 1 - after / max(before, 1e-6)
-    value = max(0.0, agreed - doubt) / SMALL * ramp(explained, *_EXPLAINED)
+    # where the movement would show most, most places must show it: a shadow or a halo is in few of them
+    moved = -(columns @ both)
+    strong = np.abs(moved) >= max(0.5, float(np.quantile(np.abs(moved), 0.9)))
+    followed = float(np.median(rest[there][strong] / moved[strong])) if strong.any() else 0.0
+    value = max(0.0, agreed - doubt) / SMALL * ramp(explained, *_EXPLAINED) * ramp(followed, *_FOLLOWED)
     sentence = (
         f"The whole scene has moved by about {100 * value:.1f} % of the picture against the base photo."
     )
@@ -207,4 +217,4 @@ def _heat(change: Floats, limit: float, scale: float) -> Evidence:
     return Evidence("heat", "changed", ((0.0, 0.0), (side, side)), data)
 
 
-CHECK = Check("scene_kept", "3", SceneSettings, {"threshold": 0.5}, judge)
+CHECK = Check("scene_kept", "4", SceneSettings, {"threshold": 0.5}, judge)

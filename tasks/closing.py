@@ -14,9 +14,6 @@ from packline.records import ShotRecord
 from tasks.opening import line_of
 from tasks.retrying import OPTIONS, timed
 
-# an artifact is a page, not a database: the report and the ledger have every shot
-_MOST_ROWS = 1000
-
 
 @task(name="report", task_run_name="report", tags=["cpu"], timeout_seconds=3600, **OPTIONS)
 def write_report(order: Order, run: str) -> str:
@@ -33,7 +30,7 @@ def close(order: Order, run: str) -> Closing:
     closing = close_run(line, run)
     key = re.sub(r"[^a-z0-9]+", "-", line.catalog.name.lower()).strip("-") or "catalog"
     create_table_artifact(
-        table=[_row(shot) for shot in closing.shots[:_MOST_ROWS]],
+        table=[_row(shot) for shot in closing.shots],
         key=f"{key}-outcome",
         description=f"Run {run} of {line.catalog.name}: {closing.sentence}",
     )
@@ -50,7 +47,7 @@ def words(closing: Closing) -> str:
         lines += [f"**{closing.drift}**", ""]
     if closing.flags:
         lines += ["| shot | reason | what is wrong |", "| --- | --- | --- |"]
-        for shot in closing.flags[:_MOST_ROWS]:
+        for shot in closing.flags:
             lines.append(f"| {_cell(shot.key)} | {_cell(shot.reason)} | {_cell(shot.sentence)} |")
         lines.append("")
     # browsers open no file:// link from a page of a server, so the path is written out to be copied

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 
 from prefect import task
 
 from packline.line import Order
-from packline.line.plan import Plan, foresee
+from packline.line.plan import Forecast, Plan
 from packline.records import Work
 from tasks.opening import open_line, take_plan
 from tasks.retrying import OPTIONS
 
 logger = logging.getLogger(__name__)
+
+_MOST_LINES = 1000
 
 
 @task(name="plan", task_run_name="read and plan", tags=["plan"], timeout_seconds=1800, **OPTIONS)
@@ -24,6 +25,8 @@ def plan_run(order: Order) -> Plan:
     logger.info("Run %s: %d shots; %s.", plan.run, plan.shots, reasons)
     for sentence in plan.row_errors:
         logger.warning("%s", sentence)
+    if plan.wrong_rows > len(plan.row_errors):
+        logger.warning("%d rows cannot be used; packline flags lists them all.", plan.wrong_rows)
     return plan
 
 
@@ -31,11 +34,13 @@ def plan_run(order: Order) -> Plan:
 def foresee_run(order: Order) -> str:
     """Say what a run would do, with nothing written."""
     line = open_line(order)
-    planned = foresee(line)
-    for one in planned:
-        logger.info("%s: %s, %s", one.shot.key, one.work, one.why)
-    for error in line.catalog.errors:
-        logger.warning("%s", error.sentence)
-    why = Counter(one.why for one in planned if one.work != Work.NOTHING)
+    forecast = Forecast(line)
+    for number, one in enumerate(forecast):
+        # the UI's log is a page; packline plan lists every shot
+        if number < _MOST_LINES:
+            logger.info("%s: %s, %s", one.key, one.duty.work, one.duty.why)
+    for sentence in forecast.reading.errors:
+        logger.warning("%s", sentence)
+    why = {words: count for (work, words), count in forecast.reasons.items() if work != Work.NOTHING}
     reasons = "; ".join(f"{count} {words}" for words, count in why.items()) or "nothing to do"
-    return f"{len(planned)} shots: {reasons}."
+    return f"{forecast.reasons.total()} shots: {reasons}."

@@ -18,8 +18,8 @@ STATION = "publication"
 def publish_selects(order: Order, run: str, keys: list[str]) -> None:
     """Put a chunk's selects into the bucket."""
     line, tally = line_of(order), progress.Tally(STATION)
-    wanted, noted = set(keys), set[str]()
-    shots = [shot for shot in line.ledger.publishable(run) if shot.key in wanted]
+    noted = set[str]()
+    shots = line.ledger.publishable(run, keys)
     with timed(line, run, STATION, len(shots)):
         for shot in work_carefully(
             line,

@@ -69,9 +69,12 @@ def check_input(line: Line, planned: PlannedShot, record: CandidateRecord) -> Ch
     shot = planned.shot
     title = shot.product.title
     # a fixed few of the catalogue's other words, so that a large catalogue costs no more than a small one
-    titles = sorted({product.title for product in line.catalog.products} - {title})[:_DISTRACTORS]
-    scenes = sorted({scene for scene, _ in _placements(line)} - {shot.scene})[:_DISTRACTORS]
-    words = PromptWords(title, line.scene(shot.scene).words, tuple(titles), tuple(map(_words(line), scenes)))
+    titles, scenes = (
+        [one for one in some if one != own][:_DISTRACTORS]
+        for some, own in zip(line.words(_DISTRACTORS + 1), (title, shot.scene), strict=True)
+    )
+    others = tuple(line.scene(scene).words for scene in scenes)
+    words = PromptWords(title, line.scene(shot.scene).words, tuple(titles), others)
     return CheckInput(
         candidate=read_candidate(record.candidate.picture),
         base=line.photo(shot.scene),
@@ -80,11 +83,3 @@ def check_input(line: Line, planned: PlannedShot, record: CandidateRecord) -> Ch
         sku=shot.product.sku,
         place=shot.scene,
     )
-
-
-def _placements(line: Line) -> set[tuple[str, str]]:
-    return {place for product in line.catalog.products for place in product.placements}
-
-
-def _words(line: Line) -> Callable[[str], str]:
-    return lambda scene: line.scene(scene).words

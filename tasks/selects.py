@@ -11,8 +11,11 @@ from tasks.retrying import OPTIONS
 
 
 @task(name="decide", tags=["cpu"], timeout_seconds=600, **OPTIONS)
-def decide(order: Order, run: str, keys: list[str], last: bool) -> list[str]:
-    """Select what passed, flag what ran out of tries; the keys that come back need another wave."""
+def decide(order: Order, run: str, keys: list[str], last: bool) -> dict[str, int]:
+    """Select what passed, flag what ran out of tries.
+
+    What comes back needs another wave: by key, how many candidates its last one had.
+    """
     return select_or_flag(line_of(order), run, keys, last=last)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from packline.errors import FixSettings, PacklineError, TryAgain
 
 ABSENT = ("NoSuchKey", "404")
@@ -38,6 +41,19 @@ _BROKEN_NAMES = (
 
 class Garbled(Exception):
     """The bytes that arrived are not those that were sent."""
+
+
+def fact(answer: Mapping[str, Any], name: str) -> Any:
+    """What an answer must say.
+
+    Raises
+    ------
+    Garbled
+        Where it does not: an answer that was cut in its headers reads like a success that says nothing.
+    """
+    if name not in answer:
+        raise Garbled(f"the answer does not tell {name}")
+    return answer[name]
 
 
 def code(error: Exception) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from packline.bucket.errors import Garbled, code, is_broken
+from packline.bucket.errors import Garbled, code, fact, is_broken
 from packline.bucket.sources import Source
 from packline.bucket.transfer import again, in_parallel
 
@@ -54,8 +54,10 @@ class Multipart:
             As boto3 raises them; "PreconditionFailed" where the condition does not hold.
         """
         create = self.client.create_multipart_upload
-        begun = again(lambda: create(**self.at, ChecksumAlgorithm="SHA256", **facts), is_broken)
-        this = {**self.at, "UploadId": begun["UploadId"]}
+        name = again(
+            lambda: fact(create(**self.at, ChecksumAlgorithm="SHA256", **facts), "UploadId"), is_broken
+        )
+        this = {**self.at, "UploadId": name}
         try:
             parts, digests = [], []
             places = enumerate(self.source.parts(self.part), 1)
@@ -88,7 +90,7 @@ class Multipart:
             )
             if answer.get("ChecksumSHA256", checksum) != checksum:
                 raise Garbled(f"part {number} of {this['Key']} arrived with other bytes")
-            return str(answer["ETag"])
+            return str(fact(answer, "ETag"))
 
         return {"PartNumber": number, "ETag": again(put, is_broken), "ChecksumSHA256": checksum}, digest
 

@@ -9,11 +9,12 @@ import io
 import tempfile
 import uuid
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 from urllib.parse import urlsplit
 
-from packline.bucket.errors import ABSENT, TAKEN, Garbled, code, is_broken, is_cut, sentence
+from packline.bucket.errors import ABSENT, TAKEN, Garbled, code, fact, is_broken, is_cut, sentence
 from packline.bucket.multipart import Multipart, composite_sha256
 from packline.bucket.protocol import Entry, PutResult, Unfinished, same
 from packline.bucket.sources import Source, source_of_bytes, source_of_file
@@ -154,7 +155,7 @@ class S3Bucket:
         if whole := _whole_sha256(head):
             return whole
         checksum = head.get("ChecksumSHA256", "").partition("-")[0]
-        if checksum and source is not None and source.size == head["ContentLength"]:
+        if checksum and source is not None and source.size == fact(head, "ContentLength"):
             ours = composite_sha256(source.digests(self._part))
             if ours == checksum:
                 return source.sha256
@@ -233,8 +234,9 @@ class S3Bucket:
             )
             try:
                 answer = self._client.get_object(**self._at(key), **rest)
+                tag = fact(answer, "ETag")
                 if not position:
-                    etag, told = answer["ETag"], _told_sha256(answer)
+                    etag, told = tag, _told_sha256(answer)
                 for piece in answer["Body"].iter_chunks(_PIECE):
                     sink.write(piece)
                     hashed.update(piece)
@@ -276,7 +278,10 @@ class S3Bucket:
 
     def delete(self, key: str) -> None:
         """As `Bucket.delete`."""
-        self._ask("delete_object", **self._at(key))
+        try:
+            again(lambda: self._client.delete_object(**self._at(key)), is_broken)
+        except Exception as error:
+            self._raise(error)
 
     def unfinished(self, prefix: str = "") -> Iterator[Unfinished]:
         """As `Bucket.unfinished`: uploads in parts; how much they hold is not told."""
@@ -323,17 +328,19 @@ class S3Bucket:
         """Page after page of a listing; `following` says what of a page asks for the next one."""
         marker: dict[str, Any] = {}
         while True:
-            page = self._ask(operation, Bucket=self._bucket, Prefix=self._prefix + prefix, **marker)
+            facts = {"Bucket": self._bucket, "Prefix": self._prefix + prefix, **marker}
+            try:
+                page = again(partial(self._page, operation, facts), is_broken)
+            except Exception as error:
+                self._raise(error)
             yield page
-            if not page.get("IsTruncated"):
+            if not page["IsTruncated"]:
                 return
             marker = {ask: page[told] for ask, told in following.items() if page.get(told)}
 
-    def _ask(self, operation: str, **facts: Any) -> dict[str, Any]:
-        try:
-            answer: dict[str, Any] = again(lambda: getattr(self._client, operation)(**facts), is_broken)
-        except Exception as error:
-            self._raise(error)
+    def _page(self, operation: str, facts: dict[str, Any]) -> dict[str, Any]:
+        answer: dict[str, Any] = getattr(self._client, operation)(**facts)
+        fact(answer, "IsTruncated")
         return answer
 
     def _raise(self, error: Exception) -> NoReturn:

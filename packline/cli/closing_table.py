@@ -7,31 +7,43 @@ from collections.abc import Iterator, Sequence
 from rich.table import Table
 
 from packline.cli.table import table
-from packline.records import RunRecord, ShotRecord, ShotState
+from packline.line.closing import Closing
+from packline.records import RunRecord, ShotRecord
 from packline.report import figures
 from packline.scorecard import Verdict
 
+_MOST_FLAGS = 50  # in a terminal; packline flags lists them all
 
-def closing_tables(run: RunRecord, shots: Sequence[ShotRecord]) -> Iterator[Table]:
-    """Shots and candidates, what each check said, flags with their reasons, and where the time went."""
-    yield _outcome(run, shots)
-    tallies = figures.tally(shots)
+
+def closing_tables(
+    run: RunRecord, closing: Closing, shots: Sequence[ShotRecord], whole: figures.Whole | None
+) -> Iterator[Table]:
+    """Shots and candidates, what each check said, flags with their reasons, and where the time went.
+
+    Parameters
+    ----------
+    shots, whole
+        From `packline.line.closing.extract`.
+    """
+    yield _outcome(run, whole.outcome if whole else figures.outcome(run, shots))
+    tallies = whole.tallies if whole else figures.tally(shots)
     if tallies:
         yield _checks(tallies)
-    flags = [shot for shot in shots if shot.state == ShotState.FLAGGED]
-    if flags:
-        yield flag_table(flags)
+    if closing.flags:
+        some = [(shot.key, shot.reason, shot.sentence) for shot in closing.flags[:_MOST_FLAGS]]
+        of = closing.summary["flagged"]
+        count = f"{of}" if of == len(some) else f"the first {len(some)} of {of:,}"
+        yield flag_table(some, f"Flags ({count})")
     yield _stations(run)
 
 
-def flag_table(flags: Sequence[ShotRecord]) -> Table:
-    """Each flagged shot with its reason and its sentence."""
-    rows = [(shot.key, figures.plain_name(shot.reason), shot.sentence) for shot in flags]
-    return table(f"Flags ({len(rows)})", ("shot", "reason", "what is wrong"), rows)
+def flag_table(flags: Sequence[tuple[str, str, str]], title: str) -> Table:
+    """Flagged shots, each with its reason and its sentence."""
+    rows = [(key, figures.plain_name(reason), sentence) for key, reason, sentence in flags]
+    return table(title, ("shot", "reason", "what is wrong"), rows)
 
 
-def _outcome(run: RunRecord, shots: Sequence[ShotRecord]) -> Table:
-    result = figures.outcome(run, shots)
+def _outcome(run: RunRecord, result: figures.Outcome) -> Table:
     rate = (
         "none scored"
         if result.pass_rate is None

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from packline.cli import releases, review
+
 app = typer.Typer(
     name="packline",
     help="An assembly line for product pictures.",
@@ -27,6 +29,8 @@ bench = typer.Typer(help="What the checks miss and what they reject wrongly.", n
 app.add_typer(bench, name="bench")
 ledger = typer.Typer(help="The ledger: its schema, its runs, who is at work.", no_args_is_help=True)
 app.add_typer(ledger, name="ledger")
+releases.register(app)
+review.register(app)
 
 ALL_PUBLISHED, WITH_FLAGS, FIX_SETTINGS, CRASHED, OCCUPIED = 0, 1, 2, 3, 4
 
@@ -66,13 +70,20 @@ def run(
 
 
 @app.command()
-def plan(catalog: CatalogFile, settings: SettingsFile = None, only: Only = None) -> None:
-    """Say what a run would do, and do nothing."""
+def plan(
+    catalog: CatalogFile,
+    settings: SettingsFile = None,
+    only: Only = None,
+    again: Annotated[bool, typer.Option("--again", help="As a run that is given --again.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Name the shots with nothing to do as well.")] = False,
+    form: Annotated[str, typer.Option("--form", help="text, json (an object a line) or csv.")] = "text",
+) -> None:
+    """Say what a run would do for which shot and why, and what that would cost; do nothing."""
     with _sentences():
-        from packline.cli.show import show_plan
+        from packline.cli.plan import show_plan
         from packline.line.order import Order
 
-        show_plan(Order(catalog, settings, "", tuple(only or ())))
+        show_plan(Order(catalog, settings, "", tuple(only or ()), again), form, every=every)
 
 
 @app.command()
@@ -193,6 +204,28 @@ def render(
         from packline.cli.render import render_model
 
         render_model(model, out, size, view or (), variant, scene, truth)
+
+
+@app.command()
+def provenance(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A delivered picture.")],
+    catalog: Annotated[
+        Path | None,
+        typer.Argument(metavar="CATALOG", help="Its catalogue: what the ledger knows of it as well."),
+    ] = None,
+    settings: SettingsFile = None,
+) -> None:
+    """Say what a delivered file says of itself, whether that holds, and what is behind it.
+
+    Exit code 0: it says where it came from and that holds; 1: it does not; 2: it is no picture.
+    """
+    with _sentences():
+        from packline.cli.provenance import show_provenance
+        from packline.line.order import Order
+
+        asked = catalog or settings
+        holds = show_provenance(file, Order(asked, settings) if asked else None)
+    raise typer.Exit(ALL_PUBLISHED if holds else WITH_FLAGS)
 
 
 @app.command()

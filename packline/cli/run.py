@@ -23,10 +23,10 @@ from packline.line.closing import (
     COMPLETED,
     WITH_FLAGS,
     Closing,
-    asked_shots,
     close_run,
+    closing_of,
+    extract,
     report,
-    report_file,
 )
 from packline.line.order import Order
 
@@ -58,6 +58,9 @@ def run_catalog(order: Order) -> str:
         out.print(f"  Run {killed.id} was killed; this one takes up where it stood.", highlight=False)
     for sentence in plan.row_errors:
         out.print(f"  {sentence}", markup=False, highlight=False)
+    if plan.wrong_rows > len(plan.row_errors):
+        words = f"  {plan.wrong_rows:,} rows cannot be used; packline flags lists them all."
+        out.print(words, highlight=False)
     if plan.nothing:
         closing = close_run(line, plan.run)
         if not closing.report.is_file():
@@ -79,8 +82,8 @@ def run_catalog(order: Order) -> str:
             raise
     record = line.ledger.run(plan.run)
     drift = str(record.summary.get("drift", ""))
-    closing = Closing(plan.run, state, asked_shots(line), report_file(line), drift)
-    for table in closing_tables(record, closing.shots):
+    closing = closing_of(line, plan.run, drift=drift)
+    for table in closing_tables(record, closing, *extract(line, record)):
         out.print(table)
         out.print()
     out.print(closing.sentence, style="bold", highlight=False)

@@ -8,29 +8,10 @@ from packline.cli.table import console, table
 from packline.errors import FixSettings, GiveUp
 from packline.ledger import Ledger
 from packline.line.order import Order
-from packline.records import ShotRecord, Work
 
 
-def show_plan(order: Order) -> None:
-    """Print what a run would do for each shot."""
-    from packline.line.plan import foresee
-    from tasks.opening import open_line
-
-    out = console()
-    line = open_line(order)
-    planned = foresee(line)
-    rows = [(one.shot.key, str(one.work), one.why) for one in planned]
-    out.print(table(line.catalog.name, ("shot", "work", "why"), rows))
-    for error in line.catalog.errors:
-        out.print(error.sentence, markup=False, highlight=False)
-    busy = sum(one.work != Work.NOTHING for one in planned)
-    out.print(
-        f"{busy} of {len(planned)} shots to do, {len(line.catalog.errors)} row errors.", highlight=False
-    )
-
-
-def show_flags(order: Order) -> list[ShotRecord]:
-    """Print the flags of a catalogue's latest run; returns them."""
+def show_flags(order: Order) -> int:
+    """Print the flags of a catalogue; returns how many there are."""
     from packline.cli.closing_table import flag_table
 
     out = console()
@@ -38,10 +19,12 @@ def show_flags(order: Order) -> list[ShotRecord]:
     ledger = Ledger(settings.ledger.url)
     if ledger.latest_run(settings.run.name) is None:
         raise _never_run(settings.run.name, order)
-    found = ledger.flags(settings.run.name)
-    if found:
-        out.print(flag_table(found))
-    else:
+    found = 0
+    # a page at a time: a night may flag more than fits into memory
+    for page in ledger.tallies.flags(settings.run.name):
+        out.print(flag_table(page, "" if found else "Flags"))
+        found += len(page)
+    if not found:
         out.print(f"{settings.run.name}: no flags.", highlight=False)
     return found
 

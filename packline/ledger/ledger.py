@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, and_, delete, insert, select, update
 
 from packline.candidate import Candidate
 from packline.errors import FixSettings
@@ -22,6 +22,7 @@ from packline.ledger.faults import shown
 from packline.ledger.files import publishable, store_deliveries, store_published
 from packline.ledger.moving import Moves
 from packline.ledger.people import People
+from packline.ledger.origins import Origin, find_origin
 from packline.ledger.planning import flag_rows, mark_gone, product_row, remember, store_plan
 from packline.ledger.queue import Queue, refresh
 from packline.ledger.reading import (
@@ -35,6 +36,7 @@ from packline.ledger.releasing import Releases
 from packline.ledger.review import Review
 from packline.ledger.shot_pages import ShotPages
 from packline.ledger.survey import Survey
+from packline.ledger.tallies import Tallies
 from packline.ledger.upkeep import Upkeep
 from packline.ledger.work import Choice, decide
 from packline.records import (
@@ -257,14 +259,19 @@ class Ledger:
         return decided
 
     @contextmanager
-    def survey(self, catalog: str, checks: str, choice: Choice, run: str = "") -> Iterator[Survey]:
-        """Compare a catalog's rows with what is remembered of them; without a run, nothing is written."""
+    def survey(self, catalog: str, checks: str, choice: Choice, *, writes: bool) -> Iterator[Survey]:
+        """Compare a catalog's rows with what is remembered of them."""
         with self._writer.connect() as connection:
-            survey = Survey(connection, catalog, checks, choice, run)
+            survey = Survey(connection, catalog, checks, choice, writes=writes)
             try:
                 yield survey
             finally:
                 survey.close()
+
+    @property
+    def tallies(self) -> Tallies:
+        """Counts over a whole catalog."""
+        return Tallies(self._reader)
 
     @property
     def duties(self) -> Duties:
@@ -468,11 +475,24 @@ class Ledger:
             leases.refuse_lost(connection, run)
             store_published(connection, place, files, lineage)
 
-    def publishable(self, run: str) -> list[ShotRecord]:
-        """Shots of the run's catalog whose select is not published yet, or lacks a file that is asked for now."""
+    def origin(self, sha256: str = "", lineage: str = "") -> Origin | None:
+        """Where a delivered file came from, as `packline.ledger.origins.find_origin`."""
+        return find_origin(self._reader, sha256, lineage)
+
+    def publishable(self, run: str, keys: Sequence[str] | None = None) -> list[ShotRecord]:
+        """Shots of the run's catalog whose select is not published yet, or lacks a file that is asked for.
+
+        Parameters
+        ----------
+        keys
+            Only those among these; a catalog may have more than fit into memory.
+        """
         with self._reader.connect() as connection:
             catalog = connection.scalar(select(t.runs.c.catalog).where(t.runs.c.id == run)) or ""
-            return read_shots(connection, catalog, where=publishable(connection, catalog))
+            where = publishable(connection, catalog)
+            if keys is not None:
+                where = and_(where, t.shots.c.key.in_(keys))
+            return read_shots(connection, catalog, where=where)
 
     def shots(self, catalog: str) -> list[ShotRecord]:
         """Where every shot of the catalog's latest plan stands, in its order, row errors included."""

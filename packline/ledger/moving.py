@@ -1,8 +1,8 @@
 """The ledger's side of moving an environment's pointer: intents before, outcomes after, both append-only.
 
-A move is noted before the pointer moves, with the hash of the pointer's bytes as they were and as they will be. If
-whoever moves it is killed, the pointer in the bucket tells the next one what became of the move: hashes never come
-back, for every pointer has a word in it that no other has.
+A move is noted before the pointer moves, with the hash of the pointer's bytes as they were and as they will
+be. If whoever moves it is killed, the pointer in the bucket tells the next one what became of the move:
+hashes never come back, for every pointer has a word in it that no other has.
 """
 
 from __future__ import annotations
@@ -100,9 +100,9 @@ class Moves:
     def settle(self, catalog: str, environment: str, pointer_sha256: str) -> list[Move]:
         """Say of moves that were begun and not ended what became of them, by the pointer as it is now.
 
-        A move happened if the pointer is what it wrote, or if a later one built on that. It can no longer happen
-        once another move replaced what it saw. One that may still be under way stays: whoever read the pointer
-        a moment ago knows nothing of those that saw a later one.
+        A move happened if the pointer is what it wrote, or if a later one built on that. It can no longer
+        happen once another move replaced what it saw. One that may still be under way stays: whoever read the
+        pointer a moment ago knows nothing of those that saw a later one.
 
         Returns
         -------
@@ -125,16 +125,16 @@ class Moves:
                 replaced.add("")
             found = [{"move": number, "outcome": MOVED} for number in sorted(happened)]
             for row in rows:
-                if row.outcome is None and row.id not in happened:
-                    if row.before in replaced - {pointer_sha256}:
-                        # nobody saw it, and nobody will see what was to come after it
-                        replaced.add(row.after)
-                        found.append({"move": row.id, "outcome": VOID})
+                still = row.outcome is None and row.id not in happened
+                if still and row.before != pointer_sha256 and row.before in replaced:
+                    # what it saw is gone, and what it was to write will never be seen
+                    replaced.add(row.after)
+                    found.append({"move": row.id, "outcome": VOID})
             insert_once(connection, t.move_ends, found)
             return [move for move in _moves(connection, *here) if move.number in happened]
 
     def last_hash(self, catalog: str, environment: str) -> str:
-        """SHA-256 of the pointer that the last move wrote, as far as the ledger knows; empty where it does not."""
+        """SHA-256 of the pointer that the last move wrote; empty where the ledger does not know it."""
         c, ends = t.moves.c, t.move_ends.c
         query = (
             select(c.after)
@@ -154,7 +154,7 @@ class Moves:
         return found[::-1][: most or None]
 
 
-def _happened(rows: Sequence[Row[Any]], pointer_sha256: str) -> set[int]:
+def _happened(rows: Sequence[Any], pointer_sha256: str) -> set[int]:
     """Moves not ended that led to the pointer as it is."""
     by_after = {row.after: row for row in rows if row.after}
     found: set[int] = set()

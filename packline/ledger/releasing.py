@@ -1,7 +1,8 @@
 """The ledger's side of releases: what one would show, what each one shows, and whether one is due.
 
-What a release shows is noted as what it changes: `release_items` has a row for each shot that a catalog's release
-shows otherwise than the one made before it. A shot's row with the highest release up to N is what N shows of it.
+What a release shows is noted as what it changes: `release_items` has a row for each shot that a catalog's
+release shows otherwise than the one made before it. A shot's row with the highest release up to N is what N
+shows of it.
 """
 
 from __future__ import annotations
@@ -66,7 +67,9 @@ class Releases:
         with self._reader.connect() as connection:
             wanted = standing_of(connection, catalog, environment).wanted
             if not wanted:
-                return bool(connection.scalar(select(_standing(connection, catalog).subquery().select().exists())))
+                return bool(
+                    connection.scalar(select(_standing(connection, catalog).subquery().select().exists()))
+                )
             release = connection.execute(
                 select(t.releases).where(t.releases.c.catalog == catalog, t.releases.c.name == wanted)
             ).one()
@@ -77,9 +80,9 @@ class Releases:
     def images(self, catalog: str) -> Iterator[Image]:
         """What a release made now would show, by shot in the order of the names' code points.
 
-        It shows every present shot that is published. One that is not keeps what the last release showed of it,
-        unless somebody judged that very picture anew: a picture that is being made again, or whose row is broken
-        for now, leaves no hole in the shop. A shot that is no longer in the catalog is gone.
+        It shows every present shot that is published. One that is not keeps what the last release showed of
+        it, unless somebody judged that very picture anew: a picture that is being made again, or whose row is
+        broken for now, leaves no hole in the shop. A shot that is no longer in the catalog is gone.
 
         Raises
         ------
@@ -105,7 +108,7 @@ class Releases:
             return _mark(connection, catalog)
 
     def confirm(self, catalog: str, environment: str, release: str, mark: dict[str, Any]) -> None:
-        """Note that a release shows all that the ledger had at a mark, as far as an environment is concerned."""
+        """Note that an environment's last release shows all that the ledger had at a mark."""
         with self._write() as connection:
             number = _number(connection, catalog, release)
             row = {"catalog": catalog, "environment": environment, "release": number, **mark}
@@ -147,13 +150,16 @@ class Releases:
             with self._write() as connection:
                 if release.run:
                     leases.refuse_lost(connection, release.run)
-                # whoever notes a release of this catalog waits here on PostgreSQL; SQLite has one writer anyway
+                # whoever notes a release of this catalog waits here on PostgreSQL; SQLite has one writer
+                # anyway
                 connection.execute(
                     select(t.catalogs.c.name).where(t.catalogs.c.name == release.catalog).with_for_update()
                 )
                 if (connection.scalar(newest) or 0) != last:
                     return False
-                number = connection.execute(insert(t.releases).values(_release_row(release))).inserted_primary_key
+                number = connection.execute(
+                    insert(t.releases).values(_release_row(release))
+                ).inserted_primary_key
                 assert number is not None
                 changes.seek(0)
                 lines = map(json.loads, changes)
@@ -163,7 +169,7 @@ class Releases:
         return True
 
     def changes(self, catalog: str, before: str, after: str) -> Changes:
-        """How much a release shows otherwise than another (empty: than none), by what the ledger has of both."""
+        """How much a release shows otherwise than another; an empty id is a release of nothing."""
         with self._reader.connect() as connection:
             numbers = [_number(connection, catalog, name) if name else 0 for name in (before, after)]
             return _count_changes(connection, catalog, *numbers)
@@ -304,8 +310,8 @@ def _image(row: Row[Any], files: list[File]) -> Image:
     )
     if not row.passed and not overridden:
         raise ValueError(
-            f"candidate {row.candidate} of {row.shot} has neither a passing scorecard nor a person's approval; "
-            f"it cannot be released"
+            f"candidate {row.candidate} of {row.shot} has neither a passing scorecard nor a person's "
+            f"approval; it cannot be released"
         )
     if not files:
         raise ValueError(f"candidate {row.candidate} of {row.shot} has no published file; publish it first")
@@ -393,7 +399,9 @@ def _count_changes(connection: Connection, catalog: str, before: int, after: int
         "changed": and_(old.c.shot.is_not(None), new.c.shot.is_not(None), other),
     }
     row = connection.execute(
-        select(*(func.coalesce(func.sum(case((one, 1), else_=0)), 0).label(name) for name, one in kinds.items()))
+        select(
+            *(func.coalesce(func.sum(case((one, 1), else_=0)), 0).label(name) for name, one in kinds.items())
+        )
         .select_from(between)
         .outerjoin(old, shown(old, before))
         .outerjoin(new, shown(new, after))

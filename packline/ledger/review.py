@@ -160,9 +160,8 @@ class Review:
     def last_of(self, by: str, most: int = 1) -> list[Decided]:
         """What a person decided last and did not take back, the latest first; undoing is no decision."""
         c = t.decisions.c
-        undone = exists().where(_LATER.c.undoes == c.id)
         with self._reader.connect() as connection:
-            return _read(connection, c.by == by, c.decision != UNDO, ~undone, most=most)
+            return _read(connection, c.by == by, c.decision != UNDO, _LATER.c.id.is_(None), most=most)
 
     def instructions(self, catalog: str, shot: str) -> dict[str, Any]:
         """What is asked of a shot's candidates now; empty where nothing is."""

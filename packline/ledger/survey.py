@@ -128,18 +128,24 @@ class Survey:
         The catalog's name, and the digest of the present checks.
     choice
         What the run is asked for.
+    writes
+        Whether anything is noted; else it is only said what a run would do.
+
+    Attributes
+    ----------
     run
-        The run that plans; empty where nothing is to be written.
+        The run that plans; must be set before rows are noted.
     """
 
     def __init__(
-        self, connection: Connection, catalog: str, checks: str, choice: Choice, run: str = ""
+        self, connection: Connection, catalog: str, checks: str, choice: Choice, *, writes: bool
     ) -> None:
         self._connection = connection
         self._catalog = catalog
         self._checks = checks
         self._choice = choice
-        self._run = run
+        self._writes = writes
+        self.run = ""
         self.close()
         with self._aside() as c:
             for table in _here.sorted_tables:
@@ -162,7 +168,8 @@ class Survey:
     def _write(self) -> Iterator[Connection]:
         self._connection.execution_options(packline_write=True)
         with self._connection.begin():
-            leases.refuse_lost(self._connection, self._run)
+            if self.run:
+                leases.refuse_lost(self._connection, self.run)
             yield self._connection
 
     # the file's rows
@@ -183,7 +190,7 @@ class Survey:
 
     def note(self, assets: Sequence[Asset]) -> None:
         """Remember what was read of some models' files."""
-        if assets and self._run:
+        if assets and self._writes:
             with self._write() as connection:
                 columns = ("digest", "files", "names", "checked")
                 upsert(connection, t.assets, [asdict(asset) for asset in assets], columns)
@@ -284,25 +291,23 @@ class Survey:
 
     # rows that differ
 
-    def foresee(self, shots: Sequence[PlannedShot]) -> list[Owed]:
-        """What a run owes some shots; writes nothing."""
-        with self._aside() as c:
-            return self._owed(c, shots)
-
-    def plan(self, batch: Batch) -> list[Owed]:
-        """Make some rows the catalog's present, and note what the run owes their shots."""
+    def take(self, batch: Batch) -> list[Owed]:
+        """Say what a run owes some rows' shots; where anything is noted, make them the catalog's present."""
+        if not self._writes:
+            with self._aside() as c:
+                return self._owed(c, batch.shots)
         with self._write() as c:
             owed = self._owed(c, batch.shots)
-            rows = [product_row(self._catalog, self._run, product) for product in batch.products]
+            rows = [product_row(self._catalog, self.run, product) for product in batch.products]
             insert_once(c, t.products, rows)
-            store_plan(c, self._catalog, self._run, batch.shots)
+            store_plan(c, self._catalog, self.run, batch.shots)
             self._obey(c, batch.shots)
-            flag_rows(c, self._run, self._catalog, batch.errors, ())
+            flag_rows(c, self.run, self._catalog, batch.errors, ())
             owners = [product.sku for product in batch.products]
             owners += [error.sku for error in batch.errors if error.sku]
             self._leave(c, owners)
             others = self._usable([key for error in batch.duplicates for key in error.shots])
-            flag_rows(c, self._run, self._catalog, batch.duplicates, others)
+            flag_rows(c, self.run, self._catalog, batch.duplicates, others)
             self._remember_rows(c, batch)
             self._note_work(c, [one for one in owed if self._is_asked(one)])
         return owed
@@ -341,14 +346,14 @@ class Survey:
         """Take shots out of the catalog's present that their rows no longer owe."""
         s = t.shots.c
         for part in slices(list(skus)):
-            here = and_(present(self._catalog), s.sku.in_(part), s.run != self._run)
-            c.execute(update(t.shots).where(here).values(gone=self._run))
+            here = and_(present(self._catalog), s.sku.in_(part), s.run != self.run)
+            c.execute(update(t.shots).where(here).values(gone=self.run))
 
     def _usable(self, keys: Sequence[str]) -> set[str]:
         """Which of these shots a row owes that goes on, or that is flagged itself."""
         s = t.shots.c
         found: set[str] = set()
-        own = or_(s.product != "", s.run == self._run)
+        own = or_(s.product != "", s.run == self.run)
         for part in slices(list(keys)):
             query = select(s.key).where(present(self._catalog), own, s.key.in_(part))
             found |= set(self._connection.scalars(query))
@@ -376,7 +381,7 @@ class Survey:
     def _note_work(self, c: Connection, owed: Iterable[Owed]) -> None:
         rows = [
             {
-                "run": self._run,
+                "run": self.run,
                 "shot": one.key,
                 "row": one.row,
                 "position": one.position,
@@ -393,8 +398,14 @@ class Survey:
 
     # rows that do not
 
-    def settle(self) -> None:
-        """Take up what has only moved, drop what is gone, and let the present checks count for all."""
+    def settle(self, file: str, sha256: str) -> None:
+        """Take up what has only moved, drop what is gone, and let the present checks count for all.
+
+        Parameters
+        ----------
+        file, sha256
+            The catalog that was read, for the run's record.
+        """
         s, i, r = t.shots.c, _incoming.c, t.catalog_rows.c
         here = and_(present(self._catalog), s.product != "")
         with self._write() as c:
@@ -405,29 +416,34 @@ class Survey:
                 c.execute(update(t.catalog_rows).where(moved).values(row=i.number))
             absent = ~select(i.number).where(i.sku == r.sku).exists()
             gone = select(r.sku).where(r.catalog == self._catalog, absent)
-            out = and_(present(self._catalog), s.sku.in_(gone), s.run != self._run)
-            c.execute(update(t.shots).where(out).values(gone=self._run))
+            out = and_(present(self._catalog), s.sku.in_(gone), s.run != self.run)
+            c.execute(update(t.shots).where(out).values(gone=self.run))
             c.execute(delete(t.catalog_rows).where(r.catalog == self._catalog, absent))
             # rows that cannot be used are read anew by every run
-            out = and_(present(self._catalog), s.product == "", s.run != self._run)
-            c.execute(update(t.shots).where(out).values(gone=self._run))
+            out = and_(present(self._catalog), s.product == "", s.run != self.run)
+            c.execute(update(t.shots).where(out).values(gone=self.run))
             c.execute(update(t.shots).where(here, s.checks != self._checks).values(checks=self._checks))
-            upsert(c, t.catalogs, [{"name": self._catalog, "run": self._run}], ("run",))
-            forget_others(c, self._catalog, self._run)
+            upsert(c, t.catalogs, [{"name": self._catalog, "run": self.run}], ("run",))
+            read = {"catalog_file": file, "catalog_sha256": sha256}
+            c.execute(update(t.runs).where(t.runs.c.id == self.run).values(read))
+            forget_others(c, self._catalog, self.run)
             if c.scalar(select(_touched.c.sku).limit(1)) or c.scalar(select(_differing.c.number).limit(1)):
                 refresh(c, self._catalog)
 
-    def standing(self) -> Iterator[list[Owed]]:
+    def standing(self, *, every: bool = False) -> Iterator[list[Owed]]:
         """What a run owes the shots of rows that do not differ, a page at a time, in the catalog's order.
 
-        A run notes it on the way.
+        Parameters
+        ----------
+        every
+            Those with nothing to do as well.
         """
         s, st = t.shots.c, t.shot_states.c
         order = (s.row, s.position, s.key)
         query = (
             select(*order, s.fingerprint, st.state, st.reason, st.checks)
             .outerjoin(t.shot_states, _current())
-            .where(self._untouched(), self._has_work())
+            .where(self._untouched(), *self._asked(), *(() if every else (self._has_work(),)))
             .order_by(*order)
             .limit(PAGE)
         )
@@ -440,7 +456,7 @@ class Survey:
             if not rows:
                 return
             after = (rows[-1].row, rows[-1].position, rows[-1].key)
-            if self._run:
+            if self._writes:
                 with self._write() as c:
                     self._note_work(c, (one for one in owed if one.duty.work != Work.NOTHING))
             yield owed
@@ -502,13 +518,15 @@ class Survey:
             return {(row.state or "", bool(row.work)): row.many for row in c.execute(query)}
 
     def _untouched(self) -> ColumnElement[bool]:
-        s, only = t.shots.c, self._choice.only
-        here = and_(
+        s = t.shots.c
+        return and_(
             present(self._catalog),
             s.product != "",
             ~select(_touched.c.sku).where(_touched.c.sku == s.sku).exists(),
         )
-        return and_(here, s.sku.in_(only)) if only else here
+
+    def _asked(self) -> tuple[ColumnElement[bool], ...]:
+        return (t.shots.c.sku.in_(self._choice.only),) if self._choice.only else ()
 
     def _has_work(self) -> ColumnElement[bool]:
         """Whether `decide` would find any, as a condition on `shot_states`."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, and_, case, func, select
+from sqlalchemy import ColumnElement, Engine, and_, case, func, select, tuple_
 
 from packline.ledger import schema as t
 from packline.ledger.files import publishable
@@ -15,6 +15,7 @@ from packline.ledger.reading import present, read_shots
 from packline.records import RowError, ShotRecord, ShotState
 from packline.scorecard import CheckResult, Scorecard
 
+_PAGE = 500
 _RUNS = 20  # whose rates say how long the next one takes
 
 
@@ -68,7 +69,7 @@ class Tallies:
     def made(self, catalog: str, run: str) -> Made:
         """What became of the candidates of the shots that a run worked on."""
         c = t.candidates.c
-        passed = _latest(t.scorecards.c.passed)
+        passed = _latest("passed")
         own = (
             select(c.cost, passed.label("passed"))
             .select_from(
@@ -96,7 +97,7 @@ class Tallies:
         query = (
             select(t.scorecards.c.results)
             .select_from(_worked(run).join(t.candidates, here))
-            .join(t.scorecards, t.scorecards.c.id == _latest(t.scorecards.c.id))
+            .join(t.scorecards, t.scorecards.c.id == _latest("id"))
             .where(present(catalog), t.work.c.run == run)
             .order_by(t.scorecards.c.id)
         )
@@ -139,6 +140,27 @@ class Tallies:
                 for shot in read_shots(connection, catalog, where=s.key.in_(part))
             ]
 
+    def flags(self, catalog: str) -> Iterator[list[tuple[str, str, str]]]:
+        """Key, reason and sentence of every shot that waits for a person, a page at a time."""
+        s, st = t.shots.c, t.shot_states.c
+        order = (s.row, s.position, s.key)
+        query = (
+            select(*order, st.reason, st.sentence)
+            .select_from(_shots())
+            .where(present(catalog), st.state == str(ShotState.FLAGGED))
+            .order_by(*order)
+            .limit(_PAGE)
+        )
+        after = None
+        while True:
+            here = query if after is None else query.where(tuple_(*order) > tuple_(*after))
+            with self._reader.connect() as connection:
+                rows = connection.execute(here).all()
+            if not rows:
+                return
+            after = (rows[-1].row, rows[-1].position, rows[-1].key)
+            yield [(row.key, row.reason, row.sentence) for row in rows]
+
     def row_errors(self, catalog: str, most: int) -> list[RowError]:
         """The first few rows that the catalog's last plan could not use."""
         s = t.shots.c
@@ -158,6 +180,19 @@ class Tallies:
                 found[row.row] = RowError(row.row, row.sku, "row", row.sentence, shots, row.title)
         return list(found.values())
 
+    def words(self, catalog: str, most: int) -> tuple[list[str], list[str]]:
+        """The first few titles and scenes that the catalog's usable rows name, by code points."""
+        s = t.shots.c
+        here = and_(present(catalog), s.product != "")
+        with self._reader.connect() as connection:
+            found = []
+            for column in (s.title, s.scene):
+                # elsewhere databases sort as people of some country do
+                bytewise = column.collate("C") if connection.dialect.name == "postgresql" else column
+                query = select(column).where(here).group_by(column).order_by(bytewise).limit(most)
+                found.append(list(connection.scalars(query)))
+        return found[0], found[1]
+
     def publishable(self, catalog: str) -> int:
         """How many shots have something to publish."""
         with self._reader.connect() as connection:
@@ -166,8 +201,6 @@ class Tallies:
 
     def next_publishable(self, catalog: str, after: tuple[int, int, str] | None, most: int) -> list[Any]:
         """The next shots that have something to publish, in the catalog's order: row, position, key."""
-        from sqlalchemy import tuple_
-
         s = t.shots.c
         order = (s.row, s.position, s.key)
         with self._reader.connect() as connection:
@@ -202,11 +235,8 @@ def _worked(run: str) -> Any:
     return t.work.join(t.shots, t.shots.c.key == t.work.c.shot)
 
 
-def _latest(column: Any) -> Any:
+def _latest(column: str) -> Any:
     """A column of a candidate's latest scorecard."""
     cards = t.scorecards.alias()
-    last = select(func.max(cards.c.id)).where(cards.c.candidate == t.candidates.c.id).scalar_subquery()
-    if column is t.scorecards.c.id:
-        return last
-    other = t.scorecards.alias()
-    return select(other.c[column.name]).where(other.c.id == last).scalar_subquery()
+    own = select(cards.c[column]).where(cards.c.candidate == t.candidates.c.id)
+    return own.order_by(cards.c.id.desc()).limit(1).correlate(t.candidates).scalar_subquery()

@@ -117,11 +117,11 @@ def _of_present_shots(table: Any) -> Any:
 
 def _neighbours(connection: Connection, work: Path) -> list[str]:
     """Catalogs whose candidates lie in a work folder, and those at work of which nobody knows yet where."""
-    made = select(t.candidates.c.run.distinct().label("run"))
+    made = select(t.candidates.c.run).distinct()
     low = f"{work}/"
     here = made.where(t.candidates.c.picture >= low, t.candidates.c.picture < f"{work}0").subquery()
     anywhere = made.subquery()
-    found = select(t.runs.c.catalog.distinct()).join(here, here.c.run == t.runs.c.id)
+    found = select(t.runs.c.catalog).distinct().join(here, here.c.run == t.runs.c.id)
     placed = select(t.runs.c.catalog).join(anywhere, anywhere.c.run == t.runs.c.id)
     new = select(t.leases.c.catalog).where(t.leases.c.catalog.not_in(placed))
     return [*connection.scalars(found), *connection.scalars(new)]

@@ -94,6 +94,7 @@ def ask(line: Line, one: Try) -> list[Asked]:
     if product.lora:
         preset = line.presets.get(product.lora)
         strength = preset.settings.strength if product.lora_strength is None else product.lora_strength
+        strength = float(planned.instructions.get("lora_strength", strength))
         trigger, lora = preset.trigger, LoraChoice(product.lora, strength)
         loras = (
             {
@@ -120,7 +121,7 @@ def ask(line: Line, one: Try) -> list[Asked]:
             engine=line.engine.describe(),
             loras=loras,
             variation=variation_of(line, planned, number),
-            refine=settings.engine.refine,
+            refine=planned.instructions.get("refine", settings.engine.refine),
         )
         asked.append(Asked(planned, digest(asdict(recipe)), recipe, lora, tuple(found), found[0].folder))
     return asked
@@ -142,7 +143,7 @@ def _write(line: Line, asked: Asked, picture: Picture, seconds: float, used: dic
     base = line.photo(asked.planned.shot.scene)
     # a change of the whole picture's light is kept where a LoRA asked for it, and is a fault where none did
     styled = asked.lora is not None
-    final = refine(picture, base, Reference.load(asked.truth), settings.engine.refine, styled=styled).picture
+    final = refine(picture, base, Reference.load(asked.truth), recipe.refine, styled=styled).picture
     folder = line.work / "candidates" / asked.id[:2]
     folder.mkdir(parents=True, exist_ok=True)
     edit_file, picture_file = folder / f"{asked.id}-edit.png", folder / f"{asked.id}.png"

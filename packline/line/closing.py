@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,15 @@ from typing import Any
 from packline.drift import WINDOW, Watch, drift_sentence, watch
 from packline.errors import GiveUp
 from packline.line.line import Line
-from packline.records import ShotRecord, ShotState
-from packline.report import write_report
+from packline.records import RunRecord, ShotRecord, ShotState
+from packline.report import figures, write_report
 
 COMPLETED, WITH_FLAGS, FAILED, CANCELLED = "completed", "completed with flags", "failed", "cancelled"
+
+MOST_ROWS = 1000
+"""Shots and flags in a table for people; the ledger has them all."""
+MOST_IN_FULL = 200
+"""Shots that the report shows with all their pictures."""
 
 
 @dataclass(frozen=True)
@@ -24,33 +29,38 @@ class Closing:
     ----------
     state
         "completed" where every shot that was asked for is published, else "completed with flags".
+    states
+        How many of those that were asked for stand where.
+    candidates
+        Of the shots that the run worked on.
     shots
-        Those that were asked for, as they stand now.
+        The first of those that were asked for, as they stand now; in a large catalog only of those that the
+        run worked on.
+    flags
+        The first of what waits for a person.
     drift
         What changed in the pass rates, in one sentence; empty where nothing did.
     """
 
     run: str
     state: str
+    states: Mapping[ShotState, int]
+    candidates: int
     shots: tuple[ShotRecord, ...]
+    flags: tuple[ShotRecord, ...]
     report: Path
     drift: str = ""
 
     @property
-    def flags(self) -> tuple[ShotRecord, ...]:
-        """What waits for a person."""
-        return tuple(shot for shot in self.shots if shot.state == ShotState.FLAGGED)
-
-    @property
     def summary(self) -> dict[str, Any]:
         """As plain data, for the ledger."""
-        states = Counter(shot.state for shot in self.shots)
+        count = {state: self.states.get(state, 0) for state in ShotState}
         return {
-            "shots": len(self.shots),
-            "published": states[ShotState.PUBLISHED],
-            "flagged": states[ShotState.FLAGGED],
-            "unfinished": states[ShotState.TODO] + states[ShotState.SELECTED],
-            "candidates": sum(len(shot.candidates) for shot in self.shots),
+            "shots": sum(count.values()),
+            "published": count[ShotState.PUBLISHED],
+            "flagged": count[ShotState.FLAGGED],
+            "unfinished": count[ShotState.TODO] + count[ShotState.SELECTED],
+            "candidates": self.candidates,
             "report": str(self.report),
             "drift": self.drift,
         }
@@ -69,23 +79,33 @@ class Closing:
 
 def close_run(line: Line, run: str) -> Closing:
     """End a run with the state that is true."""
-    asked = asked_shots(line)
-    complete = all(shot.state == ShotState.PUBLISHED for shot in asked)
-    state = COMPLETED if complete else WITH_FLAGS
-    closing = Closing(run, state, asked, report_file(line), drift_sentence(watched(line)))
+    closing = closing_of(line, run, drift=drift_sentence(watched(line)))
     line.ledger.end_run(run, closing.state, closing.summary)
     return closing
+
+
+def closing_of(line: Line, run: str, *, drift: str) -> Closing:
+    """A run's outcome as the ledger has it; changes nothing."""
+    tallies, name, only = line.ledger.tallies, line.catalog.name, line.order.only
+    states = tallies.states(name, only)
+    total = sum(states.values())
+    complete = total == states.get(ShotState.PUBLISHED, 0)
+    worked_on = run if total > MOST_ROWS else ""
+    return Closing(
+        run=run,
+        state=COMPLETED if complete else WITH_FLAGS,
+        states=states,
+        candidates=tallies.made(name, run).candidates,
+        shots=tuple(tallies.shots(name, MOST_ROWS, run=worked_on, only=only)),
+        flags=tuple(tallies.shots(name, MOST_ROWS, state=ShotState.FLAGGED, only=only)),
+        report=report_file(line),
+        drift=drift,
+    )
 
 
 def watched(line: Line) -> list[Watch]:
     """The catalog's pass rates over its runs."""
     return watch(line.ledger.judgements(line.catalog.name, WINDOW))
-
-
-def asked_shots(line: Line) -> tuple[ShotRecord, ...]:
-    """The catalog's shots as they stand, those of other SKUs left out where the order names some."""
-    shots = line.ledger.shots(line.catalog.name)
-    return tuple(shot for shot in shots if not line.order.only or shot.sku in line.order.only)
 
 
 def report_file(line: Line) -> Path:
@@ -94,7 +114,7 @@ def report_file(line: Line) -> Path:
 
 
 def report(line: Line, run: str) -> Path:
-    """Write the report of a run.
+    """Write the report of a run: what it worked on and what is flagged, `MOST_IN_FULL` shots at most.
 
     Raises
     ------
@@ -102,7 +122,8 @@ def report(line: Line, run: str) -> Path:
         Where its file cannot be written.
     """
     ledger, name = line.ledger, line.catalog.name
-    shots = ledger.shots(name)
+    this = ledger.run(run)
+    shots, whole = extract(line, this)
     photos = {}
     for scene in {shot.scene for shot in shots if shot.scene}:
         try:
@@ -110,14 +131,46 @@ def report(line: Line, run: str) -> Path:
         except GiveUp:
             # the shot's own row says what is wrong with its scene
             continue
-    this = ledger.run(run)
-    before = ledger.run_before(this)
     return write_report(
         this,
         shots,
         photos,
         report_file(line),
-        errors=line.catalog.errors,
-        previous=before,
+        errors=ledger.tallies.row_errors(name, MOST_ROWS),
+        previous=ledger.run_before(this),
         watches=watched(line),
+        whole=whole,
     )
+
+
+def extract(line: Line, run: RunRecord) -> tuple[list[ShotRecord], figures.Whole | None]:
+    """The shots that a report shows in full, and the figures of all where it does not show all."""
+    tallies, name = line.ledger.tallies, line.catalog.name
+    states = tallies.states(name)
+    if sum(states.values()) <= MOST_IN_FULL:
+        return tallies.shots(name, MOST_IN_FULL), None
+    flagged = tallies.shots(name, MOST_IN_FULL, run=run.id, state=ShotState.FLAGGED)
+    found = {shot.key: shot for shot in flagged}
+    for more in (
+        lambda: tallies.shots(name, MOST_IN_FULL, run=run.id),
+        lambda: tallies.shots(name, MOST_IN_FULL, state=ShotState.FLAGGED),
+    ):
+        if len(found) < MOST_IN_FULL:
+            for shot in more():
+                if len(found) < MOST_IN_FULL:
+                    found.setdefault(shot.key, shot)
+    made = tallies.made(name, run.id)
+    outcome = figures.Outcome(
+        shots=sum(states.values()),
+        published=states.get(ShotState.PUBLISHED, 0),
+        selected=states.get(ShotState.SELECTED, 0),
+        flagged=states.get(ShotState.FLAGGED, 0),
+        waiting=states.get(ShotState.TODO, 0),
+        candidates=made.candidates,
+        scored=made.scored,
+        passed=made.passed,
+        seconds=run.seconds,
+        cost=made.cost,
+    )
+    cards = figures.tally_cards(tallies.verdicts(name, run.id))
+    return sorted(found.values(), key=lambda shot: (shot.row, shot.key)), figures.Whole(outcome, cards)

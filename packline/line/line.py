@@ -2,24 +2,81 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from packline.assets import Assets
 from packline.bucket import Bucket, open_bucket
-from packline.catalog import Catalog, read_catalog
+from packline.catalog import read_rows
+from packline.catalog.table import Row
 from packline.editing.engine import Engine
 from packline.editing.engines import open_engine
 from packline.editing.loras import Presets, load_presets
 from packline.ledger import Ledger
 from packline.line.order import Order
-from packline.plan import plan_shots
+from packline.plan import Planner
 from packline.records import PlannedShot
 from packline.reference import Picture
 from packline.scenes import Scene, load_scene
 from packline.settings import Settings
+
+
+@dataclass(frozen=True)
+class CatalogFile:
+    """A catalog that a line works on.
+
+    Parameters
+    ----------
+    name
+        The run's name, from the settings.
+    """
+
+    name: str
+    file: Path
+
+    def rows(self) -> Iterator[list[Row]]:
+        """Its rows, a batch at a time (`packline.catalog.read_rows`)."""
+        return read_rows(self.file)
+
+    def state(self) -> tuple[int, int]:
+        """Size and time of its file."""
+        about = self.file.stat()
+        return about.st_size, about.st_mtime_ns
+
+
+class Shots:
+    """A catalog's shots by key, read from the ledger as they are asked for; a few are kept.
+
+    Raises
+    ------
+    KeyError
+        Where the last plan had no such shot, or could not use its row.
+    """
+
+    _MOST = 1024
+
+    def __init__(self, ledger: Ledger, catalog: str) -> None:
+        self._ledger = ledger
+        self._catalog = catalog
+        self._kept: dict[str, PlannedShot] = {}
+
+    def __getitem__(self, key: str) -> PlannedShot:
+        if key not in self._kept:
+            self.expect([key])
+        return self._kept[key]
+
+    def expect(self, keys: Sequence[str]) -> None:
+        """Read some shots in one go."""
+        wanted = [key for key in keys if key not in self._kept]
+        if len(self._kept) + len(wanted) > self._MOST:
+            self._kept.clear()
+            wanted = list(keys)
+        self._kept |= self._ledger.duties.shots(self._catalog, wanted)
 
 
 class Line:
@@ -38,6 +95,7 @@ class Line:
         self.checks = checks
         self._scenes: dict[str, Scene] = {}
         self._photos: dict[str, Picture] = {}
+        self._words: dict[int, tuple[list[str], list[str]]] = {}
 
     @cached_property
     def settings(self) -> Settings:
@@ -45,9 +103,9 @@ class Line:
         return self.order.read_settings()
 
     @cached_property
-    def catalog(self) -> Catalog:
-        """Products and row errors."""
-        return read_catalog(self.order.catalog, self.settings)
+    def catalog(self) -> CatalogFile:
+        """The catalog; its rows are read as they are needed."""
+        return CatalogFile(self.settings.run.name, self.order.catalog)
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -69,11 +127,14 @@ class Line:
         """The editor; its weights are loaded when the first candidate is made."""
         return open_engine(self.settings.engine, self.presets)
 
+    def planner(self, assets: Assets) -> Planner:
+        """What computes fingerprints, with the files' digests as somebody remembers them."""
+        return Planner(self.settings, self.engine.describe(), self.checks, assets)
+
     @cached_property
-    def shots(self) -> dict[str, PlannedShot]:
-        """All shots of the catalog by key, with their fingerprints."""
-        planned = plan_shots(self.catalog, self.settings, self.engine.describe(), self.checks)
-        return {one.shot.key: one for one in planned}
+    def shots(self) -> Shots:
+        """The catalog's shots as they were planned last, by key."""
+        return Shots(self.ledger, self.catalog.name)
 
     def scene(self, name: str) -> Scene:
         """A scene by its name.
@@ -98,6 +159,12 @@ class Line:
                 photo = np.asarray(cv2.resize(photo, (size, size), interpolation=how), np.uint8)
             self._photos[name] = photo
         return self._photos[name]
+
+    def words(self, most: int) -> tuple[list[str], list[str]]:
+        """The first few titles and scenes of the catalog, to tell a picture's own words from."""
+        if most not in self._words:
+            self._words[most] = self.ledger.tallies.words(self.catalog.name, most)
+        return self._words[most]
 
     @property
     def work(self) -> Path:

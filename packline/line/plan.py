@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
+from packline.assets import Assets
 from packline.delivery import delivery_digests
-from packline.errors import FixSettings
+from packline.fingerprint import file_digest
+from packline.ledger.survey import Owed, Survey
+from packline.ledger.work import PUBLISHED, WAITS, Choice
 from packline.line.line import Line
+from packline.line.survey import Reading, compare, read_differing
 from packline.publish import check_delivery
-from packline.records import PlannedShot, ShotRecord, ShotState, Work
-
-# flags that say nothing about the pictures: the next run may well succeed
-PASSING = ("error", "try again")
+from packline.records import ShotState, Work
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Try:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run has to do.
+    """What a run has to do; which shots, the ledger says chunk by chunk (`Ledger.duties`).
 
     Parameters
     ----------
@@ -42,23 +45,26 @@ class Plan:
     shots
         How many shots the catalog owes, rows with errors not counted.
     make, rescore
-        Shots that need candidates, and shots whose stored candidates are to be scored again.
+        How many shots need candidates, and of how many the stored candidates are to be scored again.
     why
         How many shots are worked on for which reason.
     row_errors
-        Sentences of the rows that cannot be used.
+        The first sentences of the rows that cannot be used.
+    wrong_rows
+        How many there are.
     publish
-        Shots that were selected before and are not published yet.
+        Shots of which something is to be published already.
     release
         Whether the environment does not show what the catalog has published.
     """
 
     run: str
     shots: int
-    make: tuple[Try, ...]
-    rescore: tuple[str, ...]
+    make: int
+    rescore: int
     why: dict[str, int]
     row_errors: tuple[str, ...]
+    wrong_rows: int
     publish: int
     release: bool
 
@@ -76,86 +82,110 @@ def begin_run(line: Line) -> Plan:
     FixSettings
         Where the catalog, the settings, the ledger or the bucket would make every shot fail.
     """
-    _check_skus(line)
-    catalog, ledger = line.catalog, line.ledger
+    ledger, name = line.ledger, line.catalog.name
     line.bucket.check_writable()
     check_delivery(line.settings)
-    shots = list(line.shots.values())
-    run = ledger.begin_run(catalog.name, line.order.to_dict())
-    try:
-        ledger.record_deliveries(catalog.name, delivery_digests(line.settings))
-        ledger.record_catalog(run, catalog)
-        planned = ledger.plan(run, shots)
-        records = {record.key: record for record in ledger.shots(catalog.name)}
-        planned = [_asked_again(line, one, records.get(one.shot.key)) for one in planned]
-        asked = [one for one in planned if not line.order.only or one.shot.product.sku in line.order.only]
-        wave = line.settings.candidates.wave * line.settings.candidates.waves
-        make = []
-        for one in asked:
-            if one.work == Work.MAKE:
-                record = records.get(one.shot.key)
-                # a person who asks again wants other candidates; an interrupted shot takes up its own
-                further = (
-                    record is not None and record.state == ShotState.FLAGGED and record.reason not in PASSING
-                )
-                first = _round(record, wave) if further and record is not None else 0
-                make.append(Try(one.shot.key, first))
-        return Plan(
-            run=run,
-            shots=len(shots),
-            make=tuple(make),
-            rescore=tuple(one.shot.key for one in asked if one.work == Work.RESCORE),
-            why=dict(Counter(one.why for one in asked if one.work != Work.NOTHING)),
-            row_errors=tuple(error.sentence for error in catalog.errors),
-            publish=len(ledger.publishable(run)),
-            release=ledger.release_due(catalog.name, line.settings.run.environment),
-        )
-    except BaseException:
-        ledger.end_run(run, "failed", {})
-        raise
+    reading, many = Reading(), 0
+    with ledger.survey(name, line.checks, _choice(line), writes=True) as desk:
+        planner = line.planner(Assets(desk.recall))
+        compare(line, desk, planner)
+        run = ledger.begin_run(name, line.order.to_dict())
+        desk.run = run
+        try:
+            ledger.record_deliveries(name, delivery_digests(line.settings))
+            for _ in read_differing(line, desk, planner, reading):
+                pass
+            desk.settle(str(line.catalog.file.resolve()), file_digest(line.catalog.file))
+            standing = desk.counts()
+            if any(work for _, work in standing):
+                for _ in desk.standing():
+                    pass
+            many = reading.shots + sum(standing.values())
+            reasons = ledger.duties.reasons(run)
+            return Plan(
+                run=run,
+                shots=many,
+                make=sum(count for (work, _), count in reasons.items() if work == Work.MAKE),
+                rescore=sum(count for (work, _), count in reasons.items() if work == Work.RESCORE),
+                why=_by_reason(reasons),
+                row_errors=tuple(reading.errors),
+                wrong_rows=reading.wrong,
+                publish=ledger.tallies.publishable(name),
+                release=ledger.release_due(name, line.settings.run.environment),
+            )
+        except BaseException:
+            ledger.end_run(run, "failed", {})
+            raise
 
 
-def foresee(line: Line) -> list[PlannedShot]:
+class Forecast:
     """What a run would do for each shot, with nothing written.
+
+    Iterating gives the shots in the catalog's order, one by one; the other facts are there after it.
+
+    Parameters
+    ----------
+    every
+        Shots with nothing to do as well.
+
+    Attributes
+    ----------
+    reasons
+        How many shots there are by what is done and why, those with nothing to do included.
+    reading
+        Which rows cannot be used.
 
     Raises
     ------
     FixSettings
         Where the catalog, the settings or the ledger cannot be used.
     """
-    _check_skus(line)
-    shots = list(line.shots.values())
-    records = {record.key: record for record in line.ledger.shots(line.catalog.name)}
-    found = [
-        _asked_again(line, planned, records.get(planned.shot.key))
-        for planned in line.ledger.foresee(line.catalog.name, shots)
-    ]
-    return [one for one in found if not line.order.only or one.shot.product.sku in line.order.only]
+
+    def __init__(self, line: Line, *, every: bool = False) -> None:
+        self._line = line
+        self._every = every
+        self.reasons: Counter[tuple[Work, str]] = Counter()
+        self.reading = Reading()
+
+    def __iter__(self) -> Iterator[Owed]:
+        line = self._line
+        with line.ledger.survey(line.catalog.name, line.checks, _choice(line), writes=False) as desk:
+            planner = line.planner(Assets(desk.recall))
+            compare(line, desk, planner)
+            changed = _flat(read_differing(line, desk, planner, self.reading))
+            only = tuple(f"{sku}/" for sku in line.order.only)
+            for owed in heapq.merge(changed, self._standing(desk), key=lambda one: (one.row, one.position)):
+                if only and not owed.key.startswith(only):
+                    continue
+                self.reasons[owed.duty.work, owed.duty.why] += 1
+                if self._every or owed.duty.work != Work.NOTHING:
+                    yield owed
+
+    def _standing(self, desk: Survey) -> Iterator[Owed]:
+        counts = desk.counts()
+        if not self._every and not self._line.order.only:
+            # the database counts those with nothing to do
+            for state, why in ((ShotState.PUBLISHED, PUBLISHED), (ShotState.FLAGGED, WAITS)):
+                if still := counts.get((str(state), False)):
+                    self.reasons[Work.NOTHING, why] += still
+        if self._every or self._line.order.only:
+            yield from _flat(desk.standing(every=True))
+        elif any(work for _, work in counts):
+            yield from _flat(desk.standing())
 
 
-def _check_skus(line: Line) -> None:
-    known = {product.sku for product in line.catalog.products} | {error.sku for error in line.catalog.errors}
-    for sku in line.order.only:
-        if sku not in known:
-            raise FixSettings(f"SKU {sku} is not in {line.order.catalog}; correct it or leave it out.")
+def _choice(line: Line) -> Choice:
+    candidates = line.settings.candidates
+    return Choice(line.order.only, line.order.again, candidates.wave, candidates.waves)
 
 
-def _asked_again(line: Line, planned: PlannedShot, record: ShotRecord | None) -> PlannedShot:
-    if planned.work != Work.NOTHING or record is None or record.state != ShotState.FLAGGED:
-        return planned
-    if record.reason in PASSING:
-        return replace(planned, work=Work.MAKE, why="the last run was kept from finishing it")
-    if line.order.again:
-        return replace(planned, work=Work.MAKE, why="flagged, and you asked for another try")
-    return planned
+def _flat(pages: Iterable[list[Owed]]) -> Iterator[Owed]:
+    for page in pages:
+        yield from page
 
 
-def _waits(record: ShotRecord) -> bool:
-    """Whether a shot waits for a person, not for better luck."""
-    return record.state == ShotState.FLAGGED and record.reason not in PASSING
-
-
-def _round(record: ShotRecord, size: int) -> int:
-    """First number of the next whole round of candidates."""
-    numbers = [entry.candidate.recipe.number for entry in record.candidates]
-    return (max(numbers) // size + 1) * size if numbers else 0
+def _by_reason(reasons: dict[tuple[Work, str], int]) -> dict[str, int]:
+    found: Counter[str] = Counter()
+    for (_, why), count in reasons.items():
+        found[why] += count
+    return dict(found)

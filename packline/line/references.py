@@ -16,6 +16,7 @@ from packline.editing.references import choose_roles, notes_on, views_needed
 from packline.editing.variation import vary
 from packline.errors import GiveUp, TryAgain
 from packline.funnel import candidate_seed
+from packline.instructions import wave_of
 from packline.line.line import Line
 from packline.line.plan import Try
 from packline.records import PlannedShot
@@ -74,6 +75,7 @@ def render(line: Line, tries: Sequence[Try], done: Callable[[str], None]) -> Non
     FixSettings
         Where this machine cannot draw at all.
     """
+    line.shots.expect([one.key for one in tries])
     by_product = [list(some) for _, some in groupby(tries, lambda one: line.shots[one.key].shot.product.sku)]
     # One worker process draws everything, so one list of jobs, which grows as it is worked off: how a product
     # looks in its scenes says which of its labels need a close-up.
@@ -129,7 +131,8 @@ def references_of(line: Line, one: Try) -> dict[int, list[Rendered]]:
 
 def numbers(line: Line, one: Try) -> range:
     """Numbers of a shot's candidates in this wave."""
-    return range(one.first, one.first + line.settings.candidates.wave)
+    asked = line.shots[one.key].instructions
+    return range(one.first, one.first + wave_of(line.settings.candidates.wave, asked))
 
 
 def found(result: RenderResult, view: str) -> tuple[str, Path]:

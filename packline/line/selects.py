@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from packline.funnel import Outcome, decide
+from packline.instructions import wave_of
 from packline.line.line import Line
 
 
-def select_or_flag(line: Line, run: str, keys: Sequence[str], *, last: bool) -> list[str]:
+def select_or_flag(line: Line, run: str, keys: Sequence[str], *, last: bool) -> dict[str, int]:
     """Decide on some shots after a wave.
 
     Parameters
@@ -18,10 +19,11 @@ def select_or_flag(line: Line, run: str, keys: Sequence[str], *, last: bool) -> 
 
     Returns
     -------
-    list of str
-        Keys of the shots that need another wave.
+    dict
+        The shots that need another wave: by key, how many candidates a wave of theirs has.
     """
-    further = []
+    further = {}
+    line.shots.expect(keys)
     for key in keys:
         planned = line.shots[key]
         # a scorecard of other checks decides nothing
@@ -34,7 +36,7 @@ def select_or_flag(line: Line, run: str, keys: Sequence[str], *, last: bool) -> 
         if decision.outcome == Outcome.SELECT:
             line.ledger.select(run, key, planned.fingerprint, decision.candidate)
         elif decision.outcome == Outcome.NEXT_WAVE:
-            further.append(key)
+            further[key] = wave_of(line.settings.candidates.wave, planned.instructions)
         else:
             flag(line, run, key, decision.reason, decision.sentence)
     return further

@@ -105,8 +105,10 @@ def read_file(file: Path, anchors: str = "") -> Told:
         with Image.open(io.BytesIO(data)) as picture:
             packet = picture.info.get("xmp") or picture.info.get("XML:com.adobe.xmp") or b""
             kind, size = str(picture.format), picture.size
-    except (UnidentifiedImageError, OSError) as error:
-        raise GiveUp(f"File {file} cannot be read as a picture ({error}); name a delivered file.") from error
+    except UnidentifiedImageError as error:
+        raise GiveUp(f"File {file} is no picture; name a delivered file.") from error
+    except OSError as error:
+        raise GiveUp(f"File {file} cannot be read ({error}); name a delivered file.") from error
     return Told(kind, size, _words(packet), _manifest(data, Image.MIME.get(kind, ""), anchors))
 
 
@@ -148,9 +150,7 @@ def _manifest(data: bytes, media: str, anchors: str) -> Manifest | None:
     assertions = {one["label"]: one["data"] for one in active.get("assertions", [])}
     actions = (assertions.get("c2pa.actions.v2") or assertions.get("c2pa.actions") or {}).get("actions", [])
     signature = active.get("signature_info") or {}
-    faults = tuple(
-        str(one.get("explanation") or one["code"]) for one in failures if one["code"] != _STRANGER
-    )
+    faults = tuple(str(one.get("explanation") or one["code"]) for one in failures if one["code"] != _STRANGER)
     return Manifest(
         holds=not faults,
         trusted=store.get("validation_state") == "Trusted",

@@ -154,7 +154,7 @@ def _hold(site: Site, seen: Look, release: Release, run: str) -> Made:
         )
     why = f" ({last.why})" if last.why else ""
     said = (
-        f"Environment {environment} was rolled back to {last.after} by {last.by or 'nobody known'}{why} and stays "
-        f"there; to show release {release.id}, promote it."
+        f"Environment {environment} was rolled back to {last.after} by {last.by or 'nobody known'}{why} and "
+        f"stays there; to show release {release.id}, promote it."
     )
     return Made(environment, release, False, True, said)

@@ -1,7 +1,7 @@
 """The manifest of a release: the same content as JSON and as Parquet, written and read picture by picture.
 
-The JSON is one document with one picture a line, by shot in the order of the names' code points. Nothing in it
-says when or by whom it was made, so the same content has the same bytes.
+The JSON is one document with one picture a line, by shot in the order of the names' code points. Nothing in
+it says when or by whom it was made, so the same content has the same bytes.
 """
 
 from __future__ import annotations

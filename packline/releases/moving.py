@@ -95,7 +95,9 @@ def _note_found(site: Site, environment: str, pointer: Pointer, standing: Standi
     )
 
 
-def swap(site: Site, seen: Look, release: Release, kind: str, *, by: str, why: str = "", run: str = "") -> bool:
+def swap(
+    site: Site, seen: Look, release: Release, kind: str, *, by: str, why: str = "", run: str = ""
+) -> bool:
     """Let an environment show a release unless it moved since it was looked at; False where it did."""
     environment, before = seen.standing.environment, seen.pointer
     body = pointer_body(release, kind, before.release, by, run)
@@ -179,8 +181,8 @@ def choose_rollback(site: Site, environment: str, to: str = "") -> tuple[Look, R
 def rollback(site: Site, environment: str, to: str = "", *, by: str, why: str = "", run: str = "") -> Outcome:
     """Let an environment show what it showed before, or an earlier release that is named.
 
-    A second rollback goes further back, not to and fro. Until a person promotes again, runs leave the environment
-    alone.
+    A second rollback goes further back, not to and fro. Until a person promotes again, runs leave the
+    environment alone.
 
     Raises
     ------
@@ -197,8 +199,8 @@ def rollback(site: Site, environment: str, to: str = "", *, by: str, why: str = 
             shown,
             seen.finished[-1].before,
             False,
-            f"Environment {environment} was rolled back to {shown.id} already, by a command that was cut short; "
-            f"ask again to go further back.",
+            f"Environment {environment} was rolled back to {shown.id} already, by a command that was cut "
+            f"short; ask again to go further back.",
         )
     if seen.pointer.release == target.id:
         return _unchanged(seen, target)
@@ -221,8 +223,8 @@ def _move(site: Site, seen: Look, target: Release, kind: str, by: str, why: str,
         last = now.standing.last
         who = f" ({last.kind} by {last.by or 'nobody known'}, {last.moved})" if last else ""
         raise GiveUp(
-            f"Environment {environment} moved to {now.pointer.release} meanwhile{who}; look at it, and ask again if "
-            f"you still want {target.id}."
+            f"Environment {environment} moved to {now.pointer.release} meanwhile{who}; look at it, and ask "
+            f"again if you still want {target.id}."
         )
     changes = site.ledger.releases.changes(site.catalog, before, target.id)
     pictures = f"{target.images} picture{'' if target.images == 1 else 's'}"

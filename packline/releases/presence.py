@@ -36,7 +36,8 @@ class Needed:
         Raises
         ------
         ValueError
-            Where a key does not carry the hash of its object's bytes: then a listing could not vouch for them.
+            Where a key does not carry the hash of its object's bytes: then a listing could not vouch for
+            them.
         """
         for file in image.files:
             if file.sha256[:16] not in file.key:
@@ -48,7 +49,9 @@ class Needed:
 
     def _put_aside(self) -> None:
         self._lines.sort()
-        stream = tempfile.TemporaryFile("w+", encoding="utf-8", newline="\n", dir=self._folder)
+        stream = tempfile.TemporaryFile(  # noqa: SIM115 - `close` does
+            "w+", encoding="utf-8", newline="\n", dir=self._folder
+        )
         stream.writelines(self._lines)
         stream.seek(0)
         self._aside.append(stream)
@@ -88,6 +91,6 @@ def check_present(bucket: Bucket, prefix: str, needed: Needed) -> None:
             raise GiveUp(f"Object {key} of {shot} is not in the bucket; publish it first.")
         if entry.size != size:
             raise GiveUp(
-                f"Object {key} of {shot} has {entry.size} bytes in the bucket and should have {size}; move it "
-                f"away and publish it again."
+                f"Object {key} of {shot} has {entry.size} bytes in the bucket and should have {size}; move "
+                f"it away and publish it again."
             )

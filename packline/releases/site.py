@@ -11,11 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from packline.bucket import Bucket, escape
+from packline.bucket import Bucket, escape, open_bucket
 from packline.errors import GiveUp
 from packline.releases.manifest import read_file
 from packline.releases.presence import Needed, check_present
 from packline.releases.records import Item, Release
+from packline.settings import Settings
 
 if TYPE_CHECKING:
     from packline.ledger import Ledger
@@ -199,3 +200,18 @@ def adopt(site: Site, pointer: Pointer) -> Release:
             total=total,
         )
         return site.ledger.releases.note(release, (Item.of(image) for image in read_file(file)))
+
+
+def open_site(settings: Settings) -> Site:
+    """A catalog's releases, by its settings.
+
+    Raises
+    ------
+    FixSettings
+        Where the ledger or the bucket cannot be opened.
+    """
+    from packline.ledger import Ledger
+
+    return Site(
+        open_bucket(settings.bucket), Ledger(settings.ledger.url), settings.run.tenant, settings.run.name
+    )

@@ -33,6 +33,7 @@ def write_report(
     errors: Sequence[RowError] = (),
     previous: RunRecord | None = None,
     watches: Sequence[Watch] = (),
+    whole: figures.Whole | None = None,
 ) -> Path:
     """Write one self-contained HTML file that shows everything a run made.
 
@@ -43,7 +44,8 @@ def write_report(
     run
         The run and its outcome.
     shots
-        Current state of every shot of the catalog, in the catalog's order.
+        Current state of every shot of the catalog, in the catalog's order; of a large catalog, the shots that
+        are to be shown.
     scene_of
         Base photo by scene name. A scene that is missing here, or a picture that is no longer on disk, shows
         as a grey box with words.
@@ -55,6 +57,8 @@ def write_report(
         The run before, to compare the stations' seconds with.
     watches
         The pass rates over all runs.
+    whole
+        The figures of the whole catalog, where `shots` are not all; the page says that it shows only some.
 
     Returns
     -------
@@ -66,8 +70,9 @@ def write_report(
     FixSettings
         Where `file` cannot be written.
     """
-    result = figures.outcome(run, shots)
-    maker = ViewMaker(scene_of, Edges.for_candidates(result.candidates))
+    result = whole.outcome if whole else figures.outcome(run, shots)
+    pictures = sum(len(shot.candidates) for shot in shots)
+    maker = ViewMaker(scene_of, Edges.for_candidates(pictures))
     rows = {key for error in errors for key in error.shots}
     views = [maker.shot(number, shot) for number, shot in enumerate(shots, 1)]
     checks = list(dict.fromkeys(name for view in views for name in view.failing))
@@ -78,13 +83,15 @@ def write_report(
         .render(
             run=run,
             result=result,
+            shown=figures.outcome(run, shots),
             headline=figures.headline(run, result),
             views=views,
             bases=maker.bases(),
             flags=[v for v in views if v.record.state == ShotState.FLAGGED and v.record.key not in rows],
             errors=errors,
             checks={name: f"k{i}" for i, name in enumerate(checks)},
-            tallies=figures.tally(shots),
+            tallies=whole.tallies if whole else figures.tally(shots),
+            whole=whole,
             stations=figures.stations(run, previous),
             previous=previous,
             rates=rate_plots(watches),
@@ -112,6 +119,7 @@ def _environment() -> Environment:
     environment.filters["swatches"] = swatches
     environment.filters["duration"] = figures.duration
     environment.filters["when"] = figures.when
+    environment.filters["plural"] = figures.plural
     environment.globals["plural"] = figures.plural
     return environment
 

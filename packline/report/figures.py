@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from packline.records import RunRecord, ShotRecord, ShotState, StationTime
-from packline.scorecard import Verdict
+from packline.scorecard import Scorecard, Verdict
 
 _NAMES = {
     "text_orientation": "text orientation",
@@ -60,6 +60,20 @@ class CheckTally:
     def ran(self) -> int:
         """Candidates to which the check applied."""
         return sum(n for verdict, n in self.counts.items() if verdict != Verdict.NOT_APPLICABLE)
+
+
+@dataclass(frozen=True)
+class Whole:
+    """The figures of a catalog of which a report shows only some shots.
+
+    Parameters
+    ----------
+    outcome, tallies
+        Shots are all of the catalog's; candidates and verdicts are of those that the run worked on.
+    """
+
+    outcome: Outcome
+    tallies: list[CheckTally]
 
 
 @dataclass(frozen=True)
@@ -117,15 +131,21 @@ def headline(run: RunRecord, result: Outcome) -> str:
 
 def tally(shots: Sequence[ShotRecord]) -> list[CheckTally]:
     """Count verdicts by check, over every candidate's latest scorecard, in the scorecards' order."""
+    return tally_cards(
+        record.scorecard for shot in shots for record in shot.candidates if record.scorecard is not None
+    )
+
+
+def tally_cards(cards: Iterable[Scorecard]) -> list[CheckTally]:
+    """Count verdicts by check, in the scorecards' order."""
     counts: dict[str, dict[Verdict, int]] = {}
-    took: dict[str, list[float]] = {}
-    for shot in shots:
-        for record in shot.candidates:
-            for result in record.scorecard.results if record.scorecard else ():
-                own = counts.setdefault(result.check, dict.fromkeys(Verdict, 0))
-                own[result.verdict] += 1
-                took.setdefault(result.check, []).append(result.milliseconds)
-    return [CheckTally(name, own, sum(took[name]) / len(took[name])) for name, own in counts.items()]
+    took: dict[str, float] = {}
+    for card in cards:
+        for result in card.results:
+            own = counts.setdefault(result.check, dict.fromkeys(Verdict, 0))
+            own[result.verdict] += 1
+            took[result.check] = took.get(result.check, 0.0) + result.milliseconds
+    return [CheckTally(name, own, took[name] / sum(own.values())) for name, own in counts.items()]
 
 
 def stations(run: RunRecord, previous: RunRecord | None = None) -> list[StationShare]:

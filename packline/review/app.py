@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,8 +19,6 @@ from packline.review import audit_page, decision_page, queue_page, shot_page, si
 from packline.review.desk import Desk
 from packline.review.guard import NotSignedIn, Refused, guarded
 from packline.settings import Settings
-
-logger = logging.getLogger(__name__)
 
 PAGES = (queue_page, shot_page, decision_page, audit_page)
 """Modules with a `router`; whoever asks for one of their pages is signed in."""
@@ -133,7 +130,7 @@ class Shell:
                 ]
             await send(message)
 
-        headers = {name: value for name, value in scope["headers"]}
+        headers: dict[bytes, bytes] = dict(scope["headers"])
         if _bare_host(headers.get(b"host", b"").decode("latin-1")) not in self._hosts:
             words = "The review desk does not answer under this name; set url in [review] of the settings."
             await Response(words, 400, media_type="text/plain")(scope, receive, send_with_headers)
@@ -204,9 +201,8 @@ async def _http(request: Request, error: Any) -> Response:
     return _answer(request, sentence, error.status_code)
 
 
-async def _unforeseen(request: Request, error: Exception) -> Response:
-    logger.exception("%s %s failed", request.method, request.url.path)
+async def _unforeseen(request: Request, _: Exception) -> Response:
     answer = _answer(request, "The review desk failed at this; nothing was decided. Its log says why.", 500)
-    # this answer is made outside of the shell
+    # this answer is made outside of the shell; the server logs the error itself
     answer.headers.update(_HEADERS)
     return answer

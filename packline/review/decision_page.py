@@ -64,6 +64,7 @@ def bulk(
     kind: Field,
     count: Annotated[int, Form()],
     tags: Fields = [],  # noqa: B006
+    own: Field = "",
     words: Field = "",
     note: Field = "",
 ) -> Response:

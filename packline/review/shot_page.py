@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 from packline.records import ShotRecord
 from packline.review.desk import Desk as ReviewDesk
 from packline.review.guard import Desk, Refused, Viewer
+from packline.review.panel import open_panel
 from packline.review.shot_view import (
     CandidateCard,
     candidate_cards,
@@ -32,6 +33,7 @@ def shot(
         request,
         visitor,
         "shot.html",
+        panel=open_panel(desk, visitor, catalog, record),
         shot=record,
         catalog=catalog,
         cards=cards,

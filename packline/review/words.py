@@ -36,4 +36,24 @@ def iso(moment: datetime) -> str:
     return moment.isoformat(timespec="seconds")
 
 
-FILTERS: dict[str, Callable[..., Any]] = {"ago": ago, "check": check_words, "count": count, "iso": iso}
+_DID = {"approve": "approved", "reject": "rejected", "again": "asked for another try of", "undo": "took that back"}
+
+
+def did(kind: str) -> str:
+    """A decision's kind in the past: "approved"."""
+    return _DID.get(kind, kind)
+
+
+def sku_of(shot: str) -> str:
+    """The product's part of a shot's key."""
+    return shot.rsplit("/", 2)[0]
+
+
+FILTERS: dict[str, Callable[..., Any]] = {
+    "ago": ago,
+    "check": check_words,
+    "count": count,
+    "did": did,
+    "iso": iso,
+    "sku_of": sku_of,
+}

@@ -16,9 +16,9 @@ BLOCKING = 0.79
 _CONTENT = 12.0
 # amplitudes of the base photo's texture (grey levels, first to last) and the share of it that must be left
 _TEXTURES = ((1.0, 2.0, 0.42), (2.0, 4.0, 0.77))
-# grey levels (root mean square) by which the tone curve from base photo to candidate is a staircase: 48
-# levels a channel have 0.6
-BANDING = 0.65
+# grey levels (root mean square) by which the tone curve from base photo to candidate is a staircase: 24
+# levels a channel have 1.8, the ripple that an honest decoder leaves has 1.1 at most
+BANDING = 1.3
 
 
 def blocky(sight: Sight) -> Finding:

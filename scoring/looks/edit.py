@@ -11,8 +11,8 @@ from scoring.looks.finding import Finding, graded, graded_up
 from scoring.looks.sight import Sight
 from scoring.style import SMALL
 
-# grey levels a pixel times the square root of the length in pixels
-SEAM = 1.0
+# grey levels a pixel times the square root of the length in pixels; honest pictures have 1.1 at most
+SEAM = 1.25
 # share of the product's pixels that must differ from the base photo
 PLACED = 0.3
 # share of the product's area that a copy has, times how much it looks like it

@@ -1,7 +1,7 @@
 """A reader of C2PA manifests that shares nothing with the one that wrote them: boxes, hashes, COSE, X.509.
 
-By the C2PA specification 2.2 (sections 8.4 hashed URIs, 11 JUMBF, 13 COSE, 18.5 and 18.7 hard bindings) and ISO
-19566-5 (JUMBF), as far as Packline's files need it. It knows cbor2 and cryptography, and neither c2pa nor Packline.
+By the C2PA specification (hashed URIs, JUMBF, COSE, hard bindings of bytes and of boxes) and ISO 19566-5, as
+far as Packline's files need it. It knows cbor2 and cryptography, and neither c2pa nor Packline.
 """
 
 from __future__ import annotations

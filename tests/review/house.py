@@ -80,8 +80,10 @@ def build(folder: Path, url: str = "", skus: Sequence[str] = (), faults: Sequenc
         put(ledger, run, made, position)
         shots.append(made)
     for scene, picture in studio.scenes.items():
-        make_scene(settings.paths.scenes / f"{scene}.json")
-        (settings.paths.scenes / f"{scene}.jpg").write_bytes(picture.read_bytes())
+        file = settings.paths.scenes / f"{scene}.json"
+        make_scene(file)
+        file.write_text(file.read_text().replace(": 64", f": {studio.size}"))
+        file.with_suffix(".jpg").write_bytes(picture.read_bytes())
     ledger.end_run(run, "completed with flags", {})
     return House(settings, ledger, run, shots)
 

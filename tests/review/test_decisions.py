@@ -243,5 +243,3 @@ def test_what_the_checks_select_leaves_the_queue(shelf: Shelf) -> None:
     shot = shelf.flag("A", True)
     shelf.ledger.select(shelf.run, shot.key, shot.fingerprint, shot.candidates[0].candidate.id)
     assert shelf.ledger.queue.item(CATALOG, shot.key) is None
-
-

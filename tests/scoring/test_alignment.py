@@ -106,6 +106,9 @@ def test_where_there_is_nothing_to_ask_it_says_so_and_the_settings_may_hold_the_
         ("fuchsia shopping bag NORTH", "tote", ""),
         ("white desk lamp", "", "white"),
         ("scarf with a trainertube print", "", ""),
+        ("purple wine bottle", "", "purple"),
+        ("white yoghurt cup", "", "white"),
+        ("green E LOVE low-top shoe", "shoe", "green"),
     ],
 )
 def test_the_shipped_model_knows_what_it_was_taught_and_no_more(title: str, kind: str, colour: str) -> None:

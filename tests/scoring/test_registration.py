@@ -90,3 +90,26 @@ def test_points_of_the_render_are_told_in_the_candidate() -> None:
     wanted = around_the_middle(1.0, 0.0, 9.0, -6.0)
     ((x, y),) = moved(make(Case()), wanted).in_candidate([(500.0, 600.0)])
     assert (x, y) == pytest.approx((509.0, 594.0), abs=1.5)
+
+
+def test_bars_that_agree_with_another_place_inside_stay_where_their_outline_fits() -> None:
+    """A chair's slats look alike: lit from elsewhere, the inside of one agrees better with the next."""
+    given = make(Case(missing=True))
+    mask = np.zeros((SIZE, SIZE), np.uint8)
+    for x in (300, 690):
+        mask[150:880, x : x + 34] = 255
+    for y in range(190, 520, 66):
+        mask[y : y + 34, 300:724] = 255
+    mask[560:680, 260:770] = 255
+    rows = np.linspace(0, 1, SIZE, dtype=np.float32)[:, None, None]
+    shade = 0.5 + 0.5 * np.abs(np.sin(np.arange(SIZE) * np.pi / 33))[:, None, None]
+    cover = (mask / np.float32(255))[..., None]
+    colour = 128 * (1 - cover) + np.array([150, 90, 150]) * (0.4 + 0.6 * rows) * shade * cover
+    lit = np.array([150, 90, 150]) * (1 - 0.6 * rows) * (1.5 - shade)
+    picture = given.base * (1 - cover) + lit * cover
+    chair = replace(
+        given,
+        scene=replace(given.scene, mask=mask, colour=np.round(colour).astype(np.uint8)),
+        candidate=np.round(picture).astype(np.uint8),
+    )
+    assert error(chair, np.eye(3)) < 4.0

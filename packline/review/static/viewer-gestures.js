@@ -48,11 +48,11 @@
         const before = Math.hypot(finger.x - other.x, finger.y - other.y);
         const after = Math.hypot(event.clientX - other.x, event.clientY - other.y);
         const box = finger.pane.getBoundingClientRect();
-        // the middle between the fingers moves by half of what one of them does
-        handlers.pan(dx / 2, dy / 2);
         if (before > 0)
           handlers.zoom(after / before, finger.pane,
-            (event.clientX + other.x) / 2 - box.left, (event.clientY + other.y) / 2 - box.top);
+            (finger.x + other.x) / 2 - box.left, (finger.y + other.y) / 2 - box.top);
+        // the middle between the fingers moves by half of what one of them does
+        handlers.pan(dx / 2, dy / 2);
       }
       finger.x = event.clientX;
       finger.y = event.clientY;

@@ -17,6 +17,8 @@
       this.y = height / 2;
       // "whole" or a box: what is kept in view when a pane changes its size; null after any zoom or pan by hand
       this.held = "whole";
+      // where the last zoom held the pictures, and by which place
+      this.anchor = null;
     }
 
     // CSS pixels for a picture's pixel
@@ -33,6 +35,7 @@
     get crisp() { return this.zoom >= 1 - EDGE; }
 
     resize(width, height, ratio) {
+      this.anchor = null;
       this.pane = { width, height };
       this.ratio = ratio;
       if (this.held === "whole") this.fit();
@@ -42,8 +45,10 @@
 
     fit() {
       this.zoom = this.whole;
+      this.x = this.width / 2;
+      this.y = this.height / 2;
       this.held = "whole";
-      this.settle();
+      this.anchor = null;
     }
 
     fitBox(box, room = 1.15) {
@@ -54,12 +59,15 @@
       this.x = (left + right) / 2;
       this.y = (top + bottom) / 2;
       this.held = box;
+      this.anchor = null;
       this.settle();
     }
 
-    // the place under (px, py) stays there
+    // the place that is seen under (px, py) stays there; the same one through many small steps, so that none drifts
     zoomAt(zoom, px, py) {
-      const [x, y] = this.toPicture(px, py);
+      if (!this.anchor || this.anchor.px !== px || this.anchor.py !== py)
+        this.anchor = { px, py, place: this.toPicture(px, py) };
+      const [x, y] = this.anchor.place;
       this.zoom = Math.min(Math.max(zoom, this.least), MOST);
       this.held = null;
       this.x = x - (px - this.pane.width / 2) / this.scale;
@@ -77,15 +85,16 @@
     }
 
     panBy(dx, dy) {
-      if (this.zoom <= this.whole + EDGE) return;
+      if (this.zoom <= this.least + EDGE) return;
       this.x -= dx / this.scale;
       this.y -= dy / this.scale;
       this.held = null;
+      this.anchor = null;
       this.settle();
     }
 
     settle() {
-      if (this.zoom <= this.whole + EDGE) {
+      if (this.zoom <= this.least + EDGE) {
         this.x = this.width / 2;
         this.y = this.height / 2;
       }

@@ -252,8 +252,9 @@
     const layer = fact().layers.find((one) => one.name === name);
     if (!layer) return;
     state.layers.set(name, !isOn(layer, "candidate"));
-    // who switches one on wants to see it
+    // who switches one on wants to see it, and who switches it off does not, though the pointer is still there
     if (state.layers.get(name)) state.evidence = true;
+    state.lit = state.layers.get(name) ? name : null;
     mark();
   }
 

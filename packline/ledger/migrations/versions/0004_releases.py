@@ -1,7 +1,7 @@
 """Releases: each manifest once, what it changes, and the moves of the environments' pointers.
 
-Until now every move of a pointer was a row of `releases`, with everything that its manifest showed. The manifests
-in the bucket keep the lineage that those rows repeated.
+Until now every move of a pointer was a row of `releases`, with everything that its manifest showed. The
+manifests in the bucket keep the lineage that those rows repeated.
 """
 
 from __future__ import annotations

@@ -53,7 +53,13 @@ class Shop:
         self.planned = {one.shot.product.sku: one for one in self.ledger.plan(self.run, shots)}
 
     def publish(
-        self, skus: Iterable[str], number: int = 0, *, passes: bool = True, by: str = "checks", uses: str = "hero"
+        self,
+        skus: Iterable[str],
+        number: int = 0,
+        *,
+        passes: bool = True,
+        by: str = "checks",
+        uses: str = "hero",
     ) -> None:
         """Make, score, select and publish a candidate for each of these SKUs."""
         for sku in skus:
@@ -73,7 +79,15 @@ class Shop:
         lora = {"label": "warm", "sha256": "b" * 64, "strength": 0.8, "trigger": "warm style"}
         engine = {"name": "embedded", "architecture": "klein", "weights_sha256": "w" * 64, "steps": 4}
         recipe = Recipe(
-            shot.shot.key, shot.fingerprint, 1, number, 1000 + number, "put it there", ("r1",), engine, (lora,)
+            shot.shot.key,
+            shot.fingerprint,
+            1,
+            number,
+            1000 + number,
+            "put it there",
+            ("r1",),
+            engine,
+            (lora,),
         )
         nowhere = self.folder / "nowhere"
         return Candidate(digest(recipe.__dict__), recipe, nowhere, nowhere, nowhere, 1.5, 0.02)

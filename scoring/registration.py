@@ -110,13 +110,13 @@ def register(
         return (end, after) if value is None or after is None or after > value - GIVE else (start, value)
 
     found, best = closer(identity, best)
-    outline = _outlined(small, away * scale, found) if base is not None else None
+    outline = outlined(small, away * scale, found) if base is not None else None
     if best is not None and best < LOST and (outline is None or outline < LOST):
         # too far for a flow, or another product
         start = _shift_and_scale(wanted, seen, inside)
         matrix, value = closer(start, _under(wanted, small[1], inside, start))
         # a product without a print agrees inside with many a place: its outline must not fit worse there
-        fits = outline is None or _outlined(small, away * scale, matrix) > outline
+        fits = outline is None or outlined(small, away * scale, matrix) > outline
         if value is not None and value > best and fits:
             found, best = matrix, value
     # from the small cut-out back to the picture
@@ -158,7 +158,7 @@ def _under(
     return agreement(wanted, gradients(np.asarray(moved, np.float32)), inside)
 
 
-def _outlined(small: Sequence[Floats], distance: Floats, matrix: NDArray[np.float64]) -> float:
+def outlined(small: Sequence[Floats], distance: Floats, matrix: NDArray[np.float64]) -> float:
     """Agreement of gradients, -1 to 1, of the candidate with the render over the base photo, outline and all.
 
     Parameters

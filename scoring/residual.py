@@ -22,6 +22,8 @@ DARK = 8.0
 _HUE_DARK = 16.0
 # grey levels of `Residual.excess` at which hot pixels are counted as one place
 LEVELS = (12.0, 20.0, 30.0, 45.0)
+#: Pixels that count as the product where it has fewer: a thin one's share is soon large.
+LEAST_AREA = 2000
 # of a place, so that none at all has a logarithm
 _LEAST = 0.003
 # pixels of the fit, and its rounds
@@ -170,7 +172,7 @@ def largest(excess: Floats, cover: Floats) -> float:
         The render's coverage, 0 to 1; a rim of a pixel is left out.
     """
     core = cv2.erode(cover, np.ones((3, 3), np.uint8)) > 0.9
-    area = max(int((cover > 0.5).sum()), 100)
+    area = max(int((cover > 0.5).sum()), LEAST_AREA)
     logs = []
     for level in LEVELS:
         stats = cv2.connectedComponentsWithStats(((excess > level) & core).astype(np.uint8))[2]

@@ -18,7 +18,7 @@ from packline.scorecard import CheckResult, Evidence, Verdict
 from scoring.check import Bools, Check, CheckInput, CheckSettings, box_evidence
 from scoring.defect_map import CELL, EXTENT, SIDE, WEIGHTS, Looked, look
 from scoring.part_names import named
-from scoring.residual import largest
+from scoring.residual import LEAST_AREA, largest
 
 FUSION = WEIGHTS.parent / "fusion.json"
 # logits by which the verdict's score rises from 0.27 to 0.73: wide, so that the surest ones still rank
@@ -133,14 +133,14 @@ def cues(looked: Looked) -> NDArray[np.float64]:
     """
     hot = (looked.heat > 0).astype(np.uint8)
     hottest = cv2.connectedComponentsWithStats(hot)[2][1:, cv2.CC_STAT_AREA].max(initial=0)
-    area = max(int((looked.cover > 0.5).sum()), 100)
-    share = float(hottest) * CELL**2 / area
+    area = int((looked.cover > 0.5).sum())
+    share = float(hottest) * CELL**2 / max(area, LEAST_AREA)
     return np.array(
         [
             looked.verdict,
             np.log(share + 0.002),
             largest(looked.excess, looked.cover),
-            np.log(area / EXTENT**2),
+            np.log(max(area, 100) / EXTENT**2),
         ]
     )
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from prefect import task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from packline.line import Order
-from packline.line.closing import Closing, close_run, report
+from packline.line.closing import Closing, close_run, report, some_flags, some_shots
 from packline.records import ShotRecord
 from tasks.opening import line_of
 from tasks.retrying import OPTIONS, timed
@@ -30,24 +31,26 @@ def close(order: Order, run: str) -> Closing:
     closing = close_run(line, run)
     key = re.sub(r"[^a-z0-9]+", "-", line.catalog.name.lower()).strip("-") or "catalog"
     create_table_artifact(
-        table=[_row(shot) for shot in closing.shots],
+        table=[_row(shot) for shot in some_shots(line, closing)],
         key=f"{key}-outcome",
         description=f"Run {run} of {line.catalog.name}: {closing.sentence}",
     )
     create_markdown_artifact(
-        markdown=words(closing), key=f"{key}-flags", description=f"Run {run}: flags in words, and the report"
+        markdown=words(closing, some_flags(line)),
+        key=f"{key}-flags",
+        description=f"Run {run}: flags in words, and the report",
     )
     return closing
 
 
-def words(closing: Closing) -> str:
+def words(closing: Closing, flags: Sequence[ShotRecord]) -> str:
     """The outcome as Markdown: the sum, each flag with its sentence, where the report lies."""
     lines = [f"## {closing.sentence}", ""]
     if closing.drift:
         lines += [f"**{closing.drift}**", ""]
-    if closing.flags:
+    if flags:
         lines += ["| shot | reason | what is wrong |", "| --- | --- | --- |"]
-        for shot in closing.flags:
+        for shot in flags:
             lines.append(f"| {_cell(shot.key)} | {_cell(shot.reason)} | {_cell(shot.sentence)} |")
         lines.append("")
     # browsers open no file:// link from a page of a server, so the path is written out to be copied

@@ -53,6 +53,7 @@ def test_a_folders_address_is_verified_until_its_time_has_come(
     ("key", "expires", "signature", "secret"),
     [
         (KEY + "x", "100", None, SECRET_BYTES),
+        (KEY + "\udc00", "100", None, SECRET_BYTES),
         (KEY, "101", None, SECRET_BYTES),
         (KEY, "100", None, b"another secret than ours"),
         (KEY, "100", "0" * 64, SECRET_BYTES),

@@ -260,7 +260,7 @@ def test_a_run_that_was_killed_before_publication_leaves_the_select_to_publish(
     score(ledger, run, candidate)
     ledger.select(run, shot.shot.key, shot.fingerprint, candidate.id)
     after, again = plan_one(ledger, planned())
-    assert (again.work, again.why) == (Work.MAKE, "selected but not yet published")
+    assert (again.work, again.why) == (Work.NOTHING, "selected; it only waits for its publication")
     assert [record.select for record in ledger.publishable(after)] == [candidate.id]
 
 
@@ -401,6 +401,10 @@ def test_a_select_clears_the_flag_and_a_flag_clears_the_select(ledger: Ledger, t
     record = only(ledger.shots("demo"))
     assert (record.state, record.reason, record.sentence) == (ShotState.SELECTED, "", "")
     assert (record.select, record.decided) == (candidate.id, "mary")
+    # a person's word stands until another run comes to another conclusion
+    ledger.flag(run, key, fingerprint, CHECKS, "colour", "too red")
+    assert only(ledger.shots("demo")).state == ShotState.SELECTED
+    run = new_run(ledger)
     ledger.flag(run, key, fingerprint, CHECKS, "colour", "too red")
     record = only(ledger.shots("demo"))
     assert (record.state, record.reason, record.select) == (ShotState.FLAGGED, "colour", "")
@@ -601,7 +605,7 @@ def test_a_run_finds_the_finished_run_before_it(ledger: Ledger) -> None:
     killed.close()
     other = new_run(ledger, "another")
     ledger.end_run(other, "completed", {})
-    last = ledger.run(new_run(ledger))
+    last = ledger.run(ledger.begin_run("demo", {}))
     before = ledger.run_before(last)
     assert before is not None and before.id == first
     assert ledger.run_before(before) is None

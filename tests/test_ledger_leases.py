@@ -17,7 +17,8 @@ import pytest
 
 from packline.errors import Occupied
 from packline.ledger import Ledger, leases
-from packline.records import Published, ReleaseItem, ShotState
+from packline.records import Published, ShotState
+from packline.releases.records import Release
 from tests.parts import make_candidate, scorecard
 from tests.postgres import change, rows
 from tests.test_ledger import CHECKS, catalog_of, planned, product
@@ -188,13 +189,13 @@ def conclusions(ledger: Ledger, folder: Path, run: str) -> dict[str, Callable[[]
     made = make_candidate(folder, *place)
     ledger.record_candidate(run, made)
     ledger.record_scorecard(run, made.id, CHECKS, scorecard())
-    item = ReleaseItem(shot.shot.key, "A1", "", "table", "hero", made.id, "hero", "k", "a" * 64, 9, {})
+    release = Release("1" * 16, "demo", "m.json", "1" * 64, 9, "m.parquet", "2" * 64, 9, 0, 0, 0, run)
     return {
         "select": lambda: ledger.select(run, *place, made.id),
         "publish": lambda: ledger.record_published(
             run, *place, made.id, [Published("hero", "k", "a" * 64, 9)]
         ),
-        "release": lambda: ledger.record_release(run, "dev", "m.json", "1" * 64, [item]),
+        "release": lambda: ledger.releases.note(release, []),
         "flag": lambda: ledger.flag(run, *place, CHECKS, "text", "wrong"),
         "plan": lambda: ledger.plan(run, [planned()]),
         "catalog": lambda: ledger.record_catalog(run, catalog_of(product())),

@@ -251,7 +251,7 @@ def read_pairs(file: Path) -> list[Source]:
     return sources
 
 
-def lesson(source: Source, other: Picture, rng: Random, spoilt: str = "any") -> Lesson:
+def lesson(source: Source, other: Picture, rng: Random, spoilt: str = "any", relight: bool = True) -> Lesson:
     """Draw a lesson.
 
     Parameters
@@ -260,6 +260,8 @@ def lesson(source: Source, other: Picture, rng: Random, spoilt: str = "any") -> 
         A picture of another product, for pasted pieces.
     spoilt
         "no", "model" (an altered 3D model), "any" or a name of `shape_defects.DEFECTS`.
+    relight
+        Whether highlights and shadows may be painted on, harsher than another light of the scene's kind throws.
     """
     choice = source.indices(spoilt != "model")
     if spoilt == "model":
@@ -280,7 +282,8 @@ def lesson(source: Source, other: Picture, rng: Random, spoilt: str = "any") -> 
             if (defect > 0).sum() > PLAIN * c.size**2 or spoilt != "any":
                 break
         picture, mask = made, cover
-    picture = _lit(picture, source, mask, rng)
+    if relight:
+        picture = _lit(picture, source, mask, rng)
     matrix = source.matrices[index]
     assert matrix is not None
     window = _window(source.mask, rng)

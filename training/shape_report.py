@@ -1,6 +1,7 @@
 """How well the shape check does on what it has not seen: ``python -m training.shape_report [--fit FILE]``.
 
-Held out are a kind of product altogether and the products of every tenth shard. Escapes are counted at the
+Held out are a kind of product altogether and the products of every tenth shard, in the light that the stage
+drew them in: of the scene's kind, not the scene's. Escapes are counted at the
 thresholds that reject 0.3 % and 1 % of honest pictures, by kind of defect and by its visible share. `--fit`
 weighs the verdict, the map and what light does not explain against one another and writes `scoring.shape`'s
 fusion; the table is then of halves that were not fitted on.
@@ -89,7 +90,7 @@ def sit(weights: Path, folder: Path, good: int, each: int, seed: int) -> Exam:
     for number, spoilt in enumerate(asked, 1):
         source = sources[int(rng.integers(len(sources)))]
         if source.indices(spoilt != "model"):
-            batch.append(lesson(source, others[int(rng.integers(len(others)))], rng, spoilt))
+            batch.append(lesson(source, others[int(rng.integers(len(others)))], rng, spoilt, relight=False))
             kinds.append(f"3D {batch[-1].kind}" if spoilt == "model" else batch[-1].kind)
             shares.append(batch[-1].share)
         if len(batch) == 16 or (batch and number == len(asked)):

@@ -58,7 +58,9 @@ def fact(answer: Mapping[str, Any], name: str) -> Any:
 
 def code(error: Exception) -> str:
     """The code that the server answered with; empty where it was none."""
-    return str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
+    # a cut connection has a response too: None
+    answer = getattr(error, "response", None) or {}
+    return str(answer.get("Error", {}).get("Code", ""))
 
 
 def is_broken(error: Exception) -> bool:
@@ -74,6 +76,17 @@ _URLLIB3 = "urllib3.exceptions"
 def is_cut(error: Exception) -> bool:
     """Whether reading a body broke off: as `is_broken`, and timeouts, which nobody tries again there."""
     return is_broken(error) or type(error).__name__ in ("ReadTimeoutError", "ConnectionClosedError")
+
+
+def is_garbled(error: Exception) -> bool:
+    """Whether the bytes came whole and were not those that were written."""
+    return type(error).__name__ in ("Garbled", "FlexibleChecksumError")
+
+
+def is_of_transfer(error: Exception) -> bool:
+    """Whether an error is one of the bucket's and not a mistake of the program's."""
+    known = ("botocore.", "boto3.", "urllib3.", "packline.bucket.")
+    return type(error).__module__.startswith(known) or type(error) is ValueError
 
 
 def sentence(error: Exception, bucket: str, url: str, endpoint: str) -> PacklineError:

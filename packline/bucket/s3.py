@@ -14,12 +14,23 @@ from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 from urllib.parse import urlsplit
 
-from packline.bucket.errors import ABSENT, TAKEN, Garbled, code, fact, is_broken, is_cut, sentence
+from packline.bucket.download import SHA256, Nowhere, download, whole_sha256
+from packline.bucket.errors import (
+    ABSENT,
+    TAKEN,
+    Garbled,
+    code,
+    fact,
+    is_broken,
+    is_cut,
+    is_of_transfer,
+    sentence,
+)
 from packline.bucket.multipart import Multipart, composite_sha256
 from packline.bucket.protocol import Entry, PutResult, Unfinished, same
 from packline.bucket.sources import Source, source_of_bytes, source_of_file
-from packline.bucket.transfer import TRIES, again, wait
-from packline.errors import FixSettings, GiveUp, PacklineError
+from packline.bucket.transfer import again
+from packline.errors import FixSettings, PacklineError
 from packline.settings import BucketSettings
 
 LARGE = 16 << 20
@@ -28,10 +39,7 @@ PART = 8 << 20
 """Bytes of a part, unless there would be more than 10,000 of them."""
 
 _PROBE = ".packline-write-check"
-_PIECE = 1 << 20
 _LONGEST_SIGNED = 7 * 24 * 3600  # seconds that Signature Version 4 allows
-_BEYOND = ("InvalidRange", "416")
-_SHA256 = "sha256"  # the metadata of an object that tells the hash of its bytes as a whole
 
 
 class S3Bucket:
@@ -91,10 +99,12 @@ class S3Bucket:
 
     def put_file(self, key: str, file: Path, content_type: str, *, if_absent: bool = True) -> PutResult:
         """As `Bucket.put_file`; a large one is read twice: its hash is told before its bytes."""
+        if file.stat().st_size < self._large:
+            return self.put(key, file.read_bytes(), content_type, if_absent=if_absent)
         return self._put(key, source_of_file(file), content_type, if_absent)
 
     def _put(self, key: str, source: Source, content_type: str, if_absent: bool) -> PutResult:
-        facts = {"ContentType": content_type, "Metadata": {_SHA256: source.sha256}}
+        facts = {"ContentType": content_type, "Metadata": {SHA256: source.sha256}}
         condition = {"IfNoneMatch": "*"} if if_absent else {}
         try:
             if source.size < self._large:
@@ -141,7 +151,8 @@ class S3Bucket:
         try:
             held = again(lambda: self._held_sha256(key, source), is_cut)
             if held != source.sha256:
-                held = self._download(key, _Nowhere(), "")  # no shot is given up for a garbled answer
+                # no shot is given up for a garbled answer
+                held = download(self._client, self._at(key), key, Nowhere())
         except Exception as error:
             self._raise(error)
         return same(key, source.sha256, held)
@@ -152,7 +163,7 @@ class S3Bucket:
         An object that came in parts has a checksum of their checksums, which tells whether it is `source`.
         """
         head = self._client.head_object(**self._at(key), ChecksumMode="ENABLED")
-        if whole := _whole_sha256(head):
+        if whole := whole_sha256(head):
             return whole
         checksum = head.get("ChecksumSHA256", "").partition("-")[0]
         if checksum and source is not None and source.size == fact(head, "ContentLength"):
@@ -160,12 +171,12 @@ class S3Bucket:
             if ours == checksum:
                 return source.sha256
         # no checksum, or parts of another size
-        return self._download(key, _Nowhere(), "")
+        return download(self._client, self._at(key), key, Nowhere())
 
     def replace(self, key: str, data: bytes, content_type: str, before: bytes | None) -> bool:
         """As `Bucket.replace`, by a conditional write on the ETag of the bytes that were read."""
         source = source_of_bytes(data)
-        facts = {"ContentType": content_type, "Metadata": {_SHA256: source.sha256}}
+        facts = {"ContentType": content_type, "Metadata": {SHA256: source.sha256}}
         try:
             held, etag = again(lambda: self._tagged(key), is_cut)
             if held != before:
@@ -218,43 +229,15 @@ class S3Bucket:
 
     def _fetch(self, key: str, sink: Any, sha256: str) -> None:
         try:
-            self._download(key, sink, sha256)
+            download(self._client, self._at(key), key, sink, sha256)
+        except OSError as error:
+            raise FixSettings(
+                f"Object {key} cannot be put down here ({error.strerror}); free space or mend permissions."
+            ) from error
         except Exception as error:
             if code(error) in ABSENT:
                 raise KeyError(key) from None
             self._raise(error)
-
-    def _download(self, key: str, sink: Any, promised: str) -> str:
-        """Bring an object's bytes here and return their hash; where a transfer is cut, it is gone on with."""
-        hashed, position, etag, told, turn = hashlib.sha256(), 0, "", "", 0
-        while True:
-            before = position
-            rest = (
-                {"Range": f"bytes={position}-", "IfMatch": etag} if position else {"ChecksumMode": "ENABLED"}
-            )
-            try:
-                answer = self._client.get_object(**self._at(key), **rest)
-                tag = fact(answer, "ETag")
-                if not position:
-                    etag, told = tag, _told_sha256(answer)
-                for piece in answer["Body"].iter_chunks(_PIECE):
-                    sink.write(piece)
-                    hashed.update(piece)
-                    position += len(piece)
-                return _as_promised(key, hashed.hexdigest(), promised, told)
-            except Exception as error:
-                # other bytes than they should be, or those of an object that took the place of this one
-                afresh = _wrong(error) or (position > 0 and code(error) in (*TAKEN, *_BEYOND))
-                if not afresh and not is_cut(error):
-                    raise
-                turn = turn + 1 if afresh or position == before else 1
-                if turn == TRIES:
-                    raise
-                if afresh:
-                    hashed, position = hashlib.sha256(), 0
-                    sink.seek(0)
-                    sink.truncate()
-                wait(turn)
 
     def exists(self, key: str) -> bool:
         """As `Bucket.exists`."""
@@ -344,7 +327,7 @@ class S3Bucket:
         return answer
 
     def _raise(self, error: Exception) -> NoReturn:
-        if isinstance(error, PacklineError):
+        if isinstance(error, PacklineError) or not is_of_transfer(error):
             raise error
         raise sentence(error, self._bucket, self._url, self._endpoint) from error
 
@@ -357,44 +340,3 @@ def _says_so(answer: dict[str, Any], source: Source, data: bytes) -> bool:
     # an API without checksums; its ETag is the MD5 of what it holds, unless it is encrypted
     md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
     return bool(answer.get("ETag", "").strip('"') == md5)
-
-
-def _told_sha256(answer: dict[str, Any]) -> str:
-    """What an object's bytes are, by its writer's word or the server's; empty where neither says so."""
-    return str(answer.get("Metadata", {}).get(_SHA256, "")) or _whole_sha256(answer)
-
-
-def _whole_sha256(answer: dict[str, Any]) -> str:
-    """What the server says of an object's bytes; empty where it says nothing, or of its parts only."""
-    checksum = str(answer.get("ChecksumSHA256", ""))
-    in_parts = "-" in checksum or "-" in answer.get("ETag", "") or answer.get("ChecksumType") == "COMPOSITE"
-    return "" if in_parts else base64.b64decode(checksum).hex()
-
-
-def _as_promised(key: str, found: str, promised: str, told: str) -> str:
-    if found == (promised or told or found):
-        return found
-    if found != told:
-        raise Garbled(f"object {key} was read with other bytes than were written")
-    raise GiveUp(
-        f"Object {key} holds other bytes than were promised (SHA-256 {found[:16]}); move it away and publish "
-        f"it again."
-    )
-
-
-def _wrong(error: Exception) -> bool:
-    """Whether the bytes came whole and were not those that were written."""
-    return type(error).__name__ in ("Garbled", "FlexibleChecksumError")
-
-
-class _Nowhere:
-    """A file that forgets what is written."""
-
-    def write(self, piece: bytes) -> None:
-        """Forget it."""
-
-    def seek(self, position: int) -> None:
-        """There is nothing to go back to."""
-
-    def truncate(self) -> None:
-        """There is nothing to cut."""

@@ -16,7 +16,11 @@ _MOST_FLAGS = 50  # in a terminal; packline flags lists them all
 
 
 def closing_tables(
-    run: RunRecord, closing: Closing, shots: Sequence[ShotRecord], whole: figures.Whole | None
+    run: RunRecord,
+    closing: Closing,
+    flags: Sequence[ShotRecord],
+    shots: Sequence[ShotRecord],
+    whole: figures.Whole | None,
 ) -> Iterator[Table]:
     """Shots and candidates, what each check said, flags with their reasons, and where the time went.
 
@@ -29,8 +33,8 @@ def closing_tables(
     tallies = whole.tallies if whole else figures.tally(shots)
     if tallies:
         yield _checks(tallies)
-    if closing.flags:
-        some = [(shot.key, shot.reason, shot.sentence) for shot in closing.flags[:_MOST_FLAGS]]
+    if flags:
+        some = [(shot.key, shot.reason, shot.sentence) for shot in flags[:_MOST_FLAGS]]
         of = closing.summary["flagged"]
         count = f"{of}" if of == len(some) else f"the first {len(some)} of {of:,}"
         yield flag_table(some, f"Flags ({count})")

@@ -180,6 +180,21 @@ def clean(
 
 
 @app.command()
+def link(
+    catalog: CatalogFile,
+    key: Annotated[str, typer.Argument(metavar="KEY", help="An object's key, as a manifest names it.")],
+    settings: SettingsFile = None,
+    hours: Annotated[float, typer.Option(min=0.01, max=168, help="For how long it holds.")] = 24,
+) -> None:
+    """Print an address from which anybody can read an object of the bucket for a while."""
+    with _sentences():
+        from packline.cli.link import link as address
+        from packline.line.order import Order
+
+        typer.echo(address(Order(catalog, settings), key, int(hours * 3600)))
+
+
+@app.command()
 def render(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A 3D model: .glb, .gltf, .fbx or .obj.")],
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("work/render"),

@@ -27,6 +27,7 @@ from packline.line.closing import (
     closing_of,
     extract,
     report,
+    some_flags,
 )
 from packline.line.order import Order
 
@@ -83,7 +84,7 @@ def run_catalog(order: Order) -> str:
     record = line.ledger.run(plan.run)
     drift = str(record.summary.get("drift", ""))
     closing = closing_of(line, plan.run, drift=drift)
-    for table in closing_tables(record, closing, *extract(line, record)):
+    for table in closing_tables(record, closing, some_flags(line), *extract(line, record)):
         out.print(table)
         out.print()
     out.print(closing.sentence, style="bold", highlight=False)

@@ -68,7 +68,7 @@ def _options(asked: FormatSettings, words: Words | None) -> dict[str, Any]:
     subsampling = "4:4:4" if quality >= _FULL_COLOUR else "4:2:0"
     match asked.format:
         case "png":
-            return {"pnginfo": _png_words(words), "compress_level": 6}
+            return {"pnginfo": _png_words(words), "compress_level": 5}  # 6 takes twice as long for 3 % less
         case "jpeg":
             shape = {"quality": quality, "subsampling": subsampling, "progressive": True, "optimize": True}
             segment = {"extra": _app13(words.iim)} if words and words.iim else {}

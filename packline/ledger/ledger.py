@@ -33,7 +33,7 @@ from packline.ledger.reading import (
     read_shots,
 )
 from packline.ledger.releasing import Releases
-from packline.ledger.review import Review
+from packline.ledger.review import Review, overruled
 from packline.ledger.shot_pages import ShotPages
 from packline.ledger.survey import Survey
 from packline.ledger.tallies import Tallies
@@ -369,6 +369,8 @@ class Ledger:
     ) -> None:
         """Choose a candidate for its shot; a flag on the shot is thereby cleared.
 
+        What a person decided since the run began stands.
+
         Parameters
         ----------
         decided, words
@@ -384,6 +386,8 @@ class Ledger:
         with self._write() as connection:
             if decided == CHECKS:  # a person's word counts whatever became of the run
                 leases.refuse_lost(connection, run)
+                if overruled(connection, run, shot_key, fingerprint):
+                    return
             own = connection.execute(select(c.shot, c.fingerprint).where(c.id == candidate_id)).one_or_none()
             if own is None or (own.shot, own.fingerprint) != (shot_key, fingerprint):
                 raise ValueError(f"candidate {candidate_id} is none of {shot_key} at {fingerprint}")
@@ -420,6 +424,8 @@ class Ledger:
     ) -> None:
         """Put a shot before a person: it ran out of tries, or could not be made.
 
+        What a person decided since the run began stands.
+
         Parameters
         ----------
         checks
@@ -433,6 +439,8 @@ class Ledger:
         row |= {"reason": reason, "sentence": sentence}
         with self._write() as connection:
             leases.refuse_lost(connection, run)
+            if overruled(connection, run, shot_key, fingerprint):
+                return
             connection.execute(insert(t.flags), [row])
             self._conclude(
                 connection, {**row, "state": str(ShotState.FLAGGED), "candidate": "", "decided": ""}

@@ -35,6 +35,8 @@ from packline.ledger.reading import _utc
 from packline.records import ShotState
 
 TO_DO, DOING, DONE = "to do", "doing", "done"
+REJECTED = "rejected"
+"""Reason of a flag that a person confirmed: none of these pictures may be shown."""
 
 # packline.funnel's NEEDS_PERSON and NEEDS_CLOSE_UP, which need OpenCV to be imported
 _DOUBTS = ("needs a person", "needs a close-up")
@@ -98,7 +100,7 @@ def refresh(connection: Connection, catalog: str = "", shot: str = "") -> None:
             shots.gone == "",
             states.state == str(ShotState.FLAGGED),
             # a rejected shot is settled; everything else that is flagged waits
-            states.decided == "",
+            states.reason != REJECTED,
             ~exists(
                 select(q.shot).where(
                     q.catalog == shots.catalog,
@@ -129,7 +131,9 @@ def _current() -> Any:
 
 def _rank(reason: Any) -> Any:
     """Failures first, then doubts, then what has no picture to look at, then what the next run may mend."""
-    return case((reason.in_(_DOUBTS), 1), (reason.in_(_NO_PICTURE), 2), (reason.in_(_FOR_THE_RUN), 3), else_=0)
+    return case(
+        (reason.in_(_DOUBTS), 1), (reason.in_(_NO_PICTURE), 2), (reason.in_(_FOR_THE_RUN), 3), else_=0
+    )
 
 
 @dataclass(frozen=True)

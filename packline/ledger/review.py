@@ -13,13 +13,11 @@ from sqlalchemy import Connection, Engine, Row, and_, delete, exists, func, inse
 from packline.errors import PacklineError
 from packline.ledger import schema as t
 from packline.ledger.database import upsert
-from packline.ledger.queue import DONE, refresh
+from packline.ledger.queue import DONE, REJECTED, refresh
 from packline.ledger.reading import _utc
 from packline.records import ShotState
 
 APPROVE, REJECT, AGAIN, UNDO = "approve", "reject", "again", "undo"
-REJECTED = "rejected"
-"""Reason of a flag that a person confirmed: none of these pictures may be shown."""
 
 REFINES = ("product", "labels", "off")
 MOST_CANDIDATES = 16
@@ -146,10 +144,23 @@ class Review:
             found = _read(connection, t.decisions.c.id == number, t.decisions.c.by != "checks")
             return found[0] if found else None
 
-    def of_batch(self, batch: str) -> list[Decided]:
-        """What was decided together, the latest first."""
-        with self._reader.connect() as connection:
-            return _read(connection, t.decisions.c.batch == batch, t.decisions.c.decision != UNDO, most=1000)
+    def undo_batch(self, batch: str, by: str, address: str = "") -> int:
+        """Take back all that was decided together and still stands, or nothing; how many they were.
+
+        Raises
+        ------
+        NotNow
+            As `undo`, of one of them.
+        """
+        d = t.decisions.c
+        with self._write() as connection:
+            standing = select(d.id).outerjoin(_LATER, _LATER.c.undoes == d.id)
+            numbers = connection.scalars(
+                standing.where(d.batch == batch, _LATER.c.id.is_(None)).order_by(d.catalog, d.shot)
+            ).all()
+            for number in numbers:
+                _undo(connection, number, by, address)
+            return len(numbers)
 
     def history(self, catalog: str, shot: str) -> list[Decided]:
         """What people decided on a shot, the latest first."""
@@ -168,6 +179,26 @@ class Review:
         c = t.instructions.c
         with self._reader.connect() as connection:
             return dict(connection.scalar(select(c.data).where(c.catalog == catalog, c.shot == shot)) or {})
+
+    def set_aside(self, shot: str, fingerprint: str) -> tuple[frozenset[str], str]:
+        """Candidates that the checks may not choose, for a person wanted none of them, and what that person said.
+
+        Returns
+        -------
+        ids, sentence
+            All that existed when a person rejected the shot or asked for other candidates, where that stands.
+        """
+        c, states = t.candidates.c, t.shot_states.c
+        with self._reader.connect() as connection:
+            last = _last_word(connection, shot, fingerprint)
+            if last is None or last.decision not in (REJECT, AGAIN):
+                return frozenset(), ""
+            here = (states.shot == shot, states.fingerprint == fingerprint)
+            older = select(c.id).where(
+                c.shot == shot, c.fingerprint == fingerprint, c.recorded <= last.recorded
+            )
+            said = connection.scalar(select(states.sentence).where(*here))
+            return frozenset(connection.scalars(older)), said or ""
 
     # what is to be carried out
 
@@ -201,14 +232,18 @@ class Review:
             return None if row is None else (row.reached, row.sentence, _utc(row.asked))
 
     def skus_to_carry_out(self, catalog: str) -> list[str]:
-        """Products with a shot that a person approved and that is not published, or asked for again."""
+        """Products with a shot that a person approved and that is not published, asked for again, or took down."""
         shots, states = t.shots.c, t.shot_states.c
         asked = and_(states.state == str(ShotState.TODO), states.reason == AGAIN)
         chosen = and_(states.state == str(ShotState.SELECTED), states.decided.not_in(("", "checks")))
+        shown = select(t.publications.c.id).where(
+            t.publications.c.shot == shots.key, t.publications.c.fingerprint == shots.fingerprint
+        )
+        down = and_(states.state == str(ShotState.FLAGGED), states.reason == REJECTED, exists(shown))
         query = (
             select(shots.sku)
             .join(t.shot_states, and_(states.shot == shots.key, states.fingerprint == shots.fingerprint))
-            .where(shots.catalog == catalog, shots.gone == "", asked | chosen)
+            .where(shots.catalog == catalog, shots.gone == "", asked | chosen | down)
             .distinct()
             .order_by(shots.sku)
         )
@@ -245,16 +280,23 @@ def version_of(connection: Connection, catalog: str, shot: str) -> str:
     return ".".join([row.fingerprint, *(str(number or 0) for number in numbers)])
 
 
-def standing_reject(connection: Connection, shot: str, fingerprint: str) -> datetime | None:
-    """When a person rejected all candidates that a shot had, where nobody took that back since."""
+def overruled(connection: Connection, run: str, shot: str, fingerprint: str) -> bool:
+    """Whether a person decided on a shot since a run began: the run's own conclusion comes too late."""
+    last = _last_word(connection, shot, fingerprint)
+    if last is None or last.decision == UNDO:
+        return False
+    began = connection.scalar(select(t.runs.c.started).where(t.runs.c.id == run))
+    return began is not None and _utc(last.recorded) > _utc(began)
+
+
+def _last_word(connection: Connection, shot: str, fingerprint: str) -> Row[Any] | None:
     d = t.decisions.c
-    last = connection.execute(
-        select(d.decision, d.recorded)
+    return connection.execute(
+        select(d.decision, d.recorded, d.by)
         .where(d.shot == shot, d.fingerprint == fingerprint, d.by != "checks")
         .order_by(d.id.desc())
         .limit(1)
     ).one_or_none()
-    return _utc(last.recorded) if last is not None and last.decision == REJECT else None
 
 
 def _decide(connection: Connection, choice: Choice, by: str, address: str, batch: str) -> int:
@@ -390,9 +432,7 @@ def _undo(connection: Connection, number: int, by: str, address: str) -> int:
             # the checks' own choice stands again, which was never in the queue
             connection.execute(delete(t.review_queue).where(*place))
         else:
-            connection.execute(
-                update(t.review_queue).where(*place).values(status=DONE, decision=earlier)
-            )
+            connection.execute(update(t.review_queue).where(*place).values(status=DONE, decision=earlier))
     _log(connection, "took back", by, address, f"{said.catalog} {said.shot} decision {number}")
     return undoing
 

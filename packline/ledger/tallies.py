@@ -199,7 +199,9 @@ class Tallies:
             query = select(func.count()).select_from(_shots())
             return connection.scalar(query.where(present(catalog), publishable(connection, catalog))) or 0
 
-    def next_publishable(self, catalog: str, after: tuple[int, int, str] | None, most: int) -> list[Any]:
+    def next_publishable(
+        self, catalog: str, after: tuple[int, int, str] | None, most: int
+    ) -> list[tuple[int, int, str]]:
         """The next shots that have something to publish, in the catalog's order: row, position, key."""
         s = t.shots.c
         order = (s.row, s.position, s.key)
@@ -209,7 +211,8 @@ class Tallies:
             )
             if after is not None:
                 query = query.where(tuple_(*order) > tuple_(*after))
-            return list(connection.execute(query.order_by(*order).limit(most)).tuples())
+            rows = connection.execute(query.order_by(*order).limit(most))
+            return [(row.row, row.position, row.key) for row in rows]
 
     def rates(self, catalog: str) -> dict[str, float]:
         """Seconds that a station took for an item in the catalog's last runs, by the station's name."""

@@ -14,6 +14,7 @@ AGAIN = "again"
 
 PUBLISHED = "published, and nothing changed"
 WAITS = "flagged, and nothing changed; it waits for a person"
+CHOSEN = "selected; it only waits for its publication"
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,9 @@ def decide(parts: Mapping[str, str], checks: str, known: Remembered, *, again: b
         if again:
             return Duty(Work.MAKE, "flagged, and you asked for another try", True)
         return Duty(Work.NOTHING, WAITS)
+    # made anew it would be judged anew, and what a person chose in spite of the checks would be flagged again
+    if known.state == ShotState.SELECTED and known.checks == checks:
+        return Duty(Work.NOTHING, CHOSEN)
     if known.state == ShotState.TODO and known.reason == AGAIN:
         return Duty(Work.MAKE, "a merchandiser asked for another try", True)
     if known.row_error:
@@ -121,7 +125,7 @@ def decide(parts: Mapping[str, str], checks: str, known: Remembered, *, again: b
     if changed:
         return Duty(Work.MAKE, f"{_and(changed)} changed")
     if known.state == ShotState.SELECTED:
-        return Duty(Work.MAKE, "selected but not yet published")
+        return Duty(Work.MAKE, "selected under other checks")
     return Duty(Work.MAKE, "an earlier run did not finish it")
 
 

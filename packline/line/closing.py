@@ -33,11 +33,6 @@ class Closing:
         How many of those that were asked for stand where.
     candidates
         Of the shots that the run worked on.
-    shots
-        The first of those that were asked for, as they stand now; in a large catalog only of those that the
-        run worked on.
-    flags
-        The first of what waits for a person.
     drift
         What changed in the pass rates, in one sentence; empty where nothing did.
     """
@@ -46,8 +41,6 @@ class Closing:
     state: str
     states: Mapping[ShotState, int]
     candidates: int
-    shots: tuple[ShotRecord, ...]
-    flags: tuple[ShotRecord, ...]
     report: Path
     drift: str = ""
 
@@ -90,17 +83,26 @@ def closing_of(line: Line, run: str, *, drift: str) -> Closing:
     states = tallies.states(name, only)
     total = sum(states.values())
     complete = total == states.get(ShotState.PUBLISHED, 0)
-    worked_on = run if total > MOST_ROWS else ""
     return Closing(
         run=run,
         state=COMPLETED if complete else WITH_FLAGS,
         states=states,
         candidates=tallies.made(name, run).candidates,
-        shots=tuple(tallies.shots(name, MOST_ROWS, run=worked_on, only=only)),
-        flags=tuple(tallies.shots(name, MOST_ROWS, state=ShotState.FLAGGED, only=only)),
         report=report_file(line),
         drift=drift,
     )
+
+
+def some_shots(line: Line, closing: Closing) -> list[ShotRecord]:
+    """The first shots that were asked for as they stand; of a large catalog those that the run worked on."""
+    run = closing.run if closing.summary["shots"] > MOST_ROWS else ""
+    return line.ledger.tallies.shots(line.catalog.name, MOST_ROWS, run=run, only=line.order.only)
+
+
+def some_flags(line: Line) -> list[ShotRecord]:
+    """The first of what waits for a person, of the SKUs that were asked for."""
+    found = line.ledger.tallies
+    return found.shots(line.catalog.name, MOST_ROWS, state=ShotState.FLAGGED, only=line.order.only)
 
 
 def watched(line: Line) -> list[Watch]:

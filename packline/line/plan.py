@@ -13,7 +13,7 @@ from packline.fingerprint import file_digest
 from packline.ledger.survey import Owed, Survey
 from packline.ledger.work import PUBLISHED, WAITS, Choice
 from packline.line.line import Line
-from packline.line.survey import Reading, compare, read_differing
+from packline.line.survey import Reading, compare, open_reader, read_differing
 from packline.publish import check_delivery
 from packline.records import ShotState, Work
 
@@ -85,7 +85,7 @@ def begin_run(line: Line) -> Plan:
     ledger, name = line.ledger, line.catalog.name
     line.bucket.check_writable()
     check_delivery(line.settings)
-    reading, many = Reading(), 0
+    reader, reading = open_reader(line), Reading()
     with ledger.survey(name, line.checks, _choice(line), writes=True) as desk:
         planner = line.planner(Assets(desk.recall))
         compare(line, desk, planner)
@@ -93,18 +93,17 @@ def begin_run(line: Line) -> Plan:
         desk.run = run
         try:
             ledger.record_deliveries(name, delivery_digests(line.settings))
-            for _ in read_differing(line, desk, planner, reading):
+            for _ in read_differing(line, desk, reader, planner, reading):
                 pass
             desk.settle(str(line.catalog.file.resolve()), file_digest(line.catalog.file))
             standing = desk.counts()
             if any(work for _, work in standing):
                 for _ in desk.standing():
                     pass
-            many = reading.shots + sum(standing.values())
             reasons = ledger.duties.reasons(run)
             return Plan(
                 run=run,
-                shots=many,
+                shots=reading.shots + sum(standing.values()),
                 make=sum(count for (work, _), count in reasons.items() if work == Work.MAKE),
                 rescore=sum(count for (work, _), count in reasons.items() if work == Work.RESCORE),
                 why=_by_reason(reasons),
@@ -149,10 +148,11 @@ class Forecast:
 
     def __iter__(self) -> Iterator[Owed]:
         line = self._line
+        reader = open_reader(line)
         with line.ledger.survey(line.catalog.name, line.checks, _choice(line), writes=False) as desk:
             planner = line.planner(Assets(desk.recall))
             compare(line, desk, planner)
-            changed = _flat(read_differing(line, desk, planner, self.reading))
+            changed = _flat(read_differing(line, desk, reader, planner, self.reading))
             only = tuple(f"{sku}/" for sku in line.order.only)
             for owed in heapq.merge(changed, self._standing(desk), key=lambda one: (one.row, one.position)):
                 if only and not owed.key.startswith(only):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from packline.funnel import Outcome, decide
 from packline.instructions import wave_of
+from packline.ledger.queue import REJECTED
 from packline.line.line import Line
 
 
@@ -32,6 +33,13 @@ def select_or_flag(line: Line, run: str, keys: Sequence[str], *, last: bool) -> 
             for record in line.ledger.candidates(key, planned.fingerprint)
             if record.checks == planned.checks
         ]
+        # what a person did not want is not chosen by the checks, however they judge it now
+        aside, said = line.ledger.review.set_aside(key, planned.fingerprint)
+        if aside:
+            records = [record for record in records if record.candidate.id not in aside]
+            if not records and last:
+                flag(line, run, key, REJECTED, said)
+                continue
         decision = decide(records, line.settings.candidates, last=last)
         if decision.outcome == Outcome.SELECT:
             line.ledger.select(run, key, planned.fingerprint, decision.candidate)

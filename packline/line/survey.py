@@ -75,9 +75,22 @@ def compare(line: Line, desk: Survey, planner: Planner) -> int:
     return desk.compare()
 
 
-def read_differing(line: Line, desk: Survey, planner: Planner, reading: Reading) -> Iterator[list[Owed]]:
+def open_reader(line: Line) -> ProductReader:
+    """What reads rows in full.
+
+    Raises
+    ------
+    FixSettings
+        Where the catalog, or a folder that the settings name, would make every row fail.
+    """
+    next(line.catalog.rows())
+    return ProductReader(line.settings)
+
+
+def read_differing(
+    line: Line, desk: Survey, reader: ProductReader, planner: Planner, reading: Reading
+) -> Iterator[list[Owed]]:
     """Read the rows that differ, note their shots, and say what a run owes these."""
-    reader = ProductReader(line.settings)
     for rows in _batches(_differing(line, desk)):
         planner.expect(fields for _, fields, _ in rows)
         batch, shots = _read(reader, planner, desk, rows, reading)

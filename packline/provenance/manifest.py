@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -73,17 +74,33 @@ def sign(data: bytes, media: str, asked: Mapping[str, Any], who: Identity) -> by
     """
     import c2pa
 
-    out = io.BytesIO()
     try:
-        with _signer(who) as signer, c2pa.Builder(dict(asked), _context()) as builder:
-            builder.sign(signer, media, io.BytesIO(data), out)
+        return _sign(data, media, asked, who)
     except c2pa.C2paError as error:
-        if who.timestamps and "timestamp" in str(error).lower():
+        if who.timestamps and _signs(data, media, asked, replace(who, timestamps="")):
             raise TryAgain(
-                f"Timestamp authority {who.timestamps} did not answer ({error}); try again."
+                f"Timestamp authority {who.timestamps} gave no timestamp ({error}); try again."
             ) from error
         raise FixSettings(f"C2PA refuses to sign ({error}); mend [provenance].") from error
+
+
+def _sign(data: bytes, media: str, asked: Mapping[str, Any], who: Identity) -> bytes:
+    import c2pa
+
+    out = io.BytesIO()
+    with _signer(who) as signer, c2pa.Builder(dict(asked), _context()) as builder:
+        builder.sign(signer, media, io.BytesIO(data), out)
     return out.getvalue()
+
+
+def _signs(data: bytes, media: str, asked: Mapping[str, Any], who: Identity) -> bool:
+    import c2pa
+
+    try:
+        _sign(data, media, asked, who)
+    except c2pa.C2paError:
+        return False
+    return True
 
 
 def _signer(who: Identity) -> c2pa.Signer:

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from packline.errors import PacklineError
 from packline.ledger import Ledger
-from packline.review import audit_page, decision_page, queue_page, shot_page, sign_in_page
+from packline.review import audit_page, decision_page, objects, queue_page, shot_page, sign_in_page
 from packline.review.desk import Desk
 from packline.review.guard import NotSignedIn, Refused, guarded
 from packline.settings import Settings
@@ -67,6 +67,7 @@ def create_app(settings: Settings, ledger: Ledger | None = None) -> FastAPI:
     app.state.desk = desk
     app.add_middleware(Shell, hosts=_hosts(desk), secure=desk.secure)
     app.include_router(sign_in_page.router)
+    app.include_router(objects.router)
     for page in PAGES:
         app.include_router(page.router, dependencies=[Depends(guarded)])
 

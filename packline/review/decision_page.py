@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -76,12 +77,12 @@ def bulk(
             f"You confirmed {count} shots and {len(set(shots))} are chosen; choose again and confirm.", 409
         )
     choices = []
-    for one in shots:
-        catalog, _, rest = one.partition("\n")
-        key, _, version = rest.partition("\n")
-        more: dict[str, Any] = (
-            {"asked": _asked(note)} if kind == AGAIN else {"tags": tuple(tags), "words": words}
-        )
+    for catalog, key, version in _chosen(shots):
+        more: dict[str, Any] = {"asked": _asked(note)}
+        if kind == REJECT:
+            item = desk.ledger.queue.item(catalog, key) if own else None
+            flagged_for = [item.reason] if item is not None else []
+            more = {"tags": tuple(dict.fromkeys([*flagged_for, *tags])), "words": words}
         choices.append(Choice(catalog, key, version, kind, **more))
     _decide(desk, visitor, choices, batch=secrets.token_hex(8))
     return _go(request, "/")
@@ -95,16 +96,15 @@ def undo(
     found = desk.ledger.review.decision(decision)
     if found is None:
         raise Refused("There is no such decision; load the page again.", 404)
-    numbers = [decision]
-    if together and found.batch:
-        numbers = [one.id for one in desk.ledger.review.of_batch(found.batch) if one.undone is None]
     try:
-        for number in numbers:
-            desk.ledger.review.undo(number, visitor.name, visitor.address)
+        if together and found.batch:
+            desk.ledger.review.undo_batch(found.batch, visitor.name, visitor.address)
+        else:
+            desk.ledger.review.undo(decision, visitor.name, visitor.address)
     except NotNow as error:
         raise Refused(str(error), 409) from error
     desk.carry_out.poke(found.catalog)
-    return _go(request, "/" if len(numbers) > 1 else shot_address(found.catalog, found.shot))
+    return _go(request, "/" if together and found.batch else shot_address(found.catalog, found.shot))
 
 
 @router.post("/next")
@@ -135,7 +135,7 @@ def assign(request: Request, desk: Desk, visitor: Reviewer, shots: Fields, to: F
     name = visitor.name if to == "me" else to
     if name and name != visitor.name and desk.people.user(name) is None:
         raise Refused(f"There is no user {name}; choose one from the list.", 404)
-    places = [(one.split("\n")[0], one.split("\n")[1]) for one in shots if one.count("\n") == 2]
+    places = [(catalog, key) for catalog, key, _ in _chosen(shots)]
     desk.ledger.queue.assign(places, name)
     desk.people.log("assigned", visitor.name, visitor.address, f"{len(places)} shots to {name or 'nobody'}")
     return _go(request, "/")
@@ -178,6 +178,18 @@ def _asked(note: str = "", candidates: str = "", lora_strength: str = "", refine
     if note.strip():
         asked["note"] = note.strip()
     return asked
+
+
+def _chosen(shots: list[str]) -> list[tuple[str, str, str]]:
+    """Catalog, key and version of each shot that was chosen in the queue."""
+    found = []
+    for one in shots:
+        try:
+            catalog, key, version = json.loads(one)
+        except ValueError as error:
+            raise Refused("Load the queue again and choose the shots anew.", 400) from error
+        found.append((str(catalog), str(key), str(version)))
+    return found
 
 
 def _go(request: Request, address: str) -> Response:

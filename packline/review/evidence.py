@@ -117,13 +117,15 @@ def check_layers(results: Iterable[CheckResult]) -> list[Layer]:
     return layers
 
 
-def truth_layers(folder: Path) -> list[Layer]:
+@lru_cache(maxsize=256)
+def truth_layers(folder: Path) -> tuple[Layer, ...]:
     """What the 3D model says that a candidate should show: its silhouette, its print, and the scene to keep.
 
     Parameters
     ----------
     folder
-        The reference that the candidate was asked to match; where it is gone there are no layers.
+        The reference that the candidate was asked to match; where it is gone there are no layers. Such
+        folders are named after their content, so that each is read once.
     """
     layers = []
     if path := silhouette(folder):
@@ -133,21 +135,18 @@ def truth_layers(folder: Path) -> list[Layer]:
         layers.append(Layer("print", "truth", labels))
     if path := may_change(folder):
         layers.append(Layer("scene", "truth", (_traced("outside this line the scene is kept", path),)))
-    return layers
+    return tuple(layers)
 
 
-@lru_cache(maxsize=256)
 def silhouette(folder: Path) -> str:
     """The outline of the product in a reference, as SVG path data in its pixels; empty where it is gone.
 
-    Coordinates are those of a picture: its first pixel covers 0 to 1. Folders of references are named after
-    their content, so an outline is found once.
+    Coordinates are those of a picture: its first pixel covers 0 to 1.
     """
     mask = _grey(folder / "mask.png")
     return "" if mask is None else _trace(mask, _FINER, 127)
 
 
-@lru_cache(maxsize=256)
 def may_change(folder: Path) -> str:
     """The outline of product, shadow and what lies close by: beyond it the scene must be kept.
 
@@ -161,7 +160,8 @@ def may_change(folder: Path) -> str:
     )
     touched = np.maximum((product > 2).astype(np.uint8), (ground < 247).astype(np.uint8))
     near = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_CLOSE, _CLOSE))
-    grown = np.asarray(cv2.dilate(touched, near) * 255, np.uint8)
+    # a line that is read at any zoom needs no steps
+    grown = np.asarray(cv2.GaussianBlur(cv2.dilate(touched, near) * 255, (0, 0), 1.5), np.uint8)
     return _trace(grown, 4, 127, (mask.shape[1] / _SMALL, mask.shape[0] / _SMALL))
 
 
@@ -192,7 +192,7 @@ def _text(evidence: Evidence, corners: Sequence[Point], box: _Box, tone: str) ->
         tone = "pass"
     lines = []
     if found.expected:
-        lines.append(_said("should read", found.expected, found.should))
+        lines.append(_said("reads" if tone == "pass" else "should read", found.expected, found.should))
     if found.read and (found.turned or found.misread):
         lines.append(_said("reads", found.read, found.angle))
     arrows: tuple[Arrow, ...] = ()

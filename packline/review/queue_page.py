@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, replace
 from typing import Any
 from urllib.parse import urlencode
@@ -67,7 +68,7 @@ def queue(
                 "item": one,
                 "picture": best.get((one.shot, one.fingerprint), ""),
                 "address": shot_address(one.catalog, one.shot),
-                "choice": f"{one.catalog}\n{one.shot}\n{_version(desk, one.catalog, one.shot)}",
+                "choice": json.dumps([one.catalog, one.shot, _version(desk, one.catalog, one.shot)]),
                 "decided": desk.ledger.review.decision(one.decision) if one.decision else None,
             }
             for one in shown

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from packline.ledger.queue import TO_DO
 from packline.records import ShotRecord
 from packline.review.desk import Desk as ReviewDesk
 from packline.review.guard import Desk, Refused, Viewer
-from packline.review.panel import open_panel
+from packline.review.panel import next_filters, open_panel
 from packline.review.shot_view import (
     CandidateCard,
     candidate_cards,
@@ -19,6 +21,9 @@ from packline.review.shot_view import (
 )
 
 router = APIRouter()
+
+# how many of the queue are looked at for one that nobody else has
+_AHEAD = 8
 
 
 @router.get("/shot")
@@ -53,6 +58,28 @@ def layers(desk: Desk, visitor: Viewer, catalog: str, key: str, candidate: str) 
     return candidate_data(found, desk.images.url)
 
 
+@router.get("/shot/ahead")
+def ahead(desk: Desk, visitor: Viewer, catalog: str, key: str) -> list[str]:
+    """Addresses of what the next shot's page will show, so that the browser has it by then."""
+    filters = replace(next_filters(desk, visitor), status=TO_DO)
+    mine = ("", visitor.name)
+    waiting = (
+        item
+        for item in desk.ledger.queue.page(filters, after=(catalog, key), most=_AHEAD)
+        if item.holder in mine and item.assignee in mine
+    )
+    item = next(waiting, None)
+    if item is None:
+        return []
+    record = desk.ledger.shot_pages.shot(item.catalog, item.shot)
+    shown = shown_first(record) if record else ""
+    if not shown:
+        return []
+    kinds = ("picture", "reference", "base")
+    small = [desk.images.thumbnail_url(shown, kind) for kind in kinds]
+    return small + [desk.images.url(shown, kind) for kind in kinds]
+
+
 def _record(desk: ReviewDesk, catalog: str, key: str) -> ShotRecord:
     record = desk.ledger.shot_pages.shot(catalog, key)
     if record is None:
@@ -77,7 +104,7 @@ def _viewer_data(
         "key": record.key,
         "shown": shown,
         # one address for all candidates, so that the browser fetches the photo once
-        "base": picture(cards[0].id, "base"),
+        "base": picture(shown, "base"),
         "candidates": [
             {
                 "id": card.id,
@@ -90,5 +117,4 @@ def _viewer_data(
             for card in cards
         ],
         "first": candidate_data(first, desk.images.url),
-        "next": [],
     }

@@ -1,1 +1,1 @@
-"""The line is killed at any instant, and what must always be true is checked by a script that knows no Packline."""
+"""The line is killed at any instant; a script that knows no Packline says whether what must be true is true."""

@@ -2,13 +2,14 @@
 
     python -m tests.crash.kills --kills 200 --ledger sqlite|postgresql [--seed 1]
 
-A course begins with nothing and goes through three phases: the demo's catalogue as it is; other thresholds; a row taken
-off and another renamed. In each phase the line is killed until a run gets to its end; a further run must then find
-nothing to do, and what is published must be what a course without kills publishes.
+A course begins with nothing and goes through three phases: the demo's catalogue as it is; other thresholds; a
+row taken off and another renamed. In each phase the line is killed until a run gets to its end; a further run
+must then find nothing to do, and what is published must be what a course without kills publishes.
 
-Who is killed: the line's process alone (its renderer must notice), the line with all its descendants, or one of its
-descendants alone (the line must go on). When: at a random moment of the run, or at a random moment of a random station,
-so that the short ones (deciding, publishing, releasing) get their share. Some runs are a true ``packline run``.
+Who is killed: the line's process alone (its renderer must notice), the line with all its descendants, or one of
+its descendants alone (the line must go on). When: at a random moment of the run, or at a random moment of a
+random station, so that the short ones (deciding, publishing, releasing) get their share. Some runs are a true
+``packline run``.
 """
 
 from __future__ import annotations
@@ -404,9 +405,7 @@ def go_through(
 def true_run(course: Course, seconds: float) -> bool:
     """``packline run`` in a process of its own with Prefect and all, killed after so long; whether it ended."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "packline.cli.main", "run", str(course.catalog)]
-        if (ROOT / "packline" / "cli" / "__main__.py").exists()
-        else [str(Path(sys.executable).with_name("packline")), "run", str(course.catalog)],
+        [Path(sys.executable).with_name("packline"), "run", course.catalog],
         cwd=course.folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -1,11 +1,13 @@
 """Runs the line again and again in forks of a process that has imported and loaded everything.
 
-``python -m tests.crash.server`` reads the path of a catalogue from each line of standard input, runs the line on it
-in a child that is the leader of its own session, and writes to standard output: ``pid N``, then ``event NAME`` before
-each thing that the run does to the ledger or the bucket and at each station, then ``ended CODE``.
+``python -m tests.crash.server`` reads the path of a catalogue from each line of standard input, runs the line
+on it in a child that is the leader of its own session, and writes to standard output: ``pid N``, then
+``event NAME`` before and after each thing that the run asks of the ledger or the bucket and at each station, then
+``ended CODE``.
 
-It is the true line: the stations of ``flows.catalog_run`` in their order, the bodies of the tasks, the renderer's
-process, the embedded weights. Only Prefect is left out, and the engine's calls are noted in ``engine.log``.
+It is the true line: the stations of ``flows.catalog_run`` in their order, the bodies of the tasks, the
+renderer's process, the embedded weights. Only Prefect is left out, and the engine's calls are noted in
+``engine.log``.
 """
 
 from __future__ import annotations
@@ -57,6 +59,8 @@ def prepare(tell: Callable[[str], object]) -> Callable[[Path], int]:
     from packline.line.closing import COMPLETED, close_run
     from tasks.opening import line_of, plan_ahead
 
+    for late in ("c2pa", "pyarrow.parquet", "packline.report.build", "packline.releases.manifest"):
+        importlib.import_module(late)  # what a run imports when it gets there
     _without_prefect(flow, tell)
     _watched(tell)
     engines: dict[str, Any] = {}
@@ -141,6 +145,7 @@ class _Plain:
             except TryAgain:
                 if count > RETRIES:
                     raise
+        raise AssertionError
 
 
 def _without_prefect(flow: Any, tell: Callable[[str], object]) -> None:

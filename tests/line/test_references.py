@@ -10,10 +10,12 @@ import pytest
 
 from packline.colour import ciede2000, to_lab
 from packline.errors import GiveUp
+from packline.ledger.duties import PLANNED, Stretch
 from packline.line import Line, Order
 from packline.line.closing import report
-from packline.line.plan import Plan, begin_run
+from packline.line.plan import Plan, Try, begin_run
 from packline.line.references import render
+from packline.records import Work
 from packline.reference import Reference
 from tests.flows.conftest import TruthEngine
 from tests.flows.house import HEADER, SIZE, build_house
@@ -60,17 +62,23 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     catalog.write_text(f"{HEADER},variant,truth\n{ROWS}")
     line = Line(Order(catalog), "checks")
     line.__dict__["engine"] = TruthEngine()
-    assert line.catalog.errors == ()
     plan = begin_run(line)
-    render(line, [one for one in plan.make if one.key.startswith("GOOD")], lambda _: None)
+    assert plan.row_errors == ()
+    render(line, tries(line, plan, "GOOD"), lambda _: None)
     shots = line.ledger.shots(line.settings.run.name)
     return line, plan, {s.sku: Reference.load(s.references["scene"]) for s in shots if s.references}
+
+
+def tries(line: Line, plan: Plan, sku: str) -> list[Try]:
+    """What the plan says of the shots of some SKUs."""
+    due = line.ledger.duties.chunk(Stretch(plan.run, Work.MAKE, 1, PLANNED), None, 100)
+    return [Try(one.key, one.first) for one in due if one.key.startswith(sku)]
 
 
 def refusal(house: House, sku: str) -> str:
     line, plan, _ = house
     with pytest.raises(GiveUp) as caught:
-        render(line, [one for one in plan.make if one.key.startswith(sku)], lambda _: None)
+        render(line, tries(line, plan, sku), lambda _: None)
     return str(caught.value)
 
 

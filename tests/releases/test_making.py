@@ -196,9 +196,7 @@ def test_a_failure_that_nobody_approved_is_never_released(plain: Shop) -> None:
     candidate = plain.candidate("A", 1)
     plain.ledger.record_candidate(plain.run, candidate)
     _approve(plain, candidate.id, shot, fingerprint, by="checks")
-    plain.ledger.record_published(
-        plain.run, shot, fingerprint, candidate.id, [plain.put("A", candidate.id)]
-    )
+    plain.ledger.record_published(plain.run, shot, fingerprint, candidate.id, [plain.put("A", candidate.id)])
     with pytest.raises(ValueError, match="neither a passing scorecard nor a person's approval"):
         plain.release()
     assert plain.bucket.list("acme/demo/releases") == []

@@ -46,7 +46,9 @@ class House:
     shots: list[ShotRecord]
 
 
-def build(folder: Path, url: str = "", skus: Sequence[str] = (), faults: Sequence[str] = ()) -> House:
+def build(
+    folder: Path, url: str = "", skus: Sequence[str] = (), faults: Sequence[str] = (), size: int = 256
+) -> House:
     """A house in which every SKU has one flagged shot; its candidates have real pictures and scorecards.
 
     Parameters
@@ -54,13 +56,18 @@ def build(folder: Path, url: str = "", skus: Sequence[str] = (), faults: Sequenc
     faults
         One of `FAULTS` for each SKU; each shot has besides a candidate that passes where the fault is written
         with a plus: "turned+".
+    size
+        Pixels on a side.
     """
     settings = make_folder(folder)
     settings = settings.model_copy(
-        update={"review": settings.review.model_copy(update={"settle_seconds": 0.0})}
+        update={
+            "run": settings.run.model_copy(update={"size": size}),
+            "review": settings.review.model_copy(update={"settle_seconds": 0.0}),
+        }
     )
     ledger = Ledger(url or settings.ledger.url)
-    studio = Studio(folder / "studio")
+    studio = Studio(folder / "studio", size)
     run = ledger.begin_run(CATALOG, {"catalog": str(folder / "demo.csv"), "settings": str(settings.file),
                                      "environment": "", "only": [], "again": False})  # fmt: skip
     shots = []

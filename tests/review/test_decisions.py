@@ -233,7 +233,9 @@ def test_a_run_that_flags_anew_puts_the_shot_back_before_people(shelf: Shelf) ->
     shot = shelf.flag("A", False)
     shelf.decide(shot, "again")
     assert shelf.waiting() == []
-    shelf.ledger.flag(shelf.run, shot.key, shot.fingerprint, CHECKS, "artifacts", "a blob")
+    shelf.ledger.end_run(shelf.run, "completed", {})
+    later = shelf.ledger.begin_run(CATALOG, {})
+    shelf.ledger.flag(later, shot.key, shot.fingerprint, CHECKS, "artifacts", "a blob")
     item = shelf.ledger.queue.item(CATALOG, shot.key)
     assert item is not None
     assert (item.status, item.reason, item.decision) == (TO_DO, "artifacts", None)
@@ -243,3 +245,25 @@ def test_what_the_checks_select_leaves_the_queue(shelf: Shelf) -> None:
     shot = shelf.flag("A", True)
     shelf.ledger.select(shelf.run, shot.key, shot.fingerprint, shot.candidates[0].candidate.id)
     assert shelf.ledger.queue.item(CATALOG, shot.key) is None
+
+
+@pytest.mark.parametrize("kind", ["approve", "reject", "again"])
+def test_a_run_that_began_before_a_decision_does_not_undo_it(shelf: Shelf, kind: str) -> None:
+    shot = shelf.flag("A", True)
+    shelf.decide(shot, kind, None if kind == "again" else 0, tags=("text",) if kind == "reject" else ())
+    decided = shelf.shot(shot)
+    shelf.ledger.flag(shelf.run, shot.key, shot.fingerprint, CHECKS, "artifacts", "a blob")
+    shelf.ledger.select(shelf.run, shot.key, shot.fingerprint, shot.candidates[0].candidate.id)
+    assert shelf.shot(shot) == decided
+
+
+def test_candidates_that_a_person_did_not_want_are_set_aside_and_later_ones_are_not(shelf: Shelf) -> None:
+    shot = shelf.flag("A", True)
+    own = shot.candidates[0].candidate.id
+    aside = shelf.ledger.review.set_aside
+    assert aside(shot.key, shot.fingerprint) == (frozenset(), "")
+    done = shelf.decide(shot, "reject", 0, words="wrong lid")
+    shelf.candidate(shot, 7, True)
+    assert aside(shot.key, shot.fingerprint) == (frozenset({own}), "Anna rejected it: wrong lid.")
+    shelf.ledger.review.undo(done.id, "Anna")
+    assert aside(shot.key, shot.fingerprint) == (frozenset(), "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -12,7 +13,8 @@ from urllib.parse import urlencode
 import cv2
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from packline.scorecard import CheckResult, Evidence, Scorecard, Verdict
@@ -122,25 +124,26 @@ class Visit:
         uri = self.page.evaluate(
             "name => document.querySelector(`[data-pane=${name}] canvas`).toDataURL('image/png')", pane
         )
-        data = np.frombuffer(base64.b64decode(uri.partition(",")[2]), np.uint8)
-        return np.asarray(cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB), np.uint8)
+        with Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))) as opened:
+            return np.asarray(opened.convert("RGB"))
 
     def view(self) -> tuple[float, float, float]:
         """Zoom and the place at the panes' middle."""
         data = self.page.evaluate("() => ({...document.getElementById('stage').dataset})")
         return float(data["zoom"]), float(data["x"]), float(data["y"])
 
-    def box(self, selector: str) -> dict[str, float]:
+    def box(self, selector: str) -> Any:
         found = self.page.locator(selector).bounding_box()
         assert found is not None
-        return dict(found)
+        return {**found}
 
     def picture(self, name: str, shot: int = 0, candidate: int = 0) -> Pixels:
         """A file's pixels, RGB."""
         one = self.house.shots[shot].candidates[candidate].candidate
         scene = self.house.settings.paths.scenes / f"{self.house.shots[shot].scene}.jpg"
         file = {"candidate": one.picture, "reference": one.truth / "colour.png", "base": scene}[name]
-        return np.asarray(cv2.cvtColor(cv2.imread(str(file)), cv2.COLOR_BGR2RGB), np.uint8)
+        with Image.open(file) as opened:
+            return np.asarray(opened.convert("RGB"))
 
     def where(self, pane: str, x: float, y: float) -> tuple[float, float]:
         """A pixel's place in the window."""
@@ -244,7 +247,8 @@ def test_the_reference_is_compared_where_it_belongs_in_the_photo(visit: Visit) -
     visit.amount("swipe", 100)
     shown = visit.shown()
     base, reference = visit.picture("base"), visit.picture("reference")
-    mask = cv2.imread(str(visit.house.shots[0].candidates[0].candidate.truth / "mask.png"), 0)
+    with Image.open(visit.house.shots[0].candidates[0].candidate.truth / "mask.png") as opened:
+        mask = np.asarray(opened, np.uint8)
     found = shown[crop(base, shown)]
     inside = cv2.erode(mask, np.ones((5, 5))) > 127
     outside = cv2.dilate(mask, np.ones((5, 5))) < 127
@@ -338,8 +342,9 @@ def test_two_fingers_zoom_about_the_place_between_them(
     )
     visit = Visit(context.new_page(), gallery, desk).open()
     visit.press("c", "1")
-    box = visit.box("[data-pane=candidate]")
-    x, y = box["x"] + box["width"] / 2 + 20, box["y"] + box["height"] / 2 - 10
+    exact = visit.where("candidate", 148.5, 118.5)
+    x, y = (math.floor(at) for at in exact)
+    place = (148.5 + x - exact[0], 118.5 + y - exact[1])
     client = context.new_cdp_session(visit.page)
 
     def touch(kind: str, *apart: float) -> None:
@@ -355,7 +360,7 @@ def test_two_fingers_zoom_about_the_place_between_them(
     visit.wait()
     zoom, _, _ = visit.view()
     assert zoom == pytest.approx(3, rel=0.05)
-    assert visit.where("candidate", 148, 118) == pytest.approx((x, y), abs=2)
+    assert visit.where("candidate", *place) == pytest.approx((x, y), abs=2)
     context.close()
 
 
@@ -363,8 +368,9 @@ def outline_of(page: Page, selector: str) -> Any:
     """A path's points in the window."""
     return page.evaluate(
         """selector => { const path = document.querySelector(selector), to = path.getScreenCTM();
-        return path.getAttribute("d").match(/[-\\d.]+ [-\\d.]+/g).map(pair => { const [x, y] = pair.split(" ").map(Number);
-        const at = new DOMPoint(x, y).matrixTransform(to); return [at.x, at.y]; }); }""",
+        return path.getAttribute("d").match(/[-\\d.]+ [-\\d.]+/g).map(pair => {
+          const [x, y] = pair.split(" ").map(Number), at = new DOMPoint(x, y).matrixTransform(to);
+          return [at.x, at.y]; }); }""",
         selector,
     )
 
@@ -417,7 +423,8 @@ def test_the_heat_map_is_really_there_and_lies_over_its_box(visit: Visit) -> Non
     visit.open(shot=1).press("c", "1")
     image = visit.page.locator("[data-pane=candidate] .mark image")
     size = image.evaluate(
-        "async one => { const i = new Image(); i.src = one.href.baseVal; await i.decode(); return [i.naturalWidth, i.naturalHeight]; }"
+        "async one => { const i = new Image(); i.src = one.href.baseVal; await i.decode(); "
+        "return [i.naturalWidth, i.naturalHeight]; }"
     )
     assert size == [32, 48]
     box = image.bounding_box()
@@ -479,15 +486,13 @@ def test_everything_is_in_reach_on_a_laptop_and_a_tablet_and_passes_axe(
 
 def test_every_control_is_reached_by_tab(visit: Visit) -> None:
     visit.open()
-    reached = set()
-    for _ in range(60):
+    visit.page.evaluate(
+        """() => { globalThis.reached = []; addEventListener("focusin", ({ target: { id, dataset: d } }) =>
+        reached.push(id || d.modeButton || d.zoom || d.locate || d.candidate || d.layer)); }"""
+    )
+    for _ in range(45):
         visit.page.keyboard.press("Tab")
-        reached.add(
-            visit.page.evaluate(
-                "(e => e.id || e.dataset.modeButton || e.dataset.zoom || e.dataset.locate || e.dataset.candidate || "
-                "e.dataset.layer || e.tagName)(document.activeElement)"
-            )
-        )
+    reached = set(visit.page.evaluate("reached"))
     wanted = {"side", "one", "swipe", "onion", "difference", "blink", "evidence", "stage", "in", "out", "fit"}
     ids = {one.candidate.id for one in visit.house.shots[0].candidates}
     assert wanted | ids | {"text_orientation", "silhouette"} <= reached

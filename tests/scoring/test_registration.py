@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from scoring.check import CheckInput
+from scoring.registration import outlined
 from tests.scoring.synthetic import SIZE, Case, make
 
 
@@ -92,24 +93,14 @@ def test_points_of_the_render_are_told_in_the_candidate() -> None:
     assert (x, y) == pytest.approx((509.0, 594.0), abs=1.5)
 
 
-def test_bars_that_agree_with_another_place_inside_stay_where_their_outline_fits() -> None:
-    """A chair's slats look alike: lit from elsewhere, the inside of one agrees better with the next."""
-    given = make(Case(missing=True))
-    mask = np.zeros((SIZE, SIZE), np.uint8)
-    for x in (300, 690):
-        mask[150:880, x : x + 34] = 255
-    for y in range(190, 520, 66):
-        mask[y : y + 34, 300:724] = 255
-    mask[560:680, 260:770] = 255
-    rows = np.linspace(0, 1, SIZE, dtype=np.float32)[:, None, None]
-    shade = 0.5 + 0.5 * np.abs(np.sin(np.arange(SIZE) * np.pi / 33))[:, None, None]
-    cover = (mask / np.float32(255))[..., None]
-    colour = 128 * (1 - cover) + np.array([150, 90, 150]) * (0.4 + 0.6 * rows) * shade * cover
-    lit = np.array([150, 90, 150]) * (1 - 0.6 * rows) * (1.5 - shade)
-    picture = given.base * (1 - cover) + lit * cover
-    chair = replace(
-        given,
-        scene=replace(given.scene, mask=mask, colour=np.round(colour).astype(np.uint8)),
-        candidate=np.round(picture).astype(np.uint8),
-    )
-    assert error(chair, np.eye(3)) < 4.0
+def test_the_outline_over_the_scene_agrees_where_the_product_is_and_nowhere_else() -> None:
+    """What saves a product without a print, whose inside agrees with many a place, from being moved."""
+    wanted = around_the_middle(1.0, 0.0, 9.0, -6.0)
+    given = moved(make(Case(missing=True)), wanted)
+    greys = [
+        cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
+        for picture in (given.scene.colour, given.candidate, given.base)
+    ]
+    beside = (around_the_middle(0.94, 0.0, 9.0, -6.0), around_the_middle(1.0, 0.0, 30.0, -6.0), np.eye(3))
+    there, *others = (outlined(greys, given.distance, matrix) for matrix in (wanted, *beside))
+    assert max(others) < there - 0.05

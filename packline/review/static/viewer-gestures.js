@@ -4,7 +4,8 @@
   const LINE = 16, PAGE = 400;
   const TAP = 4;
 
-  // handlers: zoom(factor, pane, px, py), pan(dx, dy), twice(pane, px, py), over(pane, px, py) or over(null)
+  // handlers: zoom(factor, pane, px, py), pan(dx, dy), pinch(factor, from x, from y, to x, to y), twice(pane, px, py),
+  // over(pane, px, py) or over(null)
   function gestures(stage, handlers) {
     const fingers = new Map();
     const paneOf = (target) => target.closest(".pane");
@@ -48,11 +49,9 @@
         const before = Math.hypot(finger.x - other.x, finger.y - other.y);
         const after = Math.hypot(event.clientX - other.x, event.clientY - other.y);
         const box = finger.pane.getBoundingClientRect();
+        const middle = (x, y) => [(x + other.x) / 2 - box.left, (y + other.y) / 2 - box.top];
         if (before > 0)
-          handlers.zoom(after / before, finger.pane,
-            (finger.x + other.x) / 2 - box.left, (finger.y + other.y) / 2 - box.top);
-        // the middle between the fingers moves by half of what one of them does
-        handlers.pan(dx / 2, dy / 2);
+          handlers.pinch(after / before, ...middle(finger.x, finger.y), ...middle(event.clientX, event.clientY));
       }
       finger.x = event.clientX;
       finger.y = event.clientY;

@@ -19,6 +19,13 @@
     return `M${x1.toFixed(1)} ${y1.toFixed(1)}L${tip}M${wing(1)}L${tip}L${wing(-1)}`;
   };
 
+  // Captions that wait until somebody looks at their layer: what is right, what its button says already, and what a
+  // small pane has no room for.
+  const ROOMY = 420;
+  const quiet = ({ layer, shape }, width) =>
+    shape.tone === "pass" || layer === "silhouette" || layer === "scene" || (layer === "print" && width < ROOMY);
+  const apart = (a, b) => a[0] >= b[2] || a[2] <= b[0] || a[1] >= b[3] || a[3] <= b[1];
+
   class Marks {
     constructor(pane) {
       this.pane = pane;
@@ -125,36 +132,42 @@
       const own = this.pane.getBoundingClientRect();
       return [...this.pane.querySelectorAll(".pane-name:not([hidden])")].map((name) => {
         const box = name.getBoundingClientRect();
-        return { left: box.left - own.left, top: box.top - own.top, right: box.right - own.left, bottom: box.bottom - own.top };
+        return [box.left - own.left, box.top - own.top, box.right - own.left, box.bottom - own.top];
       });
     }
 
-    // a caption stands beside its shape, over no other caption, and inside the pane
+    // a caption stands beside its shape, over no other caption, over no other shape where there is room, and inside
     placeChips(view) {
       const { width, height } = view.pane;
-      const taken = this.names().map((box) => [box.left, box.top, box.right, box.bottom]);
+      const taken = this.names();
+      const boxes = new Map(this.drawn.filter(({ shape }) => shape.tone !== "pass" && !shape.heat).map(({ shape }) =>
+        [shape, [...view.toPane(shape.box[0], shape.box[1]), ...view.toPane(shape.box[2], shape.box[3])]]));
+      for (const one of this.drawn) if (one.chip) one.chip.classList.toggle("quiet", quiet(one, width));
       // what is looked at is placed first; then what is worst, which is drawn last
-      const order = this.drawn.filter((one) => one.chip).reverse().sort((a, b) => b.chip.classList.contains("lit") - a.chip.classList.contains("lit"));
+      const order = this.drawn.filter(({ chip }) => chip).reverse()
+        .sort((one, other) => other.chip.classList.contains("lit") - one.chip.classList.contains("lit"));
       for (const { shape, chip, wide, high } of order) {
+        if (chip.classList.contains("quiet") && !chip.classList.contains("lit")) continue;
         const [left, top] = view.toPane(shape.box[0], shape.box[1]);
         const [right, bottom] = view.toPane(shape.box[2], shape.box[3]);
-        const seen = right > 0 && bottom > 0 && left < width && top < height;
-        const arrowRoom = shape.arrows.length ? OUT + HEAD : 0;
+        const room = GAP + (shape.arrows.length ? OUT + HEAD : 0);
         const across = Math.min(Math.max(left, RIM), width - wide - RIM);
         const down = Math.min(Math.max(top, RIM), height - high - RIM);
-        const spot = seen && [
-          [across, top - high - GAP - arrowRoom],
-          [across, bottom + GAP + arrowRoom],
-          [right + GAP + arrowRoom, down],
-          [left - wide - GAP - arrowRoom, down],
+        const spots = right <= 0 || bottom <= 0 || left >= width || top >= height ? [] : [
+          [across, top - high - room],
+          [across, bottom + room],
+          [right + room, down],
+          [left - wide - room, down],
           [across, down],
           ...Array.from({ length: 8 }, (_, i) => [across, RIM + i * (high + 2)]),
-        ].find(([x, y]) =>
-          x >= RIM - 1 && y >= RIM - 1 && x + wide <= width - RIM + 1 && y + high <= height - RIM + 1
-          && !taken.some((box) => x < box[2] && x + wide > box[0] && y < box[3] && y + high > box[1]));
+        ].map(([x, y]) => [x, y, x + wide, y + high]).filter((box) =>
+          box[0] >= RIM - 1 && box[1] >= RIM - 1 && box[2] <= width - RIM + 1 && box[3] <= height - RIM + 1
+          && taken.every((other) => apart(box, other)));
+        const clear = (box) => [...boxes].every(([other, area]) => other === shape || apart(box, area));
+        const spot = spots.find(clear) || spots[0];
         chip.classList.toggle("away", !spot);
         if (!spot) continue;
-        taken.push([spot[0], spot[1], spot[0] + wide + 2, spot[1] + high + 2]);
+        taken.push([spot[0], spot[1], spot[2] + 2, spot[3] + 2]);
         chip.style.transform = `translate(${Math.round(spot[0])}px, ${Math.round(spot[1])}px)`;
       }
     }

@@ -75,6 +75,18 @@
       this.settle();
     }
 
+    // two fingers that were about (fromX, fromY) are about (toX, toY) now, and further apart; they move in many small
+    // steps, so this is reckoned without the rounding of what is shown
+    pinch(factor, fromX, fromY, toX, toY) {
+      const { width, height } = this.pane;
+      const x = this.x + (fromX - width / 2) / this.scale, y = this.y + (fromY - height / 2) / this.scale;
+      this.zoom = Math.min(Math.max(this.zoom * factor, this.least), MOST);
+      this.x = x - (toX - width / 2) / this.scale;
+      this.y = y - (toY - height / 2) / this.scale;
+      this.held = this.anchor = null;
+      this.settle();
+    }
+
     step(by, px = this.pane.width / 2, py = this.pane.height / 2) {
       const next = by > 0
         ? LADDER.find((zoom) => zoom > this.zoom * 1.01)

@@ -14,7 +14,7 @@
     onion: { name: "Candidate", least: 0, most: 100, step: 1, first: 50, words: (n) => `${n} %` },
     difference: { name: "Strength", least: 1, most: 16, step: 1, first: 4, words: (n) => `× ${n}` },
     // no faster than three flashes a second (WCAG 2.3.1)
-    blink: { name: "Each for", least: 350, most: 2000, step: 50, first: 600, words: (n) => `${(n / 1000).toFixed(2)} s` },
+    blink: { name: "Every", least: 350, most: 2000, step: 50, first: 600, words: (n) => `${(n / 1000).toFixed(2)} s` },
   };
 
   const kept = (() => {
@@ -410,6 +410,7 @@
   viewer.gestures(stage, {
     zoom: (factor, pane, px, py) => { view.zoomAt(view.zoom * factor, px, py); draw(); },
     pan: (dx, dy) => { view.panBy(dx, dy); draw(); },
+    pinch: (...how) => { view.pinch(...how); draw(); },
     twice: (pane, px, py) => {
       if (view.zoom < 1) view.zoomAt(1, px, py); else view.fit();
       draw();
@@ -546,6 +547,9 @@
       pictures.get(candidates.get(id).picture.full, candidates.get(id).picture.small);
       if (!facts.has(id)) fetchFacts(id);
     }
-    for (const address of data.next) new Image().src = address;
+    const query = new URLSearchParams({ catalog: data.catalog, key: data.key });
+    fetch(`/shot/ahead?${query}`, { headers: { Accept: "application/json" } })
+      .then((answer) => (answer.ok ? answer.json() : []))
+      .then((addresses) => { for (const address of addresses) new Image().src = address; }, () => {});
   }));
 })();

@@ -1,6 +1,6 @@
 """Readers that poll while releases, promotions and rollbacks go on, and while whoever moves is killed.
 
-    python -m benchmarks.release_readers [--seconds 30] [--readers 2] [--movers 2] [--out FILE]
+    python -m benchmarks.release_readers [--kills 20] [--readers 1] [--movers 2] [--out FILE]
 
 Each reader is a process with nothing but the bucket: it reads an environment's pointer, the manifest that
 this names, in both of its forms, and every object that the manifest names, and compares every hash. Movers
@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import logging
 import multiprocessing
 import os
 import platform
@@ -117,17 +118,19 @@ def act(shop: Shop, dice: random.Random) -> str:
     return what
 
 
-def read_on(settings: BucketSettings, environment: str, stop: Event, told: Any) -> None:
+def read_on(settings: BucketSettings, environment: str, begun: Event, stop: Event, told: Any) -> None:
     """A reader's process."""
     reader = Reader(open_bucket(settings), "acme/demo", environment)
+    begun.set()
     while not stop.is_set():
         reader.poll()
     told.put((environment, dict(reader.seen), reader.faults))
 
 
-def move_on(settings: BucketSettings, ledger: str, folder: Path, seed: int) -> None:
+def move_on(settings: BucketSettings, ledger: str, folder: Path, seed: int, begun: Event) -> None:
     """A mover's process, until it is killed."""
     shop, dice = Shop(folder, Ledger(ledger), open_bucket(settings)), random.Random(seed)
+    begun.set()
     while True:
         act(shop, dice)
 
@@ -146,38 +149,35 @@ class Finding:
 
 
 def watch(
-    name: str, settings: BucketSettings, folder: Path, seconds: float, readers: int, movers: int
+    name: str, settings: BucketSettings, folder: Path, kills: int, readers: int, movers: int
 ) -> Finding:
-    """Let readers and movers at one bucket."""
+    """Let readers and movers at one bucket until so many movers were killed."""
     url = f"sqlite:///{folder}/ledger.db"
     shop = Shop(folder, Ledger(url), open_bucket(settings))
     shop.plan(dict.fromkeys(_SKUS, "red"))
     shop.publish(_SKUS)
     shop.release("dev")
     dice, stop, told = random.Random(1), _CONTEXT.Event(), _CONTEXT.Queue()
-    polling = [
-        _CONTEXT.Process(target=read_on, args=(settings, environment, stop, told))
-        for environment in ENVIRONMENTS
-        for _ in range(readers)
-    ]
-    for one in polling:
-        one.start()
-    kills, until, moving = 0, time.monotonic() + seconds, []
-    while time.monotonic() < until:
+    polling = []
+    for environment in ENVIRONMENTS * readers:
+        begun = _CONTEXT.Event()
+        polling.append(_CONTEXT.Process(target=read_on, args=(settings, environment, begun, stop, told)))
+        polling[-1].start()
+        begun.wait()
+    moving: list[Any] = []
+    for _ in range(kills):
         while len(moving) < movers:
-            aside = folder / f"mover{len(moving)}"
-            aside.mkdir(exist_ok=True)
-            moving.append(
-                _CONTEXT.Process(target=move_on, args=(settings, url, aside, dice.randrange(10**9)))
-            )
+            aside = Path(tempfile.mkdtemp(dir=folder))
+            begun = _CONTEXT.Event()
+            given = (settings, url, aside, dice.randrange(10**9), begun)
+            moving.append(_CONTEXT.Process(target=move_on, args=given))
             moving[-1].start()
-        time.sleep(dice.uniform(1.5, 5))  # a process takes a second to begin
+            begun.wait()
+        time.sleep(dice.uniform(0.1, 3))
         victim = moving.pop(dice.randrange(len(moving)))
-        assert victim.pid is not None
         with suppress(ProcessLookupError):
             os.kill(victim.pid, signal.SIGKILL)
         victim.join()
-        kills += 1
     for one in moving:
         one.kill()
         one.join()
@@ -229,6 +229,7 @@ def s3_server() -> Iterator[str]:
             return put(self)
 
     S3Response.put_object = put_alone  # type: ignore[assignment, method-assign]
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line a request
     moto = ThreadedMotoServer(port=0, verbose=False)
     moto.start()
     host, port = moto.get_host_and_port()
@@ -239,16 +240,16 @@ def s3_server() -> Iterator[str]:
         S3Response.put_object = put  # type: ignore[method-assign]
 
 
-def report(findings: list[Finding], seconds: float, readers: int, movers: int) -> str:
+def report(findings: list[Finding], readers: int, movers: int) -> str:
     """A table for people."""
     lines = [
         "# Readers under moving releases",
         "",
-        f"{seconds:g} s a bucket, {readers} readers an environment, {movers} movers, {os.cpu_count()} cores, "
+        f"Readers an environment: {readers}. Movers at a time: {movers}. {os.cpu_count()} cores, "
         f"Python {platform.python_version()}. A poll reads pointer, manifest (both forms) and every object.",
         "",
-        "| bucket | polls | releases seen | releases | promotions | rollbacks | movers killed | moves left open "
-        "by kills | mixed or missing |",
+        "| bucket | polls | releases seen | releases | promotions | rollbacks | movers killed "
+        "| moves left open by kills | mixed or missing |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for one in findings:
@@ -269,8 +270,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seconds", type=float, default=30)
-    parser.add_argument("--readers", type=int, default=2)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--readers", type=int, default=1)
     parser.add_argument("--movers", type=int, default=2)
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
@@ -288,8 +289,8 @@ def main() -> None:
         for name, settings in kinds.items():
             aside = Path(folder) / name.split()[0]
             aside.mkdir()
-            findings.append(watch(name, settings, aside, given.seconds, given.readers, given.movers))
-    said = report(findings, given.seconds, given.readers, given.movers)
+            findings.append(watch(name, settings, aside, given.kills, given.readers, given.movers))
+    said = report(findings, given.readers, given.movers)
     sys.stdout.write(said)
     if given.out:
         given.out.write_text(said)

@@ -46,6 +46,7 @@ class Work(StrEnum):
 
     MAKE = "make"
     RESCORE = "rescore"
+    PUBLISH = "publish"
     NOTHING = "nothing"
 
 

@@ -127,6 +127,46 @@ def test_an_absent_table_is_named(tmp_path: Path, table: str) -> None:
             '"Acme Inc"',
             "key run.tenant is wrong: String should match pattern '^[a-z0-9][a-z0-9-]*$'.",
         ),
+        (
+            "[bucket]",
+            "[formats.zoom]\nquality = 9\n[bucket]",
+            "key formats.zoom is wrong: a PNG is lossless; leave quality out.",
+        ),
+        (
+            "[bucket]",
+            "[formats.zoom]\nlongest = 90\nwidth = 80\n[bucket]",
+            "key formats.zoom is wrong: give longest, or width and height.",
+        ),
+        (
+            "[bucket]",
+            '[formats.zoom]\ncrop = "fill"\nwidth = 80\n[bucket]',
+            'key formats.zoom is wrong: crop = "fill" needs width and height.',
+        ),
+        (
+            "[bucket]",
+            '[formats.zoom]\ncrop = "square"\nwidth = 80\nheight = 90\n[bucket]',
+            'key formats.zoom is wrong: crop = "square" needs a width that is the height.',
+        ),
+        (
+            "[bucket]",
+            "[formats.zoom]\nmargin = 0.2\n[bucket]",
+            'key formats.zoom is wrong: margin is for crop = "product" and "square".',
+        ),
+        (
+            "[bucket]",
+            '[formats.zoom]\nbackground = "white"\n[bucket]',
+            "key formats.zoom.background is wrong: String should match pattern '^#[0-9a-fA-F]{6}$'.",
+        ),
+        (
+            "[bucket]",
+            "[formats]\n[bucket]",
+            "key formats is wrong: Dictionary should have at least 1 item after validation, not 0.",
+        ),
+        (
+            "[bucket]",
+            '[formats."Zoom 2"]\n[bucket]',
+            "key formats.Zoom 2.[key] is wrong: String should match pattern '^[a-z0-9][a-z0-9-]*$'.",
+        ),
         ("wave = 2", "wave = 0", "key candidates.wave is wrong: Input should be greater than or equal to 1."),
         (
             'model = "weights"',

@@ -260,8 +260,9 @@ def lesson(source: Source, other: Picture, rng: Random, spoilt: str = "any", rel
         A picture of another product, for pasted pieces.
     spoilt
         "no", "model" (an altered 3D model), "any" or a name of `shape_defects.DEFECTS`.
-    relight
-        Whether highlights and shadows may be painted on, harsher than another light of the scene's kind throws.
+    harsh
+        Whether light, misregistration, blur and compression are drawn harder than the line's own candidates
+        have them: training wants that, an exam does not.
     """
     choice = source.indices(spoilt != "model")
     if spoilt == "model":
@@ -282,16 +283,23 @@ def lesson(source: Source, other: Picture, rng: Random, spoilt: str = "any", rel
             if (defect > 0).sum() > PLAIN * c.size**2 or spoilt != "any":
                 break
         picture, mask = made, cover
-    if relight:
+    if harsh:
         picture = _lit(picture, source, mask, rng)
     matrix = source.matrices[index]
     assert matrix is not None
     window = _window(source.mask, rng)
-    strayed = matrix @ _stray(source.mask, rng, source.normals is not None)
+    strayed = matrix @ _stray(source.mask, rng, source.normals is not None) if harsh else matrix
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     to_picture, to_truth = strayed @ window, window
     # style and files happen to the whole picture, before anything is registered
-    picture = shape_defects.degraded(shape_defects.styled(picture, rng), rng)
+    picture = shape_defects.styled(picture, rng)
+    if harsh:
+        picture = shape_defects.degraded(picture, rng)
+    else:  # as large as candidates are when they are compressed
+        large = cv2.resize(picture, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
+        picture = np.asarray(
+            cv2.resize(shape_defects.degraded(large, rng), picture.shape[1::-1], interpolation=cv2.INTER_AREA)
+        )
 
     def seen(values: Picture, by: NDArray[np.float64], method: int = flags) -> Picture:
         moved = cv2.warpPerspective(values, by, (SIDE, SIDE), flags=method, borderMode=cv2.BORDER_REPLICATE)

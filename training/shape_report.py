@@ -1,7 +1,7 @@
 """How well the shape check does on what it has not seen: ``python -m training.shape_report [--fit FILE]``.
 
-Held out are a kind of product altogether and the products of every tenth shard, in the light that the stage
-drew them in: of the scene's kind, not the scene's. Escapes are counted at the
+Held out are the products of every tenth shard, in the light that the stage drew them in (of the scene's kind,
+not the scene's) and registered as the check does. Escapes are counted at the
 thresholds that reject 0.3 % and 1 % of honest pictures, by kind of defect and by its visible share. `--fit`
 weighs the verdict, the map and what light does not explain against one another and writes `scoring.shape`'s
 fusion; the table is then of halves that were not fitted on.
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from scoring.defect_map import SIDE, Looked, Window, left_over
 from scoring.shape import CUES, cues, fusion
-from training.shape import HELD_OUT, Lesson, Source, lesson, read_takes
+from training.shape import Lesson, Source, lesson, read_takes
 from training.shape_defects import DEFECTS
 
 Doubles = NDArray[np.float64]
@@ -54,11 +54,8 @@ class Exam:
 
 def held_out(folder: Path) -> list[Source]:
     """Takes that training does not see."""
-    sources = []
-    for file in sorted(folder.glob("????.npz")):
-        takes = read_takes(file)
-        sources += [s for s in takes if s.product in HELD_OUT or int(file.stem) % 10 == 9]
-    return [s for s in sources if s.indices(honest=True)]
+    files = [file for file in sorted(folder.glob("????.npz")) if int(file.stem) % 10 == 9]
+    return [s for file in files for s in read_takes(file) if s.indices(honest=True)]
 
 
 def answers(weights: Path, lessons: list[Lesson]) -> Doubles:
@@ -90,7 +87,7 @@ def sit(weights: Path, folder: Path, good: int, each: int, seed: int) -> Exam:
     for number, spoilt in enumerate(asked, 1):
         source = sources[int(rng.integers(len(sources)))]
         if source.indices(spoilt != "model"):
-            batch.append(lesson(source, others[int(rng.integers(len(others)))], rng, spoilt, relight=False))
+            batch.append(lesson(source, others[int(rng.integers(len(others)))], rng, spoilt, harsh=False))
             kinds.append(f"3D {batch[-1].kind}" if spoilt == "model" else batch[-1].kind)
             shares.append(batch[-1].share)
         if len(batch) == 16 or (batch and number == len(asked)):

@@ -83,14 +83,14 @@ def _sum(line: Line, forecast: Forecast) -> list[str]:
     works: Counter[Work] = Counter()
     for (work, _), count in reasons.items():
         works[work] += count
-    busy = works[Work.MAKE] + works[Work.RESCORE]
+    busy = total - works[Work.NOTHING]
     wrong = (
         f", {_plural(forecast.reading.wrong, 'row')} that cannot be used" if forecast.reading.wrong else ""
     )
     found = ["", f"{line.catalog.name}: {busy:,} of {_plural(total, 'shot')} to do{wrong}."]
     for (work, why), count in sorted(reasons.items(), key=lambda one: (one[0][0] == Work.NOTHING, -one[1])):
         found.append(f"{count:>10,}  {work!s:<8}  {why}")
-    if busy:
+    if works[Work.MAKE] or works[Work.RESCORE]:
         found.append(_cost(line, works))
     return found
 

@@ -53,11 +53,14 @@ class Due:
 
     Parameters
     ----------
+    why
+        For a person.
     first
         Number of its first candidate in this wave.
     """
 
     key: str
+    why: str
     first: int
     place: Place
 
@@ -85,12 +88,12 @@ class Duties:
         """The next shots after a place, in the catalog's order."""
         w = t.work.c
         order = (w.row, w.position, w.shot)
-        query = select(w.shot, w.first, w.row, w.position).where(stretch.condition())
+        query = select(w.shot, w.why, w.first, w.row, w.position).where(stretch.condition())
         if after is not None:
             query = query.where(tuple_(*order) > tuple_(*after))
         with self._reader.connect() as connection:
             rows = connection.execute(query.order_by(*order).limit(size)).all()
-        return [Due(row.shot, row.first, (row.row, row.position, row.shot)) for row in rows]
+        return [Due(row.shot, row.why, row.first, (row.row, row.position, row.shot)) for row in rows]
 
     def advance(self, run: str, shots: Sequence[str], stage: str) -> None:
         """Note how far some shots are."""

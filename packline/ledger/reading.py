@@ -28,15 +28,9 @@ from packline.scorecard import CheckResult, Scorecard
 
 def read_candidates(connection: Connection, *where: Any) -> dict[tuple[str, str], list[CandidateRecord]]:
     """Candidates with their latest scorecards, by (shot, fingerprint), in the order they were numbered."""
-    latest = (
-        select(t.scorecards.c.candidate, func.max(t.scorecards.c.id).label("id"))
-        .group_by(t.scorecards.c.candidate)
-        .subquery()
-    )
     query = (
         select(t.candidates, t.scorecards.c.results, t.scorecards.c.checks)
-        .outerjoin(latest, latest.c.candidate == t.candidates.c.id)
-        .outerjoin(t.scorecards, t.scorecards.c.id == latest.c.id)
+        .select_from(t.candidates.outerjoin(t.scorecards, t.scorecards.c.id == _latest_card()))
         .where(*where)
         .order_by(t.candidates.c.wave, t.candidates.c.number, t.candidates.c.recorded)
     )
@@ -44,6 +38,13 @@ def read_candidates(connection: Connection, *where: Any) -> dict[tuple[str, str]
     for row in connection.execute(query):
         found[row.shot, row.fingerprint].append(_candidate(row))
     return found
+
+
+def _latest_card() -> Any:
+    """Id of a candidate's latest scorecard: one look into the index, however many others there are."""
+    cards = t.scorecards.alias()
+    own = select(func.max(cards.c.id)).where(cards.c.candidate == t.candidates.c.id)
+    return own.correlate(t.candidates).scalar_subquery()
 
 
 def _candidate(row: Row[Any]) -> CandidateRecord:
@@ -61,35 +62,43 @@ def read_judgements(connection: Connection, catalog: str, most: int) -> list[Jud
     Only those that were judged by the checks that judged last: other checks have other rates.
     """
     cards, made, runs = t.scorecards.c, t.candidates.c, t.runs.c
-    here = (
-        select(t.scorecards, made.recorded.label("made"), made.run.label("maker"))
-        .join(t.candidates, made.id == cards.candidate)
-        .join(t.runs, runs.id == made.run)
-        .where(runs.catalog == catalog)
-    )
-    last = connection.execute(here.order_by(cards.id.desc()).limit(1)).one_or_none()
+    judged = select(cards.checks).join(t.runs, runs.id == cards.run).where(runs.catalog == catalog)
+    last = connection.scalar(judged.order_by(cards.id.desc()).limit(1))
     if last is None:
         return []
-    latest = select(func.max(cards.id)).group_by(cards.candidate).scalar_subquery()
-    rows = connection.execute(
-        here.where(cards.id.in_(latest), cards.checks == last.checks)
-        .order_by(made.recorded.desc(), made.id.desc())
-        .limit(most)
-    ).all()
-    return [
-        Judgement(row.maker, row.passed, {one["check"]: one["verdict"] for one in row.results})
-        for row in reversed(rows)
-    ]
+    both = t.candidates.join(t.scorecards, cards.id == _latest_card())
+    here = select(cards.passed, cards.results).select_from(both)
+    found: list[Judgement] = []
+    # run by run, the newest first, so that a long history costs no more than a short one
+    some = select(made.id).where(made.run == runs.id).exists()
+    makers = (
+        select(runs.id).where(runs.catalog == catalog, some).order_by(runs.started.desc(), runs.id.desc())
+    )
+    for maker in connection.scalars(makers).all():
+        rows = connection.execute(
+            here.where(made.run == maker, cards.checks == last)
+            .order_by(made.recorded.desc(), made.id.desc())
+            .limit(most - len(found))
+        )
+        found += [
+            Judgement(maker, row.passed, {one["check"]: one["verdict"] for one in row.results})
+            for row in rows
+        ]
+        if len(found) == most:
+            break
+    return found[::-1]
 
 
 def read_opinions(connection: Connection, catalog: str) -> list[Opinion]:
-    """What people decided on a catalog's candidates, each person's last word on a candidate."""
-    d, cards = t.decisions.c, t.scorecards.c
+    """What people decided on a catalog's candidates, each person's last word that was not taken back."""
+    d, cards, later = t.decisions.c, t.scorecards.c, t.decisions.alias("later")
+    taken_back = select(later.c.id).where(later.c.undoes == d.id).exists()
     rows = connection.execute(
         select(t.decisions)
         .join(t.candidates, t.candidates.c.id == d.candidate)
         .join(t.runs, t.runs.c.id == t.candidates.c.run)
         .where(t.runs.c.catalog == catalog, d.by != "checks", d.decision.in_(("approve", "reject")))
+        .where(~taken_back)
         .order_by(d.id)
     ).all()
     found = {}

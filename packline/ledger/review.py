@@ -262,22 +262,49 @@ def version_of(connection: Connection, catalog: str, shot: str) -> str:
     NotNow
         Where the catalog has no such shot.
     """
-    row = connection.execute(
-        select(t.shots.c.fingerprint).where(t.shots.c.catalog == catalog, t.shots.c.key == shot)
-    ).one_or_none()
-    if row is None:
+    found = versions_of(connection, [(catalog, shot)])
+    if not found:
         raise NotNow(f"There is no shot {shot} in {catalog} any more; go back to the queue.")
-    c, s, d, f = t.candidates.c, t.scorecards.c, t.decisions.c, t.flags.c
-    own = (c.shot == shot, c.fingerprint == row.fingerprint)
-    numbers = connection.execute(
-        select(
-            select(func.count()).select_from(t.candidates).where(*own).scalar_subquery(),
-            select(func.max(s.id)).join(t.candidates, c.id == s.candidate).where(*own).scalar_subquery(),
-            select(func.max(d.id)).where(d.shot == shot, d.fingerprint == row.fingerprint).scalar_subquery(),
-            select(func.max(f.id)).where(f.shot == shot, f.fingerprint == row.fingerprint).scalar_subquery(),
+    return found[catalog, shot]
+
+
+def versions_of(connection: Connection, shots: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """`version_of` for some shots, by catalog and key; those that there are not are left out."""
+    keys = sorted({key for _, key in shots})
+    own, c, s, d, f = t.shots.c, t.candidates.c, t.scorecards.c, t.decisions.c, t.flags.c
+    prints = {
+        (row.catalog, row.key): row.fingerprint
+        for row in connection.execute(
+            select(own.catalog, own.key, own.fingerprint).where(
+                own.catalog.in_({catalog for catalog, _ in shots}), own.key.in_(keys)
+            )
         )
-    ).one()
-    return ".".join([row.fingerprint, *(str(number or 0) for number in numbers)])
+    }
+    made = (
+        select(c.shot, c.fingerprint, func.count(c.id.distinct()), func.max(s.id))
+        .outerjoin(t.scorecards, s.candidate == c.id)
+        .where(c.shot.in_(keys))
+        .group_by(c.shot, c.fingerprint)
+    )
+    candidates = {(row[0], row[1]): (row[2], row[3] or 0) for row in connection.execute(made)}
+    last = [
+        {
+            (row[0], row[1]): row[2]
+            for row in connection.execute(
+                select(q.shot, q.fingerprint, func.max(q.id))
+                .where(q.shot.in_(keys))
+                .group_by(q.shot, q.fingerprint)
+            )
+        }
+        for q in (d, f)
+    ]
+    found = {}
+    for catalog, key in shots:
+        if (fingerprint := prints.get((catalog, key))) is not None:
+            place = key, fingerprint
+            numbers = (*candidates.get(place, (0, 0)), *(one.get(place, 0) for one in last))
+            found[catalog, key] = ".".join([fingerprint, *(str(number) for number in numbers)])
+    return found
 
 
 def overruled(connection: Connection, run: str, shot: str, fingerprint: str) -> bool:

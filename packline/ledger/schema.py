@@ -232,6 +232,7 @@ candidates = Table(
     Column("cost", Float, nullable=False),
     _when(),
     Index("ix_candidates_shot", "shot", "fingerprint"),
+    Index("ix_candidates_run", "run", "recorded"),
 )
 
 # every LoRA file that a candidate was made with, as it was then

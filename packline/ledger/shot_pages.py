@@ -96,21 +96,22 @@ class ShotPages:
     def best_candidates(self, places: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
         """For each (shot, fingerprint) the candidate to show in a list: the one with the best scorecard."""
         c, s = t.candidates.c, t.scorecards.c
-        found: dict[tuple[str, str], str] = {}
+        query = (
+            select(c.id, c.shot, c.fingerprint, s.passed, s.score)
+            .outerjoin(t.scorecards, s.candidate == c.id)
+            .where(c.shot.in_({shot for shot, _ in places}))
+            # the latest scorecard of a candidate comes last
+            .order_by(c.number.desc(), c.id, s.id)
+        )
         with self._reader.connect() as connection:
-            for shot, fingerprint in places:
-                query = (
-                    select(c.id)
-                    .outerjoin(t.scorecards, s.candidate == c.id)
-                    .where(c.shot == shot, c.fingerprint == fingerprint)
-                    .order_by(
-                        func.coalesce(s.passed, False).desc(), func.coalesce(s.score, -1.0).desc(), c.id
-                    )
-                    .limit(1)
-                )
-                if (best := connection.scalar(query)) is not None:
-                    found[shot, fingerprint] = best
-        return found
+            rows = connection.execute(query).all()
+        latest = {row.id: (bool(row.passed), -1.0 if row.score is None else row.score) for row in rows}
+        found: dict[tuple[str, str], str] = {}
+        for row in rows:
+            place = row.shot, row.fingerprint
+            if place not in found or latest[row.id] >= latest[found[place]]:
+                found[place] = row.id
+        return {place: found[place] for place in places if place in found}
 
 
 def read_shot(connection: Connection, catalog: str, key: str) -> ShotRecord | None:

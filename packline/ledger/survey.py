@@ -37,6 +37,7 @@ from packline.ledger import leases
 from packline.ledger import schema as t
 from packline.ledger.database import insert_once, upsert
 from packline.ledger.duties import forget_others
+from packline.ledger.files import owes_files
 from packline.ledger.planning import (
     are_there,
     flag_rows,
@@ -441,7 +442,7 @@ class Survey:
         s, st = t.shots.c, t.shot_states.c
         order = (s.row, s.position, s.key)
         query = (
-            select(*order, s.fingerprint, st.state, st.reason, st.checks)
+            select(*order, s.fingerprint, st.state, st.reason, st.checks, self._owes().label("owes"))
             .outerjoin(t.shot_states, _current())
             .where(self._untouched(), *self._asked(), *(() if every else (self._has_work(),)))
             .order_by(*order)
@@ -468,7 +469,8 @@ class Survey:
                 (row.key, row.fingerprint)
                 for row in rows
                 # files are looked at only where the answer matters
-                if row.state in (ShotState.PUBLISHED, ShotState.FLAGGED) and row.checks != self._checks
+                if row.owes
+                or (row.state in (ShotState.PUBLISHED, ShotState.FLAGGED) and row.checks != self._checks)
             ],
         )
         found = []
@@ -481,6 +483,7 @@ class Survey:
                 checks=row.checks or "",
                 candidates=len(stored),
                 complete=are_there(stored),
+                owes=bool(row.owes),
             )
             found.append((row, known, decide({}, self._checks, known, again=self._choice.again)))
         further = [(row, known) for row, known, duty in found if duty.further]
@@ -528,14 +531,20 @@ class Survey:
     def _asked(self) -> tuple[ColumnElement[bool], ...]:
         return (t.shots.c.sku.in_(self._choice.only),) if self._choice.only else ()
 
+    def _owes(self) -> ColumnElement[bool]:
+        """Whether the shop lacks a file of a published select."""
+        st = t.shot_states.c
+        return and_(st.state == str(ShotState.PUBLISHED), owes_files(st.candidate, self._choice.deliveries))
+
     def _has_work(self) -> ColumnElement[bool]:
         """Whether `decide` would find any, as a condition on `shot_states`."""
         st = t.shot_states.c
         flagged = st.state == str(ShotState.FLAGGED)
         return or_(
             st.state.is_(None),
-            st.state.in_((str(ShotState.TODO), str(ShotState.SELECTED))),
+            st.state == str(ShotState.TODO),
             st.checks != self._checks,
+            self._owes(),
             flagged if self._choice.again else and_(flagged, st.reason.in_(PASSING)),
         )
 

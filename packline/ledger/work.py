@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from packline.records import ShotState, Work
 
@@ -34,6 +34,8 @@ class Remembered:
         How many candidates are stored for the planned fingerprint.
     complete
         Whether all their files are still there.
+    owes
+        Whether the shop lacks a file of its select that the settings ask for now.
     """
 
     parts: Mapping[str, str] | None = None
@@ -43,6 +45,7 @@ class Remembered:
     checks: str = ""
     candidates: int = 0
     complete: bool = False
+    owes: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,12 +60,15 @@ class Choice:
         Whether flagged shots get another round of candidates.
     wave, waves
         Candidates in a wave, and waves in a round.
+    deliveries
+        The files that the shop gets of a select (`packline.delivery.delivery_digests`).
     """
 
     only: tuple[str, ...] = ()
     again: bool = False
     wave: int = 1
     waves: int = 1
+    deliveries: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -104,6 +110,10 @@ def decide(parts: Mapping[str, str], checks: str, known: Remembered, *, again: b
                 why = "the checks changed and stored candidates are gone from the work folder"
                 return Duty(Work.MAKE, why, waits)
             return Duty(Work.MAKE, "the checks changed and there are no candidates to score again", waits)
+        if known.state == ShotState.PUBLISHED and known.owes:
+            if known.complete:
+                return Duty(Work.PUBLISH, "its formats changed")
+            return Duty(Work.MAKE, "its formats changed and its picture is gone from the work folder")
         if known.state == ShotState.PUBLISHED:
             return Duty(Work.NOTHING, PUBLISHED)
         if not waits:

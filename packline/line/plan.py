@@ -11,11 +11,13 @@ from packline.assets import Assets
 from packline.delivery import delivery_digests
 from packline.fingerprint import file_digest
 from packline.ledger.survey import Owed, Survey
-from packline.ledger.work import PUBLISHED, WAITS, Choice
+from packline.ledger.work import CHOSEN, PUBLISHED, WAITS, Choice
 from packline.line.line import Line
 from packline.line.survey import Reading, compare, open_reader, read_differing
 from packline.publish import check_delivery
 from packline.records import ShotState, Work
+
+_SETTLED = {ShotState.PUBLISHED: PUBLISHED, ShotState.FLAGGED: WAITS, ShotState.SELECTED: CHOSEN}
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,7 @@ class Forecast:
         counts = desk.counts()
         if not self._every and not self._line.order.only:
             # the database counts those with nothing to do
-            for state, why in ((ShotState.PUBLISHED, PUBLISHED), (ShotState.FLAGGED, WAITS)):
+            for state, why in _SETTLED.items():
                 if still := counts.get((str(state), False)):
                     self.reasons[Work.NOTHING, why] += still
         if self._every or self._line.order.only:
@@ -176,7 +178,8 @@ class Forecast:
 
 def _choice(line: Line) -> Choice:
     candidates = line.settings.candidates
-    return Choice(line.order.only, line.order.again, candidates.wave, candidates.waves)
+    deliveries = delivery_digests(line.settings)
+    return Choice(line.order.only, line.order.again, candidates.wave, candidates.waves, deliveries)
 
 
 def _flat(pages: Iterable[list[Owed]]) -> Iterator[Owed]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -88,7 +89,7 @@ def _sign(data: bytes, media: str, asked: Mapping[str, Any], who: Identity) -> b
     import c2pa
 
     out = io.BytesIO()
-    with _signer(who) as signer, c2pa.Builder(dict(asked), _context()) as builder:
+    with _signer(who) as signer, c2pa.Builder(dict(asked), _context(os.getpid())) as builder:
         builder.sign(signer, media, io.BytesIO(data), out)
     return out.getvalue()
 
@@ -112,7 +113,8 @@ def _signer(who: Identity) -> c2pa.Signer:
 
 
 @cache
-def _context() -> c2pa.Context:
+def _context(process: int) -> c2pa.Context:
+    """One for each process: what a parent opened does not work in its child."""
     import c2pa
 
     # the tests verify what is signed; doing so again for every file would take as long as signing it

@@ -51,7 +51,7 @@ class Writer:
     """
 
     def __init__(self, folder: Path, tenant: str, catalog: str) -> None:
-        import pyarrow.parquet as pq
+        import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
         head = {"format": FORMAT, "tenant": tenant, "catalog": catalog}
         self._json = folder / "manifest.json"

@@ -154,6 +154,8 @@ class Desk:
             loader=PackageLoader("packline.review"),
             autoescape=True,
             undefined=StrictUndefined,
+            # a desk shows the pages that belong to its code
+            auto_reload=False,
             trim_blocks=True,
             lstrip_blocks=True,
         )

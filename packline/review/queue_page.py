@@ -10,9 +10,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request, Response
 
 from packline.ledger.queue import DOING, DONE, TO_DO, Filters
-from packline.ledger.review import NotNow
 from packline.review.decision_page import shot_address
-from packline.review.desk import Desk as _Desk
 from packline.review.guard import Desk, Viewer
 
 router = APIRouter()
@@ -57,6 +55,8 @@ def queue(
             books.remember(visitor.name, filters, last_catalog, last_shot)
     items = books.page(filters, (after_catalog, after) if after else None, PAGE + 1)
     shown = items[:PAGE]
+    versions = desk.ledger.review.versions([(one.catalog, one.shot) for one in shown])
+    decided = desk.ledger.review.decisions([one.decision for one in shown if one.decision])
     best = desk.ledger.shot_pages.best_candidates([(one.shot, one.fingerprint) for one in shown])
     return desk.page(
         request,
@@ -68,8 +68,8 @@ def queue(
                 "item": one,
                 "picture": best.get((one.shot, one.fingerprint), ""),
                 "address": shot_address(one.catalog, one.shot),
-                "choice": json.dumps([one.catalog, one.shot, _version(desk, one.catalog, one.shot)]),
-                "decided": desk.ledger.review.decision(one.decision) if one.decision else None,
+                "choice": json.dumps([one.catalog, one.shot, versions.get((one.catalog, one.shot), "")]),
+                "decided": decided.get(one.decision or 0),
             }
             for one in shown
         ],
@@ -93,10 +93,3 @@ def queue(
 def _query(filters: Filters) -> dict[str, Any]:
     plain = asdict(filters)
     return {name: value for name, value in plain.items() if value or name == "status"}
-
-
-def _version(desk: _Desk, catalog: str, shot: str) -> str:
-    try:
-        return desk.ledger.review.version(catalog, shot)
-    except NotNow:
-        return ""

@@ -10,6 +10,7 @@ from typing import Any
 
 from PIL import Image
 
+from packline.candidate import Candidate
 from packline.choice import standing
 from packline.records import CandidateRecord, ShotRecord
 from packline.report.figures import plain_name
@@ -77,6 +78,10 @@ class CandidateCard:
         "select", "passed", "failed" or "open" (not scored).
     words
         Its verdict: "Failed colour, shape".
+    facts, lineage
+        Name and value of what made it, and of what that was made from.
+    outdated
+        Whether its scores are of other checks than the present ones.
     against, passed, idle
         Checks that stand against it, worst first; those that passed; those that do not apply.
     """
@@ -91,7 +96,8 @@ class CandidateCard:
     idle: tuple[CheckRow, ...]
     prompt: str
     facts: tuple[tuple[str, str], ...]
-    wave: int
+    lineage: tuple[tuple[str, str], ...]
+    outdated: bool
 
     @property
     def title(self) -> str:
@@ -110,7 +116,7 @@ class ReferenceCard:
 
 def candidate_cards(record: ShotRecord) -> tuple[CandidateCard, ...]:
     """A shot's candidates in the order in which they were made."""
-    return tuple(_card(number, one, record.select) for number, one in enumerate(record.candidates, 1))
+    return tuple(_card(number, one, record) for number, one in enumerate(record.candidates, 1))
 
 
 def shown_first(record: ShotRecord, asked: str = "") -> str:
@@ -171,10 +177,10 @@ def _addressed(layer: Layer, identity: str, address: Address) -> dict[str, Any]:
     return plain
 
 
-def _card(number: int, record: CandidateRecord, select: str) -> CandidateCard:
+def _card(number: int, record: CandidateRecord, shot: ShotRecord) -> CandidateCard:
     candidate, card = record.candidate, record.scorecard
     state, words = verdict_words(card)
-    if candidate.id == select:
+    if candidate.id == shot.select:
         state, words = "select", f"Select; {words[0].lower()}{words[1:]}"
     rows = [_row(result) for result in worst_first(card)] if card else []
     return CandidateCard(
@@ -188,8 +194,21 @@ def _card(number: int, record: CandidateRecord, select: str) -> CandidateCard:
         idle=tuple(row for row in rows if row.tone == "none"),
         prompt=candidate.recipe.prompt,
         facts=facts_of(candidate),
-        wave=candidate.recipe.wave,
+        lineage=_lineage(candidate, shot),
+        outdated=bool(record.checks and shot.checks and record.checks != shot.checks),
     )
+
+
+def _lineage(candidate: Candidate, shot: ShotRecord) -> tuple[tuple[str, str], ...]:
+    """Where a candidate comes from: what its shot's fingerprint covers, which pictures it was made from."""
+    facts = [("Catalog row", str(shot.row)), ("3D model file", Path(shot.model).name)]
+    facts += [(f"Image {number}", of) for number, of in enumerate(candidate.recipe.references, 1)]
+    facts += [(part, digest) for part, digest in shot.parts.items()]
+    facts.append(("Fingerprint", shot.fingerprint))
+    if candidate.id == shot.select:
+        facts.append(("Chosen by", shot.decided))
+        facts += [(f"Published {one.use}", one.key) for one in shot.published]
+    return tuple((name, value) for name, value in facts if value not in ("", "0"))
 
 
 def _row(result: CheckResult) -> CheckRow:

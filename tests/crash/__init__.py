@@ -1,1 +1,1 @@
-"""The line is killed at any instant; a script that knows no Packline says whether what must be true is true."""
+"""The line is killed at any instant; a script that knows no Packline says whether anything was harmed."""

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.kills import Course, Server, Unkilled, without_kills
+from tests.crash.course import Course, Server
+from tests.crash.kills import Unkilled, without_kills
 
 # two products with three shots: both databases are killed a dozen times each, and a run takes seconds
 PRODUCTS = 2

@@ -1,4 +1,4 @@
-"""The demo catalogue on a small scale: real products, scenes, LoRAs, renders, weights and checks at 256 px."""
+"""The demo catalogue on a small scale: real products, scenes, LoRAs, renders, weights, checks at 256 px."""
 
 from __future__ import annotations
 

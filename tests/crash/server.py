@@ -2,8 +2,8 @@
 
 ``python -m tests.crash.server`` reads the path of a catalogue from each line of standard input, runs the line
 on it in a child that is the leader of its own session, and writes to standard output: ``pid N``, then
-``event NAME`` before and after each thing that the run asks of the ledger or the bucket and at each station, then
-``ended CODE``.
+``event NAME`` before and after each thing that the run asks of the ledger or the bucket and at each station,
+then ``ended CODE``.
 
 It is the true line: the stations of ``flows.catalog_run`` in their order, the bodies of the tasks, the
 renderer's process, the embedded weights. Only Prefect is left out, and the engine's calls are noted in

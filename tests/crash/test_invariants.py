@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.crash import invariants
-from tests.crash.kills import Course, Unkilled
+from tests.crash.course import Course
+from tests.crash.kills import Unkilled
 
 Harm = Callable[[sqlite3.Connection, Path], object]
 
@@ -91,7 +92,8 @@ HARM: dict[str, tuple[Harm, str]] = {
     "a scorecard fails": (sql("update scorecards set passed = 0"), "neither passed nor was approved"),
     "a scorecard is another's": (
         sql(
-            "update selects set scorecard = (select min(id) from scorecards where candidate <> selects.candidate)"
+            "update selects set scorecard = "
+            "(select min(id) from scorecards where candidate <> selects.candidate)"
         ),
         "neither passed nor was approved",
     ),
@@ -115,9 +117,7 @@ HARM: dict[str, tuple[Harm, str]] = {
         "runs work on demo",
     ),
     "a lease is left": (
-        sql(
-            "insert into leases select catalog, id, '', '', 1, '', started, started, started from runs limit 1"
-        ),
+        sql("insert into leases select catalog, id, '', '', 1, '', started, started, started from runs"),
         "is held by .*, which does not run",
     ),
 }

@@ -6,7 +6,8 @@ import random
 from pathlib import Path
 
 from tests.crash.conftest import PRODUCTS
-from tests.crash.kills import Aim, Course, Server, Tally, Unkilled, go_through
+from tests.crash.course import Aim, Course, Server
+from tests.crash.kills import Tally, Unkilled, go_through
 
 KILLS = 12
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -122,6 +124,29 @@ def test_a_manifest_moved_to_another_file_does_not_fit_it(tmp_path: Path, delive
     plain = bucket.get(bare.key)
     with pytest.raises(Invalid, match="bytes are not those that were signed"):
         verify(plain[:start] + data[start : start + length] + plain[start:], delivered.anchors)
+
+
+def test_many_threads_and_a_child_process_sign_as_one_does(tmp_path: Path) -> None:
+    settings = make_settings(tmp_path, '[formats.small]\nformat = "jpeg"\nlongest = 64\n')
+    bucket, trusted = open_bucket(settings.bucket), anchors(settings)
+    shots = [make_select(tmp_path, seed=seed) for seed in range(24)]
+
+    def publish(shot: ShotRecord) -> str:
+        return publish_shot(bucket, settings, shot, chosen(shot)).files[0].key
+
+    with ThreadPoolExecutor(8) as pool:
+        keys = list(pool.map(publish, shots[1:]))
+    child = os.fork()
+    if child == 0:
+        try:
+            publish(shots[0])
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    assert len(set(keys)) == 23
+    assert len(bucket.list()) == 24
+    labels = {verify(bucket.get(key), trusted).label for key in bucket.list()}
+    assert len(labels) == 24
 
 
 def test_a_certificate_that_nobody_vouches_for_is_told(tmp_path: Path, delivered: Delivered) -> None:

@@ -216,6 +216,25 @@ def test_what_stands_against_a_candidate_comes_first_and_in_words(shot: ShotReco
     assert next(row for row in good.passed if row.check == "alignment").asides == ("product: 72%",)
 
 
+def test_a_candidate_says_what_it_was_made_from_and_by_which_checks(shot: ShotRecord) -> None:
+    parts, one = {"the 3D model": "ab12", "the scene": "cd34"}, shot.candidates[4]
+    record = replace(
+        shot, parts=parts, row=7, model="/private/tea.glb", select=one.candidate.id, decided="Anna",
+        checks="new",
+        candidates=(replace(one, checks="old"), replace(shot.candidates[0], checks="new")),
+    )  # fmt: skip
+    chosen, other = candidate_cards(record)
+    assert chosen.lineage == (
+        ("Catalog row", "7"), ("3D model file", "tea.glb"),
+        ("Image 1", "a" * 16), ("Image 2", "b" * 16),
+        ("the 3D model", "ab12"), ("the scene", "cd34"), ("Fingerprint", "f" * 16), ("Chosen by", "Anna"),
+    )  # fmt: skip
+    assert dict(chosen.facts)["LoRA"] == "catalog-look at 0.8, trigger “pklook”, sha256 cdcdcdcdcdcd"
+    assert dict(chosen.facts).items() >= {"Seed": "1004", "Took": "2.4 s", "Wave, number": "3, 0"}.items()
+    assert (chosen.outdated, other.outdated) == (True, False)
+    assert "Chosen by" not in dict(other.lineage)
+
+
 def test_what_does_not_apply_and_what_erred_are_told_from_what_passed(studio: Studio) -> None:
     record = studio.shot("BARE", text="", faults=("error",))
     (card,) = candidate_cards(record)

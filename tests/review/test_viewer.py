@@ -6,7 +6,7 @@ import base64
 import io
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -78,11 +78,12 @@ def signed_in(browser: Browser, desk: str) -> Any:
 
 @dataclass
 class Visit:
-    """An open shot page."""
+    """An open shot page, and what its console complained about."""
 
     page: Page
     house: House
     address: str
+    complaints: list[str] = field(default_factory=list)
 
     def open(self, shot: int = 0, candidate: int = 0) -> Visit:
         record = self.house.shots[shot]
@@ -145,6 +146,12 @@ class Visit:
         with Image.open(file) as opened:
             return np.asarray(opened.convert("RGB"))
 
+    def at_100(self, shown: Pixels) -> Pixels:
+        """The part of a canvas that holds the picture, which stands in its middle at 100 %."""
+        box, ratio = self.box("[data-pane=candidate]"), self.page.evaluate("devicePixelRatio")
+        top, left = (math.floor(box[side] * ratio / 2 - 128 + 0.5) for side in ("height", "width"))
+        return shown[top : top + 256, left : left + 256]
+
     def where(self, pane: str, x: float, y: float) -> tuple[float, float]:
         """A pixel's place in the window."""
         zoom, middle_x, middle_y = self.view()
@@ -153,12 +160,6 @@ class Visit:
         if zoom >= 1:
             left, top = math.floor(left + 0.5), math.floor(top + 0.5)
         return box["x"] + left + x * zoom, box["y"] + top + y * zoom
-
-
-def crop(picture: Pixels, shown: Pixels) -> tuple[slice, slice]:
-    """Where a picture lies on a canvas that shows it at 100 %."""
-    top, left = (round(shown.shape[i] / 2 - picture.shape[i] / 2) for i in (0, 1))
-    return slice(top, top + picture.shape[0]), slice(left, left + picture.shape[1])
 
 
 @pytest.fixture(scope="module")
@@ -175,8 +176,9 @@ def visit(context: BrowserContext, gallery: House, desk: str) -> Iterator[Visit]
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    yield Visit(page, gallery, desk)
-    assert complaints == []
+    made = Visit(page, gallery, desk, complaints)
+    yield made
+    assert made.complaints == []
     assert page.evaluate("window.hit") is None
     page.evaluate("localStorage.clear()")
     page.close()
@@ -186,7 +188,7 @@ def test_side_by_side_shows_base_photo_reference_and_candidate_pixel_for_pixel(v
     visit.open().press("1")
     for name in ("base", "reference", "candidate"):
         shown, picture = visit.shown(name), visit.picture(name)
-        assert np.array_equal(shown[crop(picture, shown)], picture), name
+        assert np.array_equal(visit.at_100(shown), picture), name
 
 
 @pytest.mark.parametrize("side", [0, 1])
@@ -197,14 +199,14 @@ def test_swipe_shows_one_picture_on_the_left_of_the_divider_and_the_other_on_the
     visit.amount("swipe", 30 if side else 50)
     shown = visit.shown()
     base, candidate = visit.picture("base"), visit.picture("candidate")
-    where = crop(base, shown)
-    divider = int(shown.shape[1] * (0.3 if side else 0.5) + 0.5) - where[1].start
+    pane = visit.box("[data-pane=candidate]")
+    left = math.floor(pane["width"] / 2 - 128 + 0.5)
+    divider = math.floor(shown.shape[1] * (0.3 if side else 0.5) + 0.5) - left
     expected = candidate.copy()
     if divider > 0:
         expected[:, :divider] = base[:, :divider]
-    assert np.array_equal(shown[where], expected)
+    assert np.array_equal(visit.at_100(shown), expected)
     handle = visit.box("#divider")
-    pane = visit.box("[data-pane=candidate]")
     assert handle["x"] + 22 == pytest.approx(pane["x"] + pane["width"] * (0.3 if side else 0.5), abs=1.5)
 
 
@@ -224,7 +226,7 @@ def test_onion_skin_mixes_both_pictures_by_the_slider(visit: Visit) -> None:
     visit.amount("onion", 25)
     shown = visit.shown()
     base, candidate = visit.picture("base").astype(float), visit.picture("candidate").astype(float)
-    found = shown[crop(visit.picture("base"), shown)].astype(float)
+    found = visit.at_100(shown).astype(float)
     assert np.abs(found - (0.75 * base + 0.25 * candidate)).max() <= 2
 
 
@@ -232,14 +234,13 @@ def test_difference_is_how_far_the_pictures_are_apart_and_black_where_they_are_e
     visit.open().press("d", "x", "1")
     shown = visit.shown()
     base, candidate = visit.picture("base").astype(int), visit.picture("candidate").astype(int)
-    where = crop(visit.picture("base"), shown)
     expected = np.minimum(4 * np.abs(base - candidate), 255)
     assert expected.max() > 100
-    assert np.array_equal(shown[where], expected)
+    assert np.array_equal(visit.at_100(shown), expected)
     # the second candidate is the first once more
     visit.page.select_option("#compare", label="candidate 2")
     visit.wait()
-    assert not visit.shown()[where].any()
+    assert not visit.at_100(visit.shown()).any()
 
 
 def test_the_reference_is_compared_where_it_belongs_in_the_photo(visit: Visit) -> None:
@@ -249,7 +250,7 @@ def test_the_reference_is_compared_where_it_belongs_in_the_photo(visit: Visit) -
     base, reference = visit.picture("base"), visit.picture("reference")
     with Image.open(visit.house.shots[0].candidates[0].candidate.truth / "mask.png") as opened:
         mask = np.asarray(opened, np.uint8)
-    found = shown[crop(base, shown)]
+    found = visit.at_100(shown)
     inside = cv2.erode(mask, np.ones((5, 5))) > 127
     outside = cv2.dilate(mask, np.ones((5, 5))) < 127
     assert np.array_equal(found[inside], reference[inside])
@@ -263,7 +264,7 @@ def test_blink_shows_both_in_turn_until_space_pauses_it(visit: Visit) -> None:
     for second, picture in ((True, base), (False, candidate)):
         visit.page.wait_for_selector(f"#stage[data-second={str(second).lower()}]")
         shown = visit.shown()
-        assert np.array_equal(shown[crop(picture, shown)], picture)
+        assert np.array_equal(visit.at_100(shown), picture)
     visit.page.focus("#stage")
     visit.page.keyboard.press("Space")
     assert visit.page.get_attribute("#pause", "aria-pressed") == "true"
@@ -444,10 +445,42 @@ def test_going_through_the_candidates_changes_pictures_checks_and_what_is_decide
     assert visit.page.get_by_text("No check stands against this candidate.").is_visible()
     assert last.id in visit.page.url
     shown, picture = visit.shown(), visit.picture("candidate", candidate=2)
-    assert np.array_equal(shown[crop(picture, shown)], picture)
+    assert np.array_equal(visit.at_100(shown), picture)
     assert "Candidate 3 of 3: Passed" in visit.page.locator("#said").inner_text()
     visit.press("]")
     assert visit.page.locator("#strip [aria-current]").get_attribute("data-candidate") == last.id
+
+
+def test_arrows_go_through_the_candidates_while_the_strip_has_the_focus(visit: Visit) -> None:
+    visit.open().press("1")
+    before = visit.view()
+    ids = [one.candidate.id for one in visit.house.shots[0].candidates]
+    visit.page.focus(f"#strip [data-candidate='{ids[0]}']")
+    visit.press("ArrowRight")
+    assert visit.page.evaluate("document.activeElement.dataset.candidate") == ids[1]
+    assert visit.page.get_attribute("#stage", "data-candidate") == ids[1]
+    assert visit.view() == before
+
+
+def test_on_a_fine_screen_100_percent_is_a_pixel_for_a_pixel_too(
+    browser: Browser, signed_in: Any, gallery: House, desk: str
+) -> None:
+    context = browser.new_context(
+        viewport={"width": 1024, "height": 768}, device_scale_factor=2, storage_state=signed_in
+    )
+    visit = Visit(context.new_page(), gallery, desk).open().press("c", "1")
+    shown, picture = visit.shown(), visit.picture("candidate")
+    assert shown.shape[1] == round(2 * visit.box("[data-pane=candidate]")["width"])
+    assert np.array_equal(visit.at_100(shown), picture)
+    context.close()
+
+
+def test_a_picture_that_does_not_come_is_said_in_words(visit: Visit) -> None:
+    visit.page.route("**/image/**", lambda route: route.fulfill(status=403, body="no"))
+    visit.open()
+    assert visit.page.locator("#gone").inner_text() == "Candidate 1 cannot be loaded; load the page again."
+    visit.press("w", "d", "b", "0", "1")
+    visit.complaints.clear()
 
 
 def test_a_checks_name_leads_to_what_it_points_at(visit: Visit) -> None:

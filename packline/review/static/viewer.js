@@ -146,10 +146,10 @@
       divider.style.transform = `translateX(${view.pane.width * state.amounts.swipe / 100}px)`;
       divider.setAttribute("aria-valuenow", state.amounts.swipe);
     }
-    // a picture that is gone says so in words, once
+    // a picture that does not come says so in words; its address may have expired since the page was opened
     const lost = [own, other].find((one) => one && one.gone);
     $("gone").hidden = !lost;
-    if (lost) $("gone").textContent = `${lost.title}: the picture is no longer in the work folder.`;
+    if (lost) $("gone").textContent = `${lost.title} cannot be loaded; load the page again.`;
     const percent = 100 * view.zoom;
     $("zoom").textContent = `${percent < 10 ? percent.toFixed(1) : Math.round(percent)} %`;
     Object.assign(stage.dataset, {
@@ -373,10 +373,10 @@
     }
   }
 
-  function stepCandidate(by) {
+  function stepCandidate(by, focus = false) {
     const ids = [...candidates.keys()];
     const at = ids.indexOf(state.shown) + by;
-    if (at >= 0 && at < ids.length) choose(ids[at]);
+    if (at >= 0 && at < ids.length) choose(ids[at], focus);
   }
 
   // what lies under the pointer, in numbers
@@ -484,7 +484,7 @@
     blink();
   }
 
-  // keys; letters wait for nothing but the page, arrows move the pictures while these or nothing have the focus
+  // keys; arrows move the pictures, or go through the candidates while the strip has the focus
   const cycle = () => {
     const names = ["placed", "base", "edit"];
     setCompare(names[(names.indexOf(state.compare) + 1) % names.length]);
@@ -504,15 +504,21 @@
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     if (document.querySelector("dialog[open]")) return;
-    const own = event.target === document.body || event.target === $("main") || stage.contains(event.target);
-    if (!own) return;
+    const { target } = event;
+    if (target.closest("#strip")) {
+      const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+      if (by) { event.preventDefault(); stepCandidate(by, true); }
+      return;
+    }
+    // these have arrows and space of their own
+    if (target.closest(".panel, input, select, textarea, [role=slider]")) return;
     const by = event.shiftKey ? 4 * NUDGE : NUDGE;
     const way = { ArrowLeft: [by, 0], ArrowRight: [-by, 0], ArrowUp: [0, by], ArrowDown: [0, -by] }[event.key];
     if (way) {
       event.preventDefault();
       view.panBy(...way);
       draw();
-    } else if (event.key === " " && state.mode === "blink") {
+    } else if (event.key === " " && state.mode === "blink" && !target.closest("button, a")) {
       event.preventDefault();
       togglePause();
     }

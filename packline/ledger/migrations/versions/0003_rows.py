@@ -18,6 +18,7 @@ def upgrade() -> None:
     op.execute(shots.update().where(shots.c.run != last).values(gone=shots.c.run))
     op.create_index("ix_shots_order", "shots", ["catalog", "gone", "row", "position"])
     op.create_index("ix_shots_sku", "shots", ["catalog", "sku"])
+    op.create_index("ix_candidates_run", "candidates", ["run", "recorded"])
     op.create_table(
         "work",
         sa.Column("run", sa.String(64), nullable=False),

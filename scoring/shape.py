@@ -16,7 +16,7 @@ from pydantic import Field
 from packline.errors import FixSettings
 from packline.scorecard import CheckResult, Evidence, Verdict
 from scoring.check import Bools, Check, CheckInput, CheckSettings, box_evidence
-from scoring.defect_map import CELL, EXTENT, SIDE, WEIGHTS, Looked, look
+from scoring.defect_map import CELL, SIDE, WEIGHTS, Looked, look
 from scoring.part_names import named
 from scoring.residual import LEAST_AREA, largest
 
@@ -125,27 +125,18 @@ def stretched(one: CheckInput) -> float:
 
 
 def cues(looked: Looked) -> NDArray[np.float64]:
-    """What suspicion is made of, float64 (4,), in the order of `CUES`.
+    """What suspicion is made of, float64 (3,), in the order of `CUES`.
 
-    The verdict alone is led astray by one hot cell; how much of the product is hot and hangs together
-    ranks better beside it, and so does how large a place light does not explain, which nobody had to learn.
-    A thin product seen from its edge changes all over when it is turned a little.
+    The verdict alone is led astray by one hot cell; how much of the product is hot and hangs together ranks
+    better beside it, and best how large a place light does not explain, which nobody had to learn.
     """
     hot = (looked.heat > 0).astype(np.uint8)
     hottest = cv2.connectedComponentsWithStats(hot)[2][1:, cv2.CC_STAT_AREA].max(initial=0)
-    area = int((looked.cover > 0.5).sum())
-    share = float(hottest) * CELL**2 / max(area, LEAST_AREA)
-    return np.array(
-        [
-            looked.verdict,
-            np.log(share + 0.002),
-            largest(looked.excess, looked.cover),
-            np.log(max(area, 100) / EXTENT**2),
-        ]
-    )
+    share = float(hottest) * CELL**2 / max(int((looked.cover > 0.5).sum()), LEAST_AREA)
+    return np.array([looked.verdict, np.log(share + 0.002), largest(looked.excess, looked.cover)])
 
 
-CUES = ("verdict", "largest hot place", "largest place that light does not explain", "product's share")
+CUES = ("verdict", "largest hot place", "largest place that light does not explain")
 
 
 def suspicion(looked: Looked) -> float:
@@ -156,7 +147,7 @@ def suspicion(looked: Looked) -> float:
 
 @lru_cache(maxsize=1)
 def fusion() -> tuple[NDArray[np.float64], float]:
-    """Weights of `cues` and an offset, fitted on held-out takes by ``python -m training.shape_report --fit``.
+    """Weights of `cues` and an offset, fitted by ``python -m training.shape_fusion``.
 
     Raises
     ------

@@ -251,7 +251,7 @@ def read_pairs(file: Path) -> list[Source]:
     return sources
 
 
-def lesson(source: Source, other: Picture, rng: Random, spoilt: str = "any", relight: bool = True) -> Lesson:
+def lesson(source: Source, other: Picture, rng: Random, spoilt: str = "any", harsh: bool = True) -> Lesson:
     """Draw a lesson.
 
     Parameters

@@ -1,16 +1,13 @@
-"""How well the shape check does on what it has not seen: ``python -m training.shape_report [--fit FILE]``.
+"""How well the shape check does on what it has not seen: ``python -m training.shape_report``.
 
 Held out are the products of every tenth shard, in the light that the stage drew them in (of the scene's kind,
 not the scene's) and registered as the check does. Escapes are counted at the
-thresholds that reject 0.3 % and 1 % of honest pictures, by kind of defect and by its visible share. `--fit`
-weighs the verdict, the map and what light does not explain against one another and writes `scoring.shape`'s
-fusion; the table is then of halves that were not fitted on.
+thresholds that reject 0.3 % and 1 % of honest pictures, by kind of defect and by its visible share.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,14 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.defect_map import SIDE, Looked, Window, left_over
-from scoring.shape import CUES, cues, fusion
+from scoring.shape import cues, fusion
 from training.shape import Lesson, Source, lesson, read_takes
 from training.shape_defects import DEFECTS
 
 Doubles = NDArray[np.float64]
 BANDS = ((0.01, 0.02), (0.02, 0.05), (0.05, 0.15), (0.15, 9.0))
-# rounds of halves that the fit is tried on
-ROUNDS = 6
 
 
 @dataclass(frozen=True)
@@ -39,7 +34,7 @@ class Exam:
     kinds, shares
         Of the defects; "" and 0 for honest pictures.
     cues
-        float64 (N, 4), as `scoring.shape.cues`.
+        float64 (N, 3), as `scoring.shape.cues`.
     """
 
     kinds: tuple[str, ...]
@@ -59,7 +54,7 @@ def held_out(folder: Path) -> list[Source]:
 
 
 def answers(weights: Path, lessons: list[Lesson]) -> Doubles:
-    """The cues of many lessons, float64 (N, 4)."""
+    """The cues of many lessons, float64 (N, 3)."""
     import torch
 
     from scoring.defect_map import _network
@@ -96,43 +91,6 @@ def sit(weights: Path, folder: Path, good: int, each: int, seed: int) -> Exam:
     return Exam(tuple(kinds), np.array(shares), np.concatenate(found))
 
 
-def fitted(exam: Exam, those: NDArray[np.bool_]) -> tuple[Doubles, float]:
-    """Weights and offset of the cues by logistic regression on some pictures of an exam."""
-    honest = exam.honest
-    use = those & (honest | (exam.shares >= BANDS[0][0]))
-    x, wrong = exam.cues[use], (~honest[use]).astype(float)
-    # what is small counts half, and to reject what is right is worse
-    count = np.where(honest, 2.0, np.where(exam.shares >= BANDS[1][0], 1.0, 0.5))[use]
-    middle, spread = x.mean(0), x.std(0) + 1e-6
-    z = np.column_stack([(x - middle) / spread, np.ones(len(x))])
-    held = np.diag([1.0] * len(CUES) + [1e-6])
-    weights = np.zeros(z.shape[1])
-    for _ in range(40):
-        p = 1 / (1 + np.exp(-np.clip(z @ weights, -30, 30)))
-        slope = z.T @ ((p - wrong) * count) + held @ weights
-        weights -= np.linalg.solve((z * (p * (1 - p) * count)[:, None]).T @ z + held, slope)
-    return weights[:-1] / spread, float(weights[-1] - (weights[:-1] * middle / spread).sum())
-
-
-def tried(exam: Exam) -> list[float]:
-    """Escapes of 2 % and more in % at 0.3, 1 and 3 % false rejects, of halves that were not fitted on."""
-    rng = np.random.default_rng(0)
-    rows = []
-    for _ in range(ROUNDS):
-        half = rng.random(len(exam.kinds)) < 0.5
-        for those in (half, ~half):
-            weights, offset = fitted(exam, those)
-            rows.append(escapes(exam, exam.cues @ weights + offset, ~those))
-    return [float(value) for value in np.mean(rows, 0)]
-
-
-def escapes(exam: Exam, logits: Doubles, those: NDArray[np.bool_]) -> list[float]:
-    """Escapes of 2 % and more, in %, at 0.3, 1 and 3 % false rejects."""
-    limits = np.quantile(logits[those & exam.honest], (0.997, 0.99, 0.97))
-    grave = those & ~exam.honest & (exam.shares >= BANDS[1][0])
-    return [100 * float((logits[grave] < limit).mean()) for limit in limits]
-
-
 def table(exam: Exam, logits: Doubles) -> None:
     """Print escapes by kind and share."""
     limits = np.quantile(logits[exam.honest], (0.997, 0.99))
@@ -160,7 +118,7 @@ def table(exam: Exam, logits: Doubles) -> None:
 
 
 def main() -> None:
-    """Print the table; write the fusion where asked."""
+    """Print the table."""
     import torch
 
     torch.set_num_threads(1)
@@ -171,17 +129,9 @@ def main() -> None:
     parser.add_argument("--good", type=int, default=1000)
     parser.add_argument("--each", type=int, default=30, help="bad ones of each kind")
     parser.add_argument("--seed", type=int, default=3)
-    parser.add_argument("--fit", type=Path, help="where to write the fusion")
     asked = parser.parse_args()
     exam = sit(asked.weights, asked.takes, asked.good, asked.each, asked.seed)
-    if asked.fit:
-        cut = tried(exam)
-        print(f"fitted on halves: {cut[0]:.1f} / {cut[1]:.1f} / {cut[2]:.1f} % escape at 0.3 / 1 / 3 %")
-        weights, offset = fitted(exam, np.ones(len(exam.kinds), bool))
-        told = {name: round(float(weight), 4) for name, weight in zip(CUES, weights, strict=True)}
-        asked.fit.write_text(json.dumps({"weights": told, "offset": round(offset, 4)}, indent=1) + "\n")
-    else:
-        weights, offset = fusion()
+    weights, offset = fusion()
     table(exam, exam.cues @ weights + offset)
 
 

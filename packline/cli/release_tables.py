@@ -15,7 +15,6 @@ from packline.errors import FixSettings
 from packline.line.order import ENVIRONMENTS, Order
 from packline.releases.diff import Difference, Kind, Side, compare, find_side
 from packline.releases.moving import look, promote, rollback
-from packline.releases.records import Move
 from packline.releases.site import Site, open_site
 
 _MOST_ROWS = 200  # a person reads no more; --json has all
@@ -42,8 +41,8 @@ def list_releases(order: Order, environment: str, most: int) -> None:
         seen = look(site, name)
         if seen.pointer.release:
             shown[seen.pointer.release].append(name)
-        if seen.standing.held and seen.standing.last is not None:
-            held.append(f"{name} was rolled back{_words(seen.standing.last)}; runs leave it there.")
+        if seen.standing.held:
+            held.append(seen.standing.sentence)
     releases = [
         (
             one.id,
@@ -175,11 +174,6 @@ def size(count: int) -> str:
 
 def _named(side: Side) -> str:
     return f"{side.name} ({side.id})" if side.id and side.id != side.name else side.name
-
-
-def _words(move: Move) -> str:
-    why = f" ({move.why})" if move.why else ""
-    return f" to {move.after} by {move.by or 'nobody known'}{why}"
 
 
 def _site(order: Order, *environments: str) -> Site:

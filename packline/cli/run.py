@@ -29,6 +29,7 @@ from packline.line.closing import (
     report,
     some_flags,
 )
+from packline.line.line import Line
 from packline.line.order import Order
 
 
@@ -67,7 +68,7 @@ def run_catalog(order: Order) -> str:
         if not closing.report.is_file():
             report(line, plan.run)
         out.print(f"Nothing to do: no shot has changed. {closing.sentence}", markup=False, highlight=False)
-        _say_where(out, closing)
+        _say_where(out, line, closing)
         return closing.state
     for why, count in plan.why.items():
         out.print(f"  {_plural(count, 'shot')}: {why}", markup=False, highlight=False)
@@ -90,7 +91,7 @@ def run_catalog(order: Order) -> str:
     out.print(closing.sentence, style="bold", highlight=False)
     if closing.drift:
         out.print(closing.drift, style="yellow", highlight=False, markup=False)
-    _say_where(out, closing)
+    _say_where(out, line, closing)
     out.print(f"Pictures: {line.bucket.address(line.settings.run.tenant)}", highlight=False, markup=False)
     out.print(f"Log: {log}", highlight=False, markup=False)
     return state
@@ -125,7 +126,10 @@ def _flow(order: Order, home: Path) -> str:
     raise PacklineError(f"The run ended unexpectedly: {state.message}")
 
 
-def _say_where(out: Console, closing: Closing) -> None:
+def _say_where(out: Console, line: Line, closing: Closing) -> None:
+    standing = line.ledger.moves.standing(line.catalog.name, line.settings.run.environment)
+    if standing.held:
+        out.print(standing.sentence, style="yellow", highlight=False, markup=False)
     out.print(f"Report: {closing.report}", highlight=False, markup=False)
 
 

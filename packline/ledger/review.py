@@ -110,6 +110,16 @@ class Review:
         with self._reader.connect() as connection:
             return version_of(connection, catalog, shot)
 
+    def versions(self, shots: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """The same of some shots, by catalog and key."""
+        with self._reader.connect() as connection:
+            return versions_of(connection, shots)
+
+    def decisions(self, numbers: Sequence[int]) -> dict[int, Decided]:
+        """Some decisions by their numbers."""
+        with self._reader.connect() as connection:
+            return {one.id: one for one in _read(connection, t.decisions.c.id.in_(numbers))}
+
     def decide(self, choices: Sequence[Choice], by: str, address: str = "", batch: str = "") -> list[Decided]:
         """Decide on some shots, all or none.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, and_, func, select
 
 from packline.ledger import schema as t
+from packline.ledger.files import published_file, shown_files
 from packline.ledger.reading import _candidate, _shot
 from packline.records import CandidateRecord, Published, ShotRecord
 
@@ -141,11 +142,9 @@ def read_shot(connection: Connection, catalog: str, key: str) -> ShotRecord | No
     ).all()
     published: dict[str, dict[str, Published]] = defaultdict(dict)
     for one in connection.execute(
-        select(t.publications)
-        .where(t.publications.c.shot == place[0], t.publications.c.fingerprint == place[1])
-        .order_by(t.publications.c.id)
+        shown_files(catalog, t.publications.c.shot == place[0], t.publications.c.fingerprint == place[1])
     ):
-        published[one.candidate][one.use] = Published(one.use, one.key, one.sha256, one.size, True)
+        published[one.candidate][one.use] = published_file(one)
     return _shot(
         row,
         {place: candidates_of(connection, *place)},

@@ -137,8 +137,7 @@ def _show(site: Site, environment: str, release: Release, run: str) -> Made:
 
 def _hold(site: Site, seen: Look, release: Release, run: str) -> Made:
     """A run does not undo what a person did: it offers its release and leaves the rest to people."""
-    environment, last = seen.standing.environment, seen.standing.last
-    assert last is not None
+    environment = seen.standing.environment
     if seen.standing.wanted != release.id:
         place = (seen.pointer.key, "", "")
         site.ledger.moves.begin(
@@ -152,9 +151,5 @@ def _hold(site: Site, seen: Look, release: Release, run: str) -> Made:
             run=run,
             outcome=HELD,
         )
-    why = f" ({last.why})" if last.why else ""
-    said = (
-        f"Environment {environment} was rolled back to {last.after} by {last.by or 'nobody known'}{why} and "
-        f"stays there; to show release {release.id}, promote it."
-    )
+    said = f"{seen.standing.sentence} It would now show release {release.id}."
     return Made(environment, release, False, True, said)

@@ -18,6 +18,7 @@ from packline.releases.records import File, Image
 
 FORMAT = 2
 _BATCH = 4096  # pictures in a row group of the Parquet file
+_LINE = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class Writer:
         if self._last is not None and image.shot <= self._last:
             raise ValueError(f"shot {image.shot} comes after {self._last} in a manifest")
         plain = image.to_dict()
-        said = json.dumps(plain, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        said = _LINE.encode(plain)
         self._stream.write(f"{',' if self._images else ''}\n{said}")
         self._waiting.append(plain)
         if len(self._waiting) == _BATCH:

@@ -222,9 +222,10 @@ def _move(site: Site, seen: Look, target: Release, kind: str, by: str, why: str,
             return _unchanged(now, target)
         last = now.standing.last
         who = f" ({last.kind} by {last.by or 'nobody known'}, {last.moved})" if last else ""
+        shown = now.pointer.release or "nothing"
         raise GiveUp(
-            f"Environment {environment} moved to {now.pointer.release} meanwhile{who}; look at it, and ask "
-            f"again if you still want {target.id}."
+            f"Environment {environment} moved to {shown} meanwhile{who}; look at it, and ask again if you still "
+            f"want {target.id}."
         )
     changes = site.ledger.releases.changes(site.catalog, before, target.id)
     pictures = f"{target.images} picture{'' if target.images == 1 else 's'}"

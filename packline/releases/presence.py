@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import json
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,7 +42,7 @@ class Needed:
             if file.sha256[:16] not in file.key:
                 raise ValueError(f"object {file.key} of {image.shot} is not named by its hash {file.sha256}")
             # a tab sorts before whatever a key may go on with
-            self._lines.append(f"{file.key}\t{file.size}\t{json.dumps(image.shot)}\n")
+            self._lines.append(f"{file.key}\t{file.size}\t{' '.join(image.shot.split())}\n")
         if len(self._lines) >= _HELD:
             self._put_aside()
 
@@ -63,7 +62,7 @@ class Needed:
             stream.seek(0)
         for line in heapq.merge(*self._aside, self._lines):
             key, size, shot = line.rstrip("\n").split("\t", 2)
-            yield key, int(size), json.loads(shot)
+            yield key, int(size), shot
 
     def close(self) -> None:
         """Let go of what lies on disk."""

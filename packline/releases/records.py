@@ -220,3 +220,15 @@ class Standing:
     def held(self) -> bool:
         """Whether a person rolled it back: runs leave it alone until a person promotes."""
         return self.last is not None and self.last.kind == "rollback"
+
+    @property
+    def sentence(self) -> str:
+        """Who holds it and why, for a person; empty where nobody does."""
+        if self.last is None or not self.held:
+            return ""
+        why = f" ({self.last.why})" if self.last.why else ""
+        who = self.last.by or "nobody known"
+        return (
+            f"Environment {self.environment} was rolled back to {self.shown} by {who}{why}; runs leave it "
+            f"there until somebody promotes to it."
+        )

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from packline.ledger import schema as t
+from packline.report.figures import plain_name
 
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"))
 
@@ -19,11 +20,6 @@ def ago(moment: datetime) -> str:
             count = int(seconds // unit)
             return f"{count} {name}{'' if count == 1 else 's'} ago"
     return "just now"
-
-
-def check_words(name: str) -> str:
-    """A check's name as people say it: "text_orientation" is "text orientation"."""
-    return name.replace("_", " ").replace("-", " ")
 
 
 def count(number: int, noun: str) -> str:
@@ -51,7 +47,7 @@ def sku_of(shot: str) -> str:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     "ago": ago,
-    "check": check_words,
+    "check": plain_name,
     "count": count,
     "did": did,
     "iso": iso,

@@ -88,7 +88,10 @@ def test_the_list_says_what_each_environment_shows_and_who_moved_it(shop: Shop) 
     assert [two, "2", "4"] in [line[:3] for line in lines]
     assert [one, "prod", "2", "4"] in [line[:4] for line in lines]
     assert ["prod", "rollback", three, one, "bob", "too", "dark"] in [line[1:] for line in lines]
-    assert said.splitlines()[-1] == (f"prod was rolled back to {one} by bob (too dark); runs leave it there.")
+    assert said.splitlines()[-1] == (
+        f"Environment prod was rolled back to {one} by bob (too dark); runs leave it there until somebody "
+        f"promotes to it."
+    )
     only = packline(shop, "release", "list", "--environment", "prod", "--most", "1").stdout
     assert (only.count("rollback"), only.count("promotion"), only.count(three)) == (1, 0, 2)
 

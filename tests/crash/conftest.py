@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.crash.course import Course, Server
-from tests.crash.kills import Unkilled, without_kills
+from tests.crash.kills import PHASES, Unkilled, without_kills
 
-# two products with three shots: both databases are killed a dozen times each, and a run takes seconds
-PRODUCTS = 2
+# one product with two shots, and no change of rows: both databases are killed a dozen times each, and a run
+# takes seconds; the command has it all
+PRODUCTS = 1
+SOME_PHASES = PHASES[:2]
+
+
+@dataclass(frozen=True)
+class Plain:
+    """A course without kills.
+
+    Parameters
+    ----------
+    settled
+        A copy of its ledger and bucket after the first phase.
+    references
+        What it rendered.
+    candidates
+        How many it made.
+    """
+
+    unkilled: list[Unkilled]
+    settled: Path
+    references: Path
+    candidates: int
 
 
 @pytest.fixture(scope="session")
@@ -22,14 +47,22 @@ def line() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def plain(line: Server, tmp_path_factory: pytest.TempPathFactory) -> tuple[Course, list[Unkilled]]:
-    """A course without kills: where it lies, and what each phase came to."""
-    folder = tmp_path_factory.mktemp("unkilled") / "course"
+def plain(line: Server, tmp_path_factory: pytest.TempPathFactory) -> Plain:
+    home = tmp_path_factory.mktemp("unkilled")
+    folder, settled = home / "course", home / "settled"
     course = Course(folder, f"sqlite:///{folder}/ledger.db", line, PRODUCTS, None)
-    return course, list(without_kills(course))
+    unkilled = []
+    for one in without_kills(course, SOME_PHASES):
+        unkilled.append(one)
+        if not settled.exists():
+            shutil.copytree(folder / "bucket", settled / "bucket")
+            source, copied = sqlite3.connect(folder / "ledger.db"), sqlite3.connect(settled / "ledger.db")
+            source.backup(copied)
+            source.close()
+            copied.close()
+    return Plain(unkilled, settled, folder / "work" / "references", len(course.recorded()))
 
 
 @pytest.fixture(scope="session")
-def rendered(plain: tuple[Course, list[Unkilled]]) -> Path:
-    """The references that were rendered on the way."""
-    return plain[0].folder / "work" / "references"
+def settled(plain: Plain) -> Path:
+    return plain.settled

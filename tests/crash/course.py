@@ -137,15 +137,15 @@ class Course:
         log = self.folder / "engine.log"
         return log.read_text().splitlines() if log.exists() else []
 
-    def run(self, kill: Aim | None = None) -> int | None:
-        """Run the line; returns its exit code, None where it was killed."""
+    def run(self, kill: Aim | None = None) -> tuple[str, int | None]:
+        """Run the line; returns who was killed, if anybody, and its exit code, None where it was the line."""
         known, before = self.recorded(), len(self.calls())
-        code = (kill or Aim("never")).strike(self)
+        whom, code = (kill or Aim("never")).strike(self)
         made = self.calls()[before:]
         again = known & set(made)
         if again or len(made) != len(set(made)):
             raise Broken(f"the engine was asked again for {again or made} in {self.folder}")
-        return code
+        return whom, code
 
     def remember(self, pids: list[int]) -> None:
         """Note processes that must be gone in the end."""
@@ -182,19 +182,19 @@ class Aim:
     jitter: float = 0
     whom: str = "all"
 
-    def strike(self, course: Course) -> int | None:
-        """Run the line and kill; returns its exit code, None where the line was killed."""
+    def strike(self, course: Course) -> tuple[str, int | None]:
+        """Run the line and kill, as `Course.run` says."""
         server, started = course.server, time.monotonic()
         line = server.begin(course.catalog)
         course.remember([line])
-        armed, count, spent = self.station == "start", 0, False
+        armed, count, spent, whom = self.station == "start", 0, False, ""
         while True:
             due = self.station == "time" and not spent
             patience = started + (self.after if due else LONGEST) - time.monotonic()
             said = server.next(patience)
             word, _, rest = said.partition(" ")
             if word == "ended":
-                return int(rest)
+                return whom, int(rest)
             if not said and not due:
                 raise Broken(f"a run did not end in {course.folder}: {server.log()}")
             if word == "event" and not spent and self.station not in ("time", "never"):
@@ -207,22 +207,22 @@ class Aim:
                 continue
             time.sleep(self.jitter)
             spent = True
-            if self._kill(line, course):
-                if (code := int(server.expect("ended"))) >= 0:
-                    return code  # it was quicker
-                return None
+            whom = self._kill(line, course)
+            if whom != "descendant":
+                code = int(server.expect("ended"))
+                return ("", code) if code >= 0 else (whom, None)  # it may have been quicker
             course.check(f"while the line ran on without what was killed ({self})")
 
-    def _kill(self, line: int, course: Course) -> bool:
-        """Kill; returns whether the line itself was struck."""
+    def _kill(self, line: int, course: Course) -> str:
+        """Kill, and say whom."""
         others = descendants(line)
         course.remember(others)
         if self.whom == "descendant" and others:
             strike(random.choice(others))
-            return False
+            return self.whom
         for one in [line, *others] if self.whom == "all" else [line]:
             strike(one)
-        return True
+        return "all" if self.whom == "all" else "line"
 
 
 def strike(pid: int) -> None:

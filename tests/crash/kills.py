@@ -23,7 +23,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -111,9 +111,9 @@ def aim(dice: random.Random, unkilled: Unkilled) -> Aim:
     return Aim(station, after, dice.uniform(0, dice.choice(JITTER)), whom)
 
 
-def without_kills(course: Course) -> Iterator[Unkilled]:
+def without_kills(course: Course, phases: Sequence[Phase]) -> Iterator[Unkilled]:
     """Go through the phases, killing nobody."""
-    for phase in PHASES:
+    for phase in phases:
         phase.change(course.catalog)
         started, events, station = time.monotonic(), Counter[str](), "start"
         course.server.begin(course.catalog)
@@ -132,7 +132,8 @@ def without_kills(course: Course) -> Iterator[Unkilled]:
 
 def go_through(
     course: Course,
-    unkilled: list[Unkilled],
+    phases: Sequence[Phase],
+    unkilled: Sequence[Unkilled],
     dice: random.Random,
     most: int,
     tally: Tally,
@@ -140,51 +141,44 @@ def go_through(
     *,
     true_runs: float = 0.0,
 ) -> None:
-    """Kill the line through a course's phases, at most so many times; then let it go to its end."""
-    for phase, plain in zip(PHASES, unkilled, strict=True):
+    """Kill the line through a course's phases until there were so many kills; then let it go to its end."""
+    for phase, plain in zip(phases, unkilled, strict=True):
         phase.change(course.catalog)
-        while True:
-            left = most - sum(tally.kills.values())
+        code: int | None = None
+        while code is None:
             tally.runs += 1
+            left = most - sum(tally.kills.values())
             if left > 0 and dice.random() < true_runs:
-                ended = true_run(course, dice.uniform(0.5, 40.0))
-                if ended:
-                    break
-                tally.kills["packline run"] += 1
-                say(f"kill {sum(tally.kills.values())}: packline run, {phase.name}")
-                course.check("after a packline run was killed")
-                continue
-            shot = aim(dice, plain) if left > 0 else Aim("never")
-            code = course.run(shot)
-            if code is None:
-                tally.kills[shot.whom] += 1
-                tally.stations[shot.station] += 1
-                say(f"kill {sum(tally.kills.values())}: {shot}, {phase.name}")
-                course.check(f"after {shot}, {phase.name}")
-                continue
-            if code not in (NOTHING, DONE, FLAGS):
-                raise Broken(f"a run ended with {code} after {shot}: {course.server.log()}")
-            if shot.whom == "descendant" and shot.station != "never":
-                tally.kills["descendant"] += 1
-                say(f"kill {sum(tally.kills.values())}: {shot}, {phase.name}")
-            break
+                shot, struck = Aim("never"), "packline run"
+                code = true_run(course, dice.uniform(0.5, 40.0))
+                if code is not None:
+                    continue
+            else:
+                shot = aim(dice, plain) if left > 0 else Aim("never")
+                struck, code = course.run(shot)
+                tally.stations[shot.station] += bool(struck)
+            if struck:
+                tally.kills[struck] += 1
+                say(f"kill {sum(tally.kills.values())}: {struck} {shot}, {phase.name}")
+                course.check(f"after {struck} was killed, {shot}, {phase.name}", settled=code is not None)
+        if code not in (NOTHING, DONE, FLAGS):
+            raise Broken(f"a run ended with {code}, {phase.name}: {course.server.log()}")
         course.check(f"after the last run, {phase.name}", settled=True)
-        if (code := course.run()) != NOTHING:
+        _, code = course.run()
+        if code != NOTHING:
             raise Broken(f"a run after the last had something to do ({code}) in {course.folder}")
         course.check(f"after a run with nothing to do, {phase.name}", settled=True)
         if course.outcome() != plain.outcome:
             other = sorted(course.outcome() ^ plain.outcome)
-            raise Broken(
-                f"with kills, {phase.name}, another outcome than without in {course.folder}: {other}"
-            )
+            raise Broken(f"with kills, {phase.name}, other than without in {course.folder}: {other}")
     course.nobody_left()
     tally.courses += 1
     tally.calls += len(course.calls())
     tally.recorded += len(course.recorded())
 
 
-def true_run(course: Course, seconds: float) -> bool:
-    """``packline run`` with Prefect and all, killed after so long; whether it ended before."""
+def true_run(course: Course, seconds: float) -> int | None:
+    """``packline run`` with Prefect and all, killed after so long; its exit code where it ended before."""
     process = subprocess.Popen(
         [Path(sys.executable).with_name("packline"), "run", course.catalog],
         cwd=course.folder,
@@ -201,10 +195,10 @@ def true_run(course: Course, seconds: float) -> bool:
         for one in [process.pid, *others]:
             strike(one)
         process.communicate()
-        return False
+        return None
     if process.returncode not in (0, 1):
         raise Broken(f"packline run ended with {process.returncode}: {said.decode(errors='replace')}")
-    return True
+    return DONE
 
 
 @contextlib.contextmanager
@@ -246,7 +240,7 @@ def measure(
     server = Server()
     with ledgers(kind, folder) as new:
         plain = Course(folder / "unkilled", new(), server, products, None)
-        unkilled = list(without_kills(plain))
+        unkilled = list(without_kills(plain, PHASES))
         plain.nobody_left()
         for phase, one in zip(PHASES, unkilled, strict=True):
             states = Counter(state for _, state, _ in one.outcome)
@@ -256,7 +250,7 @@ def measure(
             # every fourth course renders for itself
             references = None if tally.courses % 4 == 0 else rendered
             course = Course(folder / f"course-{tally.courses}", new(), server, products, references)
-            go_through(course, unkilled, dice, min(kills, done + 20), tally, say, true_runs=true_runs)
+            go_through(course, PHASES, unkilled, dice, min(kills, done + 20), tally, say, true_runs=true_runs)
             say(f"course {tally.courses}: {sum(tally.kills.values())} kills, {dict(tally.kills)}")
             shutil.rmtree(course.folder)
     server.stop()

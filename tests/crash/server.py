@@ -139,7 +139,7 @@ class _Plain:
 
         self._tell(f"station.{self.name}")
         for count in range(1, RETRIES + 2):
-            retrying.task_run = SimpleNamespace(run_count=count)
+            retrying.task_run = SimpleNamespace(run_count=count)  # type: ignore[assignment]
             try:
                 return self._work(*given)
             except TryAgain:

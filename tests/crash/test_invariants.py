@@ -14,24 +14,20 @@ from pathlib import Path
 import pytest
 
 from tests.crash import invariants
-from tests.crash.course import Course
-from tests.crash.kills import Unkilled
 
 Harm = Callable[[sqlite3.Connection, Path], object]
 
 
 @pytest.fixture
-def copy(plain: tuple[Course, list[Unkilled]], tmp_path: Path) -> Path:
+def copy(settled: Path, tmp_path: Path) -> Path:
     """A copy of a ledger and a bucket after a run that went to its end, whose history may be changed."""
-    course, _ = plain
-    shutil.copytree(course.folder / "bucket", tmp_path / "bucket")
-    source, copied = (sqlite3.connect(folder / "ledger.db") for folder in (course.folder, tmp_path))
-    source.backup(copied)
-    for (name,) in copied.execute("select name from sqlite_master where type = 'trigger'").fetchall():
-        copied.execute(f"drop trigger {name}")
-    copied.commit()
-    source.close()
-    copied.close()
+    shutil.copytree(settled / "bucket", tmp_path / "bucket")
+    shutil.copy(settled / "ledger.db", tmp_path)
+    ledger = sqlite3.connect(tmp_path / "ledger.db")
+    for (name,) in ledger.execute("select name from sqlite_master where type = 'trigger'").fetchall():
+        ledger.execute(f"drop trigger {name}")
+    ledger.commit()
+    ledger.close()
     return tmp_path
 
 
@@ -85,7 +81,10 @@ HARM: dict[str, tuple[Harm, str]] = {
         "is nobody's picture",
     ),
     "a pointer points elsewhere": (point_elsewhere, "points at manifest"),
-    "a manifest is gone": (lambda _, bucket: file_of(bucket, "releases/*.json").unlink(), "points at|names"),
+    "a manifest is gone": (
+        lambda _, bucket: file_of(bucket, "releases/*.json").unlink(),
+        "points at manifest",
+    ),
     "a pointer moved by itself": (sql("delete from moves"), "was moved and the ledger does not know it"),
     "published twice": (publish_twice, "2 publications show"),
     "made twice": (make_twice, "2 candidates are number"),
@@ -104,7 +103,7 @@ HARM: dict[str, tuple[Harm, str]] = {
     ),
     "a shot was left": (sql("update shot_states set state = 'to do', candidate = ''"), "was left to do"),
     "a flag says nothing": (
-        sql("update shot_states set state = 'flagged', candidate = ''"),
+        sql("update shot_states set sentence = ''"),
         "nobody said why",
     ),
     "a select that never was": (sql("delete from selects"), "was never selected"),
@@ -137,8 +136,8 @@ def test_harm_is_seen(copy: Path, what: str) -> None:
 @pytest.mark.parametrize(
     ("statement", "words"),
     [
-        ("update stations set seconds = seconds + 1", "stations 1 was changed or is gone"),
-        ("delete from flags where id = (select max(id) from flags)", "flags .* was changed or is gone"),
+        ("update stations set seconds = seconds + 1", r"stations \d+ was changed or is gone"),
+        ("update flags set sentence = sentence || '!'", r"flags \d+ was changed or is gone"),
         ("update candidates set cost = 0", "was paid for, is gone or has another price"),
     ],
 )

@@ -3,34 +3,49 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
-from tests.crash.conftest import PRODUCTS
+import pytest
+
+from tests.crash.conftest import PRODUCTS, SOME_PHASES, Plain
 from tests.crash.course import Aim, Course, Server
-from tests.crash.kills import Tally, Unkilled, go_through
+from tests.crash.kills import Tally, go_through
+from tests.postgres import Server as Postgres
 
 KILLS = 12
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ledgers(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[str]]:
+    """As many new ledgers on a database as courses may be needed."""
+    if request.param == "sqlite":
+        yield [f"sqlite:///{tmp_path}/ledger-{number}.db" for number in range(KILLS)]
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    names = [server.create(empty=True) for _ in range(KILLS)]
+    yield [server.url(name) for name in names]
+    for name in names:
+        server.drop(name)
+
+
 def test_a_dozen_kills_at_random_instants_harm_nothing(
-    line: Server, plain: tuple[Course, list[Unkilled]], rendered: Path, empty_url: str, tmp_path: Path
+    line: Server, plain: Plain, ledgers: list[str], tmp_path: Path
 ) -> None:
-    dice, tally, count = random.Random(empty_url[:6]), Tally(), 0
-    while sum(tally.kills.values()) < KILLS:
-        ledger = empty_url if not count else f"sqlite:///{tmp_path}/ledger-{count}.db"
-        course = Course(tmp_path / f"course-{count}", ledger, line, PRODUCTS, rendered)
-        go_through(course, plain[1], dice, KILLS, tally)
-        count += 1
-    assert tally.runs > KILLS
-    assert tally.recorded == len(plain[0].recorded()) * count, "no course made more than one without kills"
+    dice, tally = random.Random(2026), Tally()
+    for number, ledger in enumerate(ledgers):
+        course = Course(tmp_path / f"course-{number}", ledger, line, PRODUCTS, plain.references)
+        go_through(course, SOME_PHASES, plain.unkilled, dice, KILLS, tally)
+        if sum(tally.kills.values()) == KILLS:
+            break
+    assert sum(tally.kills.values()) == KILLS
+    assert tally.recorded == plain.candidates * tally.courses, "kills made no candidate more, and none fewer"
 
 
-def test_a_renderer_that_is_killed_alone_is_started_again(
-    line: Server, plain: tuple[Course, list[Unkilled]], tmp_path: Path
-) -> None:
-    ledger = f"sqlite:///{tmp_path}/ledger.db"
-    course = Course(tmp_path / "course", ledger, line, PRODUCTS, None)
-    code = course.run(Aim("render", 0, 0.5, "descendant"))
+def test_a_renderer_that_is_killed_alone_is_started_again(line: Server, plain: Plain, tmp_path: Path) -> None:
+    course = Course(tmp_path / "course", f"sqlite:///{tmp_path}/ledger.db", line, PRODUCTS, None)
+    killed, code = course.run(Aim("render", 0, 1.0, "descendant"))
+    assert killed == "descendant"
     assert code is not None and code >= 10, "the line went on"
-    assert course.outcome() == plain[1][0].outcome
+    assert course.outcome() == plain.unkilled[0].outcome
     course.nobody_left()

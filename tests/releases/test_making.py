@@ -169,7 +169,7 @@ def test_no_manifest_names_an_object_that_is_not_there_whole(plain: Shop, fault:
     object_file = plain.folder / "bucket" / key
     object_file.unlink() if fault == "missing" else object_file.write_bytes(b"cut")
     words = "is not in the bucket; publish it first" if fault == "missing" else "has 3 bytes in the bucket"
-    with pytest.raises(GiveUp, match=rf"^Object {key} of \"?A/table/hero\"? {words}"):
+    with pytest.raises(GiveUp, match=rf"^Object {key} of A/table/hero {words}"):
         plain.release()
     assert plain.bucket.list("acme/demo/releases") == []
     assert rows(plain.ledger.url, "select count(*) from releases") == [(0,)]

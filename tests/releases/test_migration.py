@@ -27,8 +27,8 @@ def add_release(url: str, number: int, environment: str, digit: str, *shots: str
         f"({number}, {RUN}, {facts}, '2026-11-2{number} 10:00:00+00:00')"
     ]
     statements += [
-        f"INSERT INTO release_items VALUES ({number}, '{shot}', '{use}', 'S', 'title', 's', 'v', 'c-{digit}', "
-        f"'k-{use}', 'aa', 5, '{LINEAGE}')"
+        f"INSERT INTO release_items VALUES ({number}, '{shot}', '{use}', 'S', 'title', 's', 'v', "
+        f"'c-{digit}', 'k-{use}', 'aa', 5, '{LINEAGE}')"
         for shot in shots
         for use in ("hero", "zoom")
     ]

@@ -92,8 +92,8 @@ def test_runs_leave_an_environment_alone_that_a_person_rolled_back(shop: Shop) -
     held = shop.released()
     assert (held.held, shows(shop, "dev")) == (True, one.id)
     assert held.sentence == (
-        f"Environment dev was rolled back to {one.id} by ada (too dark) and stays there; to show release "
-        f"{held.release.id}, promote it."
+        f"Environment dev was rolled back to {one.id} by ada (too dark); runs leave it there until somebody "
+        f"promotes to it. It would now show release {held.release.id}."
     )
     assert not shop.ledger.release_due("demo", "dev"), "it was made; the rest is a person's"
     promote(shop.site, "", "dev", held.release.id, by="ada")

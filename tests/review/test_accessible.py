@@ -132,7 +132,7 @@ def test_nothing_runs_off_the_side_and_fingers_hit_what_they_aim_at(
                 .map(e => [e.outerHTML.slice(0, 90), e.getBoundingClientRect()])
                 .filter(([_, box]) => box.width && box.height && box.height < 24).map(([html]) => html)"""
         )
-        assert small == []
+        assert not touch or small == []
     if touch:
         heights = [one.bounding_box() for one in page.locator("[data-verb], #form-reject button").all()]
         assert all(box is not None and box["height"] >= 40 for box in heights)

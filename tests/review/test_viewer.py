@@ -125,8 +125,7 @@ class Visit:
         uri = self.page.evaluate(
             "name => document.querySelector(`[data-pane=${name}] canvas`).toDataURL('image/png')", pane
         )
-        with Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))) as opened:
-            return np.asarray(opened.convert("RGB"))
+        return decoded(uri)
 
     def view(self) -> tuple[float, float, float]:
         """Zoom and the place at the panes' middle."""
@@ -162,6 +161,12 @@ class Visit:
         return box["x"] + left + x * zoom, box["y"] + top + y * zoom
 
 
+def decoded(uri: str) -> Pixels:
+    """A data URI's pixels, RGB."""
+    with Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))) as opened:
+        return np.asarray(opened.convert("RGB"))
+
+
 @pytest.fixture(scope="module")
 def context(browser: Browser, signed_in: Any) -> Iterator[BrowserContext]:
     made = browser.new_context(viewport={"width": 1280, "height": 800}, storage_state=signed_in)
@@ -191,23 +196,20 @@ def test_side_by_side_shows_base_photo_reference_and_candidate_pixel_for_pixel(v
         assert np.array_equal(visit.at_100(shown), picture), name
 
 
-@pytest.mark.parametrize("side", [0, 1])
-def test_swipe_shows_one_picture_on_the_left_of_the_divider_and_the_other_on_the_right(
-    visit: Visit, side: int
-) -> None:
+def test_swipe_shows_one_picture_on_the_left_of_the_divider_and_the_other_on_the_right(visit: Visit) -> None:
     visit.open().press("w", "x", "1")
-    visit.amount("swipe", 30 if side else 50)
-    shown = visit.shown()
     base, candidate = visit.picture("base"), visit.picture("candidate")
     pane = visit.box("[data-pane=candidate]")
     left = math.floor(pane["width"] / 2 - 128 + 0.5)
-    divider = math.floor(shown.shape[1] * (0.3 if side else 0.5) + 0.5) - left
-    expected = candidate.copy()
-    if divider > 0:
+    for share in (0.5, 0.4, 0.3):
+        visit.amount("swipe", round(100 * share))
+        shown = visit.shown()
+        divider = max(math.floor(shown.shape[1] * share + 0.5) - left, 0)
+        expected = candidate.copy()
         expected[:, :divider] = base[:, :divider]
-    assert np.array_equal(visit.at_100(shown), expected)
-    handle = visit.box("#divider")
-    assert handle["x"] + 22 == pytest.approx(pane["x"] + pane["width"] * (0.3 if side else 0.5), abs=1.5)
+        assert np.array_equal(visit.at_100(shown), expected)
+        handle = visit.box("#divider")
+        assert handle["x"] + 22 == pytest.approx(pane["x"] + pane["width"] * share, abs=1.5)
 
 
 def test_the_divider_follows_the_pointer(visit: Visit) -> None:
@@ -257,20 +259,31 @@ def test_the_reference_is_compared_where_it_belongs_in_the_photo(visit: Visit) -
     assert np.array_equal(found[outside], base[outside])
 
 
-def test_blink_shows_both_in_turn_until_space_pauses_it(visit: Visit) -> None:
+def test_blink_shows_both_in_turn_and_then_by_hand(visit: Visit) -> None:
     visit.open().press("b", "x", "1")
-    visit.page.fill("#amount", "350")
     base, candidate = visit.picture("base"), visit.picture("candidate")
-    for second, picture in ((True, base), (False, candidate)):
-        visit.page.wait_for_selector(f"#stage[data-second={str(second).lower()}]")
-        shown = visit.shown()
-        assert np.array_equal(visit.at_100(shown), picture)
+    for second, picture in (("true", base), ("false", candidate)):
+        # looked at in the very moment in which it is there
+        uri = visit.page.evaluate(
+            """second => new Promise(done => { const stage = document.getElementById("stage");
+            const canvas = stage.querySelector("[data-pane=candidate] canvas"), look = () =>
+            stage.dataset.second === second ? done(canvas.toDataURL()) : requestAnimationFrame(look);
+            look(); })""",
+            second,
+        )
+        assert np.array_equal(visit.at_100(decoded(uri)), picture)
     visit.page.focus("#stage")
-    visit.page.keyboard.press("Space")
+    visit.press("Space")
     assert visit.page.get_attribute("#pause", "aria-pressed") == "true"
-    before = visit.page.get_attribute("#stage", "data-second")
-    visit.page.wait_for_timeout(400)
-    assert visit.page.get_attribute("#stage", "data-second") == before
+    before = visit.shown()
+    visit.press("Space")
+    after = visit.shown()
+    found = [visit.at_100(one) for one in (before, after)]
+    found.sort(key=lambda one: not np.array_equal(one, base))
+    assert np.array_equal(found[0], base)
+    assert np.array_equal(found[1], candidate)
+    visit.press("b")
+    assert visit.page.get_attribute("#pause", "aria-pressed") == "false"
 
 
 def test_the_wheel_keeps_the_pixel_under_the_pointer_in_every_pane(visit: Visit) -> None:
@@ -376,15 +389,16 @@ def outline_of(page: Page, selector: str) -> Any:
     )
 
 
-@pytest.mark.parametrize("keys", [("c", "0"), ("c", "1", "+", "+", "ArrowRight"), ("s", "2")])
-def test_marks_lie_where_the_evidence_says_at_any_zoom(visit: Visit, keys: tuple[str, ...]) -> None:
-    visit.open().press(*keys)
+def test_marks_lie_where_the_evidence_says_at_any_zoom(visit: Visit) -> None:
+    visit.open()
     card = visit.house.shots[0].candidates[0].scorecard
     assert card is not None
     quad = next(r for r in card.results if r.check == "text_orientation").evidence[0].points
-    found = outline_of(visit.page, "[data-pane=candidate] .mark.fail .line")
-    for at, point in zip(found, quad, strict=True):
-        assert at == pytest.approx(visit.where("candidate", *point), abs=1)
+    for keys in (("c", "0"), ("1", "+", "+", "ArrowRight"), ("s", "2")):
+        visit.press(*keys)
+        found = outline_of(visit.page, "[data-pane=candidate] .mark.fail .line")
+        for at, point in zip(found, quad, strict=True):
+            assert at == pytest.approx(visit.where("candidate", *point), abs=1), keys
 
 
 def test_a_turned_label_has_an_arrow_for_how_it_reads_and_one_for_how_it_should(visit: Visit) -> None:

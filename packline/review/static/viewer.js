@@ -479,6 +479,13 @@
     });
   }
 
+  // by hand: the first time it stops, then each time it shows the other picture
+  function flip() {
+    if (!state.paused) { togglePause(); return; }
+    state.second = !state.second;
+    draw();
+  }
+
   function togglePause() {
     state.paused = !state.paused;
     blink();
@@ -495,7 +502,7 @@
   };
   const keys = {
     s: () => setMode("side"), c: () => setMode("one"), w: () => setMode("swipe"), o: () => setMode("onion"),
-    d: () => setMode("difference"), b: () => setMode("blink"), x: cycle, e: toggleEvidence,
+    d: () => setMode("difference"), b: () => (state.mode === "blink" ? togglePause() : setMode("blink")), x: cycle, e: toggleEvidence,
     "[": () => stepCandidate(-1), "]": () => stepCandidate(1), ",": () => nudge(-1), ".": () => nudge(1),
     "+": actions.in, "=": actions.in, "-": actions.out, 0: actions.fit, 1: hundred, 2: product,
   };
@@ -520,7 +527,7 @@
       draw();
     } else if (event.key === " " && state.mode === "blink" && !target.closest("button, a")) {
       event.preventDefault();
-      togglePause();
+      flip();
     }
   });
 

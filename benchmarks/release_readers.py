@@ -99,23 +99,27 @@ class Reader:
 
 def act(shop: Shop, dice: random.Random) -> str:
     """One thing that somebody does; what it was, or why it was refused."""
-    what = dice.choice(("release", "promote", "promote", "rollback"))
+    what = dice.choice(("release", "promote", "promote", "promote", "rollback", "rollback"))
+    environment = dice.choice(ENVIRONMENTS)
     try:
         if what == "release":
-            sku, look_of_it = dice.choice(_SKUS), dice.choice(("red", "blue", "green"))
-            shop.plan({**dict.fromkeys(dice.sample(_SKUS, 5), "red"), sku: look_of_it})
-            shop.publish(shop.planned, uses="hero zoom")
-            shop.release("dev")
+            begin(shop, dice)
         elif what == "promote":
-            source = dice.choice((0, 1))
-            promote(shop.site, ENVIRONMENTS[source], ENVIRONMENTS[source + 1], by="bench")
+            one = dice.choice(shop.ledger.releases.latest("demo", 8))
+            promote(shop.site, "", environment, one.id, by="bench")
         else:
-            rollback(shop.site, dice.choice(ENVIRONMENTS), by="bench")
-            if dice.random() < 0.5:
-                promote(shop.site, "staging", "dev", by="bench")
+            rollback(shop.site, environment, by="bench")
     except PacklineError as error:
         return f"{what} refused: {type(error).__name__}"
     return what
+
+
+def begin(shop: Shop, dice: random.Random) -> None:
+    """Release a catalogue with a product less and another look of one."""
+    looks = dict.fromkeys(dice.sample(_SKUS, 5), "red")
+    shop.plan({**looks, dice.choice(list(looks)): dice.choice(("red", "blue", "green"))})
+    shop.publish(shop.planned, uses="hero zoom")
+    shop.release("dev")
 
 
 def read_on(settings: BucketSettings, environment: str, begun: Event, stop: Event, told: Any) -> None:
@@ -127,12 +131,13 @@ def read_on(settings: BucketSettings, environment: str, begun: Event, stop: Even
     told.put((environment, dict(reader.seen), reader.faults))
 
 
-def move_on(settings: BucketSettings, ledger: str, folder: Path, seed: int, begun: Event) -> None:
+def move_on(settings: BucketSettings, ledger: str, folder: Path, seed: int, acts: Any) -> None:
     """A mover's process, until it is killed."""
     shop, dice = Shop(folder, Ledger(ledger), open_bucket(settings)), random.Random(seed)
-    begun.set()
     while True:
         act(shop, dice)
+        with acts:
+            acts.value += 1
 
 
 @dataclass(frozen=True)
@@ -154,10 +159,9 @@ def watch(
     """Let readers and movers at one bucket until so many movers were killed."""
     url = f"sqlite:///{folder}/ledger.db"
     shop = Shop(folder, Ledger(url), open_bucket(settings))
-    shop.plan(dict.fromkeys(_SKUS, "red"))
-    shop.publish(_SKUS)
-    shop.release("dev")
     dice, stop, told = random.Random(1), _CONTEXT.Event(), _CONTEXT.Queue()
+    while len(shop.ledger.releases.latest("demo", 4)) < 4:
+        begin(shop, dice)
     polling = []
     for environment in ENVIRONMENTS * readers:
         begun = _CONTEXT.Event()
@@ -167,24 +171,25 @@ def watch(
     moving: list[Any] = []
     for _ in range(kills):
         while len(moving) < movers:
-            aside = Path(tempfile.mkdtemp(dir=folder))
-            begun = _CONTEXT.Event()
-            given = (settings, url, aside, dice.randrange(10**9), begun)
-            moving.append(_CONTEXT.Process(target=move_on, args=given))
-            moving[-1].start()
-            begun.wait()
-        time.sleep(dice.uniform(0.1, 3))
-        victim = moving.pop(dice.randrange(len(moving)))
+            aside, acts = Path(tempfile.mkdtemp(dir=folder)), _CONTEXT.Value("i", 0)
+            given = (settings, url, aside, dice.randrange(10**9), acts)
+            moving.append((_CONTEXT.Process(target=move_on, args=given), acts))
+            moving[-1][0].start()
+        victim, acts = moving.pop(dice.randrange(len(moving)))
+        many = acts.value + dice.randint(1, 5)
+        while acts.value < many:
+            time.sleep(0.001)
+        time.sleep(dice.uniform(0, 0.1))  # somewhere within the next one
         with suppress(ProcessLookupError):
             os.kill(victim.pid, signal.SIGKILL)
         victim.join()
-    for one in moving:
+    for one, _ in moving:
         one.kill()
         one.join()
     stop.set()
     answers = [told.get(timeout=60) for _ in polling]
-    for one in polling:
-        one.join()
+    for reader in polling:
+        reader.join()
     faults = [fault for _, _, found in answers for fault in found]
     open_before = _open_moves(shop)
     for environment in ENVIRONMENTS:

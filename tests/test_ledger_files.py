@@ -175,6 +175,11 @@ def test_a_file_that_was_changed_still_names_its_lineage(house: House) -> None:
 def test_a_lineage_is_kept_once_and_cannot_be_changed(house: House) -> None:
     named = house.publish(file("hero", "png"))
     assert house.publish(file("zoom", "jpg")) == named
+    # judged anew: its files stand, and say what was true when they were made
+    again = {**lineage(house.shot, house.shot.candidates[0]), "checks": "checks-2"}
+    house.ledger.record_published(
+        house.run, SHOT, FINGERPRINT, house.candidate.id, house.shot.published, again
+    )
     with house.ledger._reader.connect() as connection:
         assert list(connection.scalars(select(t.lineages.c.digest))) == [named]
     with pytest.raises(DatabaseError, match="history"), house.ledger._writer.begin() as connection:

@@ -117,7 +117,7 @@ def store_published(
     place
         ``run``, ``shot``, ``fingerprint`` and ``candidate``.
     lineage
-        `packline.lineage.lineage`, where a file names one that the ledger may not have yet.
+        `packline.lineage.lineage`; kept where a file names it. A file that stood before names the one of then.
 
     Raises
     ------
@@ -132,9 +132,10 @@ def store_published(
         raise ValueError(
             f"candidate {place['candidate']} is not the select of {place['shot']} at {place['fingerprint']}"
         )
-    if lineage is not None:
-        row = {"digest": lineage_digest(lineage), "data": dict(lineage)}
-        insert_once(connection, t.lineages, [{**row, "run": place["run"], "candidate": place["candidate"]}])
+    named = "" if lineage is None else lineage_digest(lineage)
+    if lineage is not None and any(file.lineage == named for file in files):
+        row = {"digest": named, "data": dict(lineage), "run": place["run"], "candidate": place["candidate"]}
+        insert_once(connection, t.lineages, [row])
     rows = [
         {
             **place,

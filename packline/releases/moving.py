@@ -224,8 +224,8 @@ def _move(site: Site, seen: Look, target: Release, kind: str, by: str, why: str,
         who = f" ({last.kind} by {last.by or 'nobody known'}, {last.moved})" if last else ""
         shown = now.pointer.release or "nothing"
         raise GiveUp(
-            f"Environment {environment} moved to {shown} meanwhile{who}; look at it, and ask again if you still "
-            f"want {target.id}."
+            f"Environment {environment} moved to {shown} meanwhile{who}; look at it, and ask again if you "
+            f"still want {target.id}."
         )
     changes = site.ledger.releases.changes(site.catalog, before, target.id)
     pictures = f"{target.images} picture{'' if target.images == 1 else 's'}"

@@ -117,16 +117,22 @@ def check_layers(results: Iterable[CheckResult]) -> list[Layer]:
     return layers
 
 
-@lru_cache(maxsize=256)
 def truth_layers(folder: Path) -> tuple[Layer, ...]:
     """What the 3D model says that a candidate should show: its silhouette, its print, and the scene to keep.
 
     Parameters
     ----------
     folder
-        The reference that the candidate was asked to match; where it is gone there are no layers. Such
-        folders are named after their content, so that each is read once.
+        The reference that the candidate was asked to match; where it is gone there are no layers.
     """
+    try:
+        return _truth_layers(folder, (folder / "truth.json").stat().st_mtime_ns)
+    except OSError:
+        return ()
+
+
+@lru_cache(maxsize=256)
+def _truth_layers(folder: Path, _changed: int) -> tuple[Layer, ...]:
     layers = []
     if path := silhouette(folder):
         layers.append(Layer("silhouette", "truth", (_traced("silhouette of the 3D model", path),)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -243,7 +242,6 @@ def _percent(share: float) -> float:
     return round(100 * min(max(share, 0.0), 1.0), 1)
 
 
-@lru_cache(maxsize=1024)
 def _size(file: Path) -> tuple[int, int]:
     """Width and height by the file's head alone; the usual size where it is gone."""
     try:

@@ -526,7 +526,9 @@ def test_everything_is_in_reach_on_a_laptop_and_a_tablet_and_passes_axe(
     assert visit.box("#stage")["height"] > 0.4 * size[1]
     if size[0] == 1024:
         return
-    visit.press("w")
+    # everything open at once
+    visit.press("w", "r")
+    visit.page.evaluate("() => { for (const one of document.querySelectorAll('details')) one.open = true; }")
     found = Axe().run(visit.page)
     assert found.violations_count == 0, found.generate_report()
 
@@ -559,8 +561,10 @@ def test_without_scripts_the_pictures_and_the_reasons_are_there(
 
 
 def test_what_was_chosen_is_kept_for_the_next_shot(visit: Visit) -> None:
-    visit.open().press("d", "x", ".")
+    visit.open().press("d", "x", ".", "2")
+    zoom = visit.view()[0]
     visit.open(shot=1)
+    assert visit.view()[0] == pytest.approx(zoom)
     stage: Callable[[str], str | None] = lambda name: visit.page.get_attribute("#stage", name)  # noqa: E731
     assert (stage("data-mode"), stage("data-compare")) == ("difference", "base")
     assert visit.page.locator("#amount-said").inner_text() == "× 5"

@@ -10,11 +10,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, column, inspect, select, table
 
 from packline.errors import FixSettings
 from packline.ledger.triggers import drop_triggers, lay_triggers
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _HERE = Path(__file__).parent
 _VERSION = table("alembic_version", column("version_num"))
@@ -101,13 +105,18 @@ def _alone(writer: Engine) -> Iterator[Connection]:
 
 def _upgrade(connection: Connection) -> None:
     from alembic import command
+
+    command.upgrade(_config(connection), "head")
+
+
+def _config(connection: Connection) -> Config:
     from alembic.config import Config
 
     config = Config()
     # the settings' parser takes % for the beginning of a name
     config.set_main_option("script_location", str(_HERE).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    return config
 
 
 def _adopt(connection: Connection, shown: str) -> None:
@@ -119,12 +128,9 @@ def _adopt(connection: Connection, shown: str) -> None:
         raise FixSettings(_newer(shown, f"number {found}"))
     if found == 1:
         _from_first(connection)
-    from alembic.migration import MigrationContext
+    from alembic import command
 
-    context = MigrationContext.configure(connection)
-    # alembic's own way to write its table's first row needs a script directory; its table is all we need
-    context._ensure_version_table()
-    connection.execute(_VERSION.insert().values(version_num=BASELINE))
+    command.stamp(_config(connection), BASELINE)
 
 
 def _from_first(connection: Connection) -> None:

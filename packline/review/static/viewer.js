@@ -27,6 +27,8 @@
       const was = kept.amounts && kept.amounts[mode];
       return [mode, was >= one.least && was <= one.most ? was : one.first];
     })),
+    // what the next shot opens with: the whole picture or the product
+    start: kept.start === "product" ? "product" : "whole",
     evidence: true,
     // layers that a person switched on or off; the others follow their verdict
     layers: new Map(),
@@ -36,8 +38,8 @@
     paused: matchMedia("(prefers-reduced-motion: reduce)").matches,
   };
   const keep = () => {
-    const { mode, compare, amounts } = state;
-    try { localStorage.setItem("viewer", JSON.stringify({ mode, compare, amounts })); } catch { /* private window */ }
+    const { mode, compare, amounts, start } = state;
+    try { localStorage.setItem("viewer", JSON.stringify({ mode, compare, amounts, start })); } catch { /* private window */ }
   };
 
   const candidates = new Map(data.candidates.map((one) => [one.id, one]));
@@ -438,18 +440,20 @@
     setAmount(to === undefined ? state.amounts.swipe + by : to);
   });
 
-  const product = () => {
+  const start = (what) => {
+    state.start = what;
     const layer = fact().layers.find((one) => one.name === "silhouette");
-    if (layer) view.fitBox(layer.shapes[0].box); else view.fit();
+    if (what === "product" && layer) view.fitBox(layer.shapes[0].box); else view.fit();
+    keep();
     draw();
   };
   const hundred = () => { view.zoomAt(1, view.pane.width / 2, view.pane.height / 2); draw(); };
   const actions = {
     in: () => { view.step(1); draw(); },
     out: () => { view.step(-1); draw(); },
-    fit: () => { view.fit(); draw(); },
+    fit: () => start("whole"),
     hundred,
-    product,
+    product: () => start("product"),
   };
   for (const button of all("[data-mode-button]")) button.addEventListener("click", () => setMode(button.dataset.modeButton));
   for (const button of all("[data-zoom]")) button.addEventListener("click", () => actions[button.dataset.zoom]());
@@ -504,7 +508,7 @@
     s: () => setMode("side"), c: () => setMode("one"), w: () => setMode("swipe"), o: () => setMode("onion"),
     d: () => setMode("difference"), b: () => (state.mode === "blink" ? togglePause() : setMode("blink")), x: cycle, e: toggleEvidence,
     "[": () => stepCandidate(-1), "]": () => stepCandidate(1), ",": () => nudge(-1), ".": () => nudge(1),
-    "+": actions.in, "=": actions.in, "-": actions.out, 0: actions.fit, 1: hundred, 2: product,
+    "+": actions.in, "=": actions.in, "-": actions.out, 0: actions.fit, 1: hundred, 2: actions.product,
   };
   for (const [key, act] of Object.entries(keys)) desk.on(key, act);
 
@@ -549,6 +553,7 @@
   $("compare").value = state.compare;
   for (const option of all("#compare option[data-candidate]")) option.hidden = option.disabled = option.value === state.shown;
   setMode(state.mode);
+  start(state.start);
   mark();
 
   // once the page rests: the neighbours' pictures, then the next shot's

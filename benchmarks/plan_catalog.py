@@ -124,14 +124,7 @@ def publish_all(catalog: Path, checks: str) -> float:
             },
         )
     for use, delivery in hero.items():
-        connection.execute(
-            "INSERT INTO publications (run, shot, fingerprint, candidate, use, key, sha256, size, delivery,"
-            " width, height, lineage, recorded) SELECT :run, s.key, s.fingerprint, substr(s.fingerprint, 1, 12)"
-            " || 'c0', :use, 'bench/scale/images/' || s.key || '/' || s.fingerprint || :use || '.png',"
-            " s.fingerprint || s.fingerprint || s.fingerprint || s.fingerprint, 1500000, :delivery, 1024, 1024,"
-            " s.fingerprint, datetime('now') FROM shots s",
-            {"run": plan.run, "use": use, "delivery": delivery},
-        )
+        connection.execute(_PUBLICATIONS, {"run": plan.run, "use": use, "delivery": delivery})
     connection.execute("COMMIT")
     connection.close()
     ledger = Ledger(settings.ledger.url)
@@ -146,10 +139,12 @@ def publish_all(catalog: Path, checks: str) -> float:
 
 _ID = "substr(s.fingerprint, 1, 12) || 'c0'"
 _STATEMENTS = (
-    f"""INSERT INTO candidates (id, run, shot, fingerprint, wave, number, seed, prompt, recipe, picture, edit, truth,
-    seconds, cost, recorded) SELECT {_ID}, :run, s.key, s.fingerprint, 1, 0, 7, 'put the ' || s.title || ' into
-    image 1 as image 2 shows it', json_set(:recipe, '$.shot', s.key, '$.fingerprint', s.fingerprint), :picture || {_ID} || '.png', :picture || {_ID} || '-edit.png',
-    :picture || s.fingerprint, 1.5, 0.01, datetime('now') FROM shots s""",
+    f"""INSERT INTO candidates (id, run, shot, fingerprint, wave, number, seed, prompt, recipe, picture, edit,
+    truth, seconds, cost, recorded) SELECT {_ID}, :run, s.key, s.fingerprint, 1, 0, 7,
+    'put the ' || s.title || ' into image 1 as image 2 shows it',
+    json_set(:recipe, '$.shot', s.key, '$.fingerprint', s.fingerprint),
+    :picture || {_ID} || '.png', :picture || {_ID} || '-edit.png', :picture || s.fingerprint,
+    1.5, 0.01, datetime('now') FROM shots s""",
     f"""INSERT INTO scorecards (run, candidate, checks, passed, score, results, recorded)
     SELECT :run, {_ID}, :checks, 1, 0.9, :results, datetime('now') FROM shots s""",
     """INSERT INTO decisions (run, shot, fingerprint, candidate, decision, "by", words, recorded)
@@ -158,16 +153,22 @@ _STATEMENTS = (
     SELECT d.run, d.shot, d.fingerprint, d.candidate, d.id, d.id, d.recorded FROM decisions d""",
     f"""UPDATE shot_states AS s SET state = 'published', checks = :checks, candidate = {_ID},
     decided = 'checks'""",
-    """INSERT INTO releases (catalog, name, manifest, sha256, size, parquet, parquet_sha256, parquet_size, images,
-    files, total, run, recorded) VALUES (:name, 'rrrrrrrrrrrrrrrr', 'm.json', :lineage, 1, 'm.parquet', :lineage, 1,
-    :images, :images, 1, :run, datetime('now'))""",
-    f"""INSERT INTO release_items (catalog, shot, release, gone, candidate, fingerprint, checks, decided, files, parts)
-    SELECT s.catalog, s.key, 1, 0, {_ID}, s.fingerprint, :checks, 'checks', s.product, s.parts FROM shots s""",
-    """INSERT INTO moves (catalog, environment, kind, from_release, to_release, "by", why, run, pointer, before,
-    after, recorded) VALUES (:name, 'dev', 'release', NULL, 1, 'run', '', :run, 'p', '', :lineage,
+    """INSERT INTO releases (catalog, name, manifest, sha256, size, parquet, parquet_sha256, parquet_size,
+    images, files, total, run, recorded) VALUES (:name, 'rrrrrrrrrrrrrrrr', 'm.json', :lineage, 1,
+    'm.parquet', :lineage, 1, :images, :images, 1, :run, datetime('now'))""",
+    f"""INSERT INTO release_items (catalog, shot, release, gone, candidate, fingerprint, checks, decided,
+    files, parts) SELECT s.catalog, s.key, 1, 0, {_ID}, s.fingerprint, :checks, 'checks', s.product, s.parts
+    FROM shots s""",
+    """INSERT INTO moves (catalog, environment, kind, from_release, to_release, "by", why, run, pointer,
+    before, after, recorded) VALUES (:name, 'dev', 'release', NULL, 1, 'run', '', :run, 'p', '', :lineage,
     datetime('now'))""",
     "INSERT INTO move_ends (move, outcome, recorded) VALUES (1, 'moved', datetime('now'))",
 )
+_PUBLICATIONS = f"""INSERT INTO publications (run, shot, fingerprint, candidate, use, key, sha256, size, delivery,
+    width, height, lineage, recorded) SELECT :run, s.key, s.fingerprint, {_ID}, :use,
+    'bench/scale/images/' || s.key || '/' || s.fingerprint || :use || '.png',
+    s.fingerprint || s.fingerprint || s.fingerprint || s.fingerprint, 1500000, :delivery, 1024, 1024,
+    s.fingerprint, datetime('now') FROM shots s"""
 _RECIPE = {
     "engine": {"name": "embedded", "weights_sha256": "w" * 64, "steps": 2, "size": 256, "dtype": "float32"},
     "references": ["r" * 32] * 4,

@@ -2,9 +2,9 @@
 
     python -m benchmarks.review_pages [--flags 1000 100000] [--tries 15] [--out FILE]
 
-A ledger on SQLite gets so many flagged shots, with two candidates and their scorecards each; a desk serves it
-on localhost. The time is from request to the last byte, median and slowest of the tries; "first paint" is what
-Chromium reports (first-contentful-paint) with an empty cache, sign-in left out. Nothing is asserted.
+A ledger on SQLite gets so many flagged shots, with two candidates and their scorecards each; a desk serves
+it on localhost. The time is from request to the last byte, median and slowest of the tries; "first paint" is
+what Chromium reports (first-contentful-paint) with an empty cache, sign-in left out. Nothing is asserted.
 """
 
 from __future__ import annotations

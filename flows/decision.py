@@ -1,4 +1,4 @@
-"""The flow that carries out what people decided: publishes what they approved, makes again what they asked for."""
+"""The flow that carries out what people decided: it publishes, takes down and makes again."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def carry_out(
 ) -> State[Any]:
     """Run the catalogue for the products that people decided on, once no other run is at work on it.
 
-    The decisions stand in the ledger before this begins, so it may be started twice, late or never: any run of
-    the catalogue carries them out.
+    The decisions stand in the ledger before this begins, so it may be started twice, late or never: any run
+    of the catalogue carries them out.
     """
     order = Order(Path(catalog), Path(settings) if settings else None, environment)
     for _ in range(_TRIES):

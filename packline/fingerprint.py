@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+_JSON = json.JSONEncoder(sort_keys=True, default=str, separators=(",", ":"))
+
 
 def digest(*parts: Any, length: int = 16) -> str:
     """Hash plain data.
@@ -18,8 +20,7 @@ def digest(*parts: Any, length: int = 16) -> str:
     length
         Hexadecimal digits to keep of the SHA-256; 16 (64 bits) is ample for a catalog's results.
     """
-    text = json.dumps(parts, sort_keys=True, default=str, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:length]
+    return hashlib.sha256(_JSON.encode(parts).encode()).hexdigest()[:length]
 
 
 def file_digest(file: Path) -> str:

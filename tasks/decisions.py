@@ -11,6 +11,6 @@ from tasks.retrying import OPTIONS
 
 @task(name="decisions", task_run_name="read decisions", tags=["cpu"], timeout_seconds=600, **OPTIONS)
 def read_decisions(order: Order) -> list[str]:
-    """SKUs of the products that people's decisions left something to do for: publish, take down, make again."""
+    """SKUs of the products that people's decisions left something to do for."""
     line = open_line(order)
     return line.ledger.review.skus_to_carry_out(line.settings.run.name)

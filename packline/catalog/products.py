@@ -27,7 +27,8 @@ from packline.settings import Settings
 from packline.shots import Product
 from packline.stage.files import sidecar_of
 
-_MOST_NAMES = 2000  # that a misspelt one is compared with
+# names that a misspelt one is compared with, and models that are kept for the next rows
+_MOST_NAMES = 2000
 
 
 class ProductReader:
@@ -48,6 +49,7 @@ class ProductReader:
         self._scene_faults: dict[str, str] = {}
         self._lora_faults: dict[str, str] = {}
         self._presets: Presets | None = None
+        self._models: dict[str, Path] = {}
         self._names: dict[tuple[Path, tuple[str, ...]], list[str]] = {}
 
     def read(self, number: int, fields: Fields, first: int) -> tuple[Product | None, list[RowError]]:
@@ -96,6 +98,8 @@ class ProductReader:
     def _model(self, text: str) -> Path:
         if not text:
             raise FieldError("model", "model is empty; name the 3D model's file.")
+        if text in self._models:
+            return self._models[text]
         file = (self._settings.paths.models / text).resolve()
         if file.suffix.lower() not in MODEL_SUFFIXES:
             raise FieldError(
@@ -106,6 +110,9 @@ class ProductReader:
             raise FieldError(
                 "model", f"model {text} is missing in {self._settings.paths.models}; add it{said}."
             )
+        if len(self._models) >= _MOST_NAMES:
+            self._models.clear()
+        self._models[text] = file
         return file
 
     def _truth(self, text: str) -> Path | None:

@@ -117,7 +117,7 @@ def store_published(
     place
         ``run``, ``shot``, ``fingerprint`` and ``candidate``.
     lineage
-        `packline.lineage.lineage`; kept where a file names it. A file that stood before names the one of then.
+        `packline.lineage.lineage`; kept where a file names it, for what stood before names that of then.
 
     Raises
     ------

@@ -17,6 +17,7 @@ from packline.errors import FixSettings
 from packline.ledger import leases
 from packline.ledger import schema as t
 from packline.ledger.database import insert_once, open_database, upsert
+from packline.ledger.decided import overruled
 from packline.ledger.duties import Duties
 from packline.ledger.faults import shown
 from packline.ledger.files import publishable, store_deliveries, store_published
@@ -33,7 +34,7 @@ from packline.ledger.reading import (
     read_shots,
 )
 from packline.ledger.releasing import Releases
-from packline.ledger.review import Review, overruled
+from packline.ledger.review import Review
 from packline.ledger.shot_pages import ShotPages
 from packline.ledger.survey import Survey
 from packline.ledger.tallies import Tallies

@@ -186,7 +186,7 @@ class People:
             connection.execute(insert(t.audit), [row])
 
     def failures(self, name: str, address: str, within: timedelta) -> tuple[int, int]:
-        """How often signing in failed lately: for this name since it last went well, and from this address."""
+        """How often signing in failed lately: for a name since it last went well, and from an address."""
         c, since = t.audit.c, t.now() - within
         failed = (c.event == "sign-in refused", c.recorded > since)
         with self._reader.connect() as connection:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
-from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -22,8 +21,9 @@ _SHOT_COLUMNS = tuple(c.name for c in t.shots.columns if not c.primary_key)
 
 def product_row(catalog: str, run: str, product: Product) -> dict[str, Any]:
     """A catalog row for `products`, keyed by its content."""
+    # not `asdict`, which copies deeply and is called a million times
     plain = {
-        **asdict(product),
+        **vars(product),
         "model": str(product.model),
         "labels": dict(product.labels),
         "truth": str(product.truth or ""),
@@ -153,17 +153,15 @@ def are_there(files: Sequence[tuple[Path, Path]]) -> bool:
 
 def store_plan(connection: Connection, catalog: str, run: str, shots: Sequence[PlannedShot]) -> None:
     """Make these shots part of the catalog's present; those that are new at their fingerprint are to do."""
-    rows = [_shot_row(catalog, run, position, planned) for position, planned in _in_rows(shots)]
+    rows: list[dict[str, Any]] = []
+    for _, some in groupby(shots, lambda planned: planned.shot.product.sku):
+        own = list(some)
+        product = product_row(catalog, run, own[0].shot.product)["digest"]
+        rows += [_shot_row(catalog, run, place, planned, product) for place, planned in enumerate(own)]
     upsert(connection, t.shots, rows, _SHOT_COLUMNS)
     fresh = {"checks": "", "state": str(ShotState.TODO), "run": run}
     states = [{"shot": p.shot.key, "fingerprint": p.fingerprint, **fresh} for p in shots]
     insert_once(connection, t.shot_states, states)
-
-
-def _in_rows(shots: Sequence[PlannedShot]) -> Iterator[tuple[int, PlannedShot]]:
-    """Each shot with its place among those of its row."""
-    for _, own in groupby(shots, lambda planned: planned.shot.product.sku):
-        yield from enumerate(own)
 
 
 def mark_gone(connection: Connection, catalog: str, run: str) -> None:
@@ -174,7 +172,9 @@ def mark_gone(connection: Connection, catalog: str, run: str) -> None:
     )
 
 
-def _shot_row(catalog: str, run: str, position: int, planned: PlannedShot) -> dict[str, Any]:
+def _shot_row(
+    catalog: str, run: str, position: int, planned: PlannedShot, product_digest: str
+) -> dict[str, Any]:
     shot, product = planned.shot, planned.shot.product
     return {
         "catalog": catalog,
@@ -186,7 +186,7 @@ def _shot_row(catalog: str, run: str, position: int, planned: PlannedShot) -> di
         "row": product.row,
         "position": position,
         "model": str(product.model),
-        "product": product_row(catalog, run, product)["digest"],
+        "product": product_digest,
         "fingerprint": planned.fingerprint,
         "checks": planned.checks,
         "parts": dict(planned.parts),

@@ -281,7 +281,7 @@ class Queue:
         return {TO_DO: found.get(TO_DO, 0), DOING: looked_at, DONE: found.get(DONE, 0)}
 
     def choices(self, status: str) -> dict[str, list[tuple[str, int]]]:
-        """What the filters may be set to: for each the values that occur and how often, the most frequent first."""
+        """What the filters may be set to: the values that occur and how often, the most frequent first."""
         q, found = t.review_queue.c, {}
         wanted = TO_DO if status == DOING else status
         with self._reader.connect() as connection:
@@ -302,7 +302,7 @@ class Queue:
     # leases
 
     def take(self, catalog: str, shot: str, who: str, page: str, seconds: float) -> Lease:
-        """Ask for a shot: the lease is the asker's where nobody else holds it, and the other's where one does."""
+        """Ask for a shot: the lease is the asker's where nobody else holds it, else the other's."""
         with self._write() as connection:
             return _take(connection, catalog, shot, who, page, seconds)
 

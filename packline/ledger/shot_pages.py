@@ -49,7 +49,7 @@ class ShotPages:
         self._reader = reader
 
     def shot(self, catalog: str, key: str) -> ShotRecord | None:
-        """Where a shot of the catalog's plan stands, with its candidates; None where there is no such shot."""
+        """Where a shot of the catalog's plan stands, with its candidates; None where there is none."""
         with self._reader.connect() as connection:
             return read_shot(connection, catalog, key)
 

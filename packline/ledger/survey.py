@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
@@ -55,6 +55,7 @@ from packline.records import PlannedShot, RowError, ShotState, Work
 from packline.shots import Product
 
 PAGE = 500
+_ASSET = tuple(column.name for column in t.assets.columns)
 
 _here = MetaData()
 # the file's rows; the SKU is absent where it is none, the digest where the row lacks something
@@ -194,7 +195,8 @@ class Survey:
         if assets and self._writes:
             with self._write() as connection:
                 columns = ("digest", "files", "names", "checked")
-                upsert(connection, t.assets, [asdict(asset) for asset in assets], columns)
+                rows = [{name: getattr(asset, name) for name in _ASSET} for asset in assets]
+                upsert(connection, t.assets, rows, columns)
 
     def add(self, rows: Sequence[tuple[int, str | None, int | None]]) -> None:
         """Note some rows of the file: number, SKU and digest."""

@@ -17,7 +17,7 @@ from packline.provenance.certificate import Identity
 from packline.provenance.words import SOURCE_TYPE
 
 if TYPE_CHECKING:
-    import c2pa
+    import c2pa  # type: ignore[import-untyped]
 
 LINEAGE = "org.packline.lineage"
 """The label of our own assertion."""

@@ -131,7 +131,7 @@ def _words(packet: bytes | str) -> dict[str, str]:
 
 
 def _manifest(data: bytes, media: str, anchors: str) -> Manifest | None:
-    import c2pa
+    import c2pa  # type: ignore[import-untyped]
 
     asked: dict[str, Any] = {"version": 1, "verify": {"verify_trust": True}}
     if anchors:

@@ -31,8 +31,8 @@ _AGAIN = 60.0  # seconds until Prefect is asked again where it was not reached
 class CarryOut:
     """Watches for decisions and asks Prefect to carry them out, a catalog at a time.
 
-    Decisions come in bursts, so it waits until nobody has decided for a while: one run carries out all of them,
-    and whoever presses undo is in time.
+    Decisions come in bursts, so it waits until nobody has decided for a while: one run carries out all of
+    them, and whoever presses undo is in time.
 
     Parameters
     ----------

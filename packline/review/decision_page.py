@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
-from packline.ledger.review import AGAIN, APPROVE, REJECT, Choice, NotNow
+from packline.ledger.decided import AGAIN, APPROVE, REJECT, Choice, NotNow
 from packline.review.desk import Desk as _Desk
 from packline.review.guard import Desk, Refused, Reviewer, Visitor
 
@@ -69,7 +69,7 @@ def bulk(
     words: Field = "",
     note: Field = "",
 ) -> Response:
-    """Reject several shots, or ask for further candidates of them: all or none, and as many as were confirmed."""
+    """Reject several shots, or ask for further candidates of them: all or none, as many as confirmed."""
     if kind not in (REJECT, AGAIN):
         raise Refused("Several shots can be rejected or tried again together; approve them one by one.", 400)
     if count != len(set(shots)) or not 0 < count <= MOST_TOGETHER:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from packline.review.desk import Desk
 
 THUMBNAIL = 320  # pixels on the longer side
-# A name holds for one to two such spans. It is the same all through a span, so that browsers may keep pictures.
+# a name holds for one to two such spans, and is the same all through one, so that browsers keep pictures
 _SPAN = 3600
 _GONE = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="320" height="320" viewBox="0 0 320 320">'

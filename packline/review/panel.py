@@ -6,8 +6,9 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
+from packline.ledger.decided import AGAIN, Decided, NotNow
+from packline.ledger.deciding import MOST_CANDIDATES
 from packline.ledger.queue import TO_DO, Filters, QueueItem
-from packline.ledger.review import AGAIN, MOST_CANDIDATES, Decided, NotNow
 from packline.records import CandidateRecord, ShotRecord, ShotState
 from packline.review.desk import Desk
 from packline.review.guard import Visitor
@@ -41,7 +42,7 @@ class Panel:
     waiting
         How many shots of the visitor's filters are to do.
     carried
-        What became of handing the last decision on this catalog to Prefect, in words; empty before there was one.
+        What became of handing the last decision on this catalog to Prefect, in words; empty at first.
     """
 
     catalog: str

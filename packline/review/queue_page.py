@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
 
-from packline.ledger.queue import DOING, DONE, TO_DO, Filters
+from packline.ledger.queue import DOING, DONE, TO_DO, Filters, QueueItem
 from packline.review.decision_page import shot_address
 from packline.review.guard import Desk, Viewer
 
@@ -73,9 +73,7 @@ def queue(
             }
             for one in shown
         ],
-        older=f"/?{urlencode({**_query(filters), 'after_catalog': shown[-1].catalog, 'after': shown[-1].shot})}"
-        if len(items) > PAGE
-        else "",
+        older=_older(filters, shown[-1]) if len(items) > PAGE else "",
         counts=books.counts(replace(filters, status=TO_DO)),
         choices=books.choices(filters.status),
         tabs=[
@@ -93,3 +91,8 @@ def queue(
 def _query(filters: Filters) -> dict[str, Any]:
     plain = asdict(filters)
     return {name: value for name, value in plain.items() if value or name == "status"}
+
+
+def _older(filters: Filters, last: QueueItem) -> str:
+    after = {"after_catalog": last.catalog, "after": last.shot}
+    return f"/?{urlencode({**_query(filters), **after})}"

@@ -77,8 +77,8 @@ def check_listening(review: ReviewSettings, host: str, any_users: bool) -> None:
         )
     if not review.url.startswith("https://"):
         raise FixSettings(
-            f"Listening on {host} would send passwords and sessions in the clear; put a proxy with TLS before "
-            "the desk and set review.url to its https:// address."
+            f"Listening on {host} would send passwords and sessions in the clear; put a proxy with TLS "
+            "before the desk and set review.url to its https:// address."
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from fastapi import Request, Response
@@ -84,7 +84,7 @@ def session_of_header(desk: Desk, request: Request, name: str, address: str) -> 
     return session, role
 
 
-def _limits(desk: Desk) -> tuple[object, ...]:
+def _limits(desk: Desk) -> tuple[datetime, datetime]:
     now = t.now()
     return now - timedelta(hours=desk.review.session_hours), now - timedelta(minutes=desk.review.idle_minutes)
 

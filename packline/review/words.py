@@ -32,7 +32,12 @@ def iso(moment: datetime) -> str:
     return moment.isoformat(timespec="seconds")
 
 
-_DID = {"approve": "approved", "reject": "rejected", "again": "asked for another try of", "undo": "took that back"}
+_DID = {
+    "approve": "approved",
+    "reject": "rejected",
+    "again": "asked for another try of",
+    "undo": "took that back",
+}
 
 
 def did(kind: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from packline.ledger.review import Choice
+from packline.ledger.decided import Choice
 from packline.records import ShotState
 from tests.flows.conftest import TruthEngine
 from tests.flows.test_catalog_run import edit_settings, ledger_of, run, shots_of

@@ -23,7 +23,7 @@ FLAGS = [
 
 @pytest.fixture(scope="session", autouse=True)
 def quick_passwords() -> Iterator[None]:
-    """Hashes of the same kind with less work in them: the real ones take 64 MiB and a tenth of a second each."""
+    """Hashes of the same kind with less work in them: the real ones take 64 MiB and a while each."""
     quick = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(passwords, "_hasher", lambda: quick)

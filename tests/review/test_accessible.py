@@ -10,7 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from packline.ledger.review import Choice
+from packline.ledger.decided import Choice
 from tests.review.house import CATALOG, House, add_people, build, serving, sign_in
 
 AXE = Axe()

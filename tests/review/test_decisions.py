@@ -11,8 +11,8 @@ from sqlalchemy import func, select
 
 from packline.ledger import Ledger
 from packline.ledger import schema as t
+from packline.ledger.decided import Choice, NotNow
 from packline.ledger.queue import DONE, TO_DO, Filters
-from packline.ledger.review import Choice, NotNow
 from packline.records import ShotRecord, ShotState
 from tests.parts import make_candidate, scorecard
 from tests.review.house import CATALOG, CHECKS, plan

@@ -37,7 +37,7 @@ def stocked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 @pytest.fixture
 def client(stocked: House) -> Iterator[Client]:
-    """Makes browsers: signed in where a name is given, of a desk with other review settings where some are."""
+    """Makes browsers: signed in where a name is given, of a desk with other settings where some are."""
     opened: list[TestClient] = []
 
     def make(
@@ -125,8 +125,8 @@ def test_a_viewer_changes_nothing(client: Client, name: str, path: str) -> None:
 
 
 FIELDS = {
-    "catalog": CATALOG, "key": "TEA/oak-table/hero", "version": "1", "kind": "reject", "shots": "a", "count": "1",
-    "decision": "1", "page": "p", "to": "me",
+    "catalog": CATALOG, "key": "TEA/oak-table/hero", "version": "1", "kind": "reject", "shots": "a",
+    "count": "1", "decision": "1", "page": "p", "to": "me",
 }  # fmt: skip
 
 
@@ -400,7 +400,8 @@ def test_a_picture_needs_a_session_and_our_signature_and_expires(
     swapped = name[:12] + ("A" if name[12] != "A" else "B") + name[13:]
     for forged in (swapped, name.split(".")[0], name + "A", "x", "%2e%2e%2fledger.db", "....//ledger.db"):
         assert browser.get(f"/image/{forged}").status_code in (403, 404)
-    monkeypatch.setattr(time, "time", lambda now=time.time(): now + 2 * 3600 + 1)
+    present = time.time()
+    monkeypatch.setattr(time, "time", lambda: present + 2 * 3600 + 1)
     assert browser.get(address).status_code == 403
 
 

@@ -38,6 +38,7 @@
       this.chips.setAttribute("aria-hidden", "true");
       pane.append(this.svg, this.chips);
       this.drawn = [];
+      this.names = [];
     }
 
     // layers: what `packline.review.evidence` made; the last lies on top
@@ -127,10 +128,10 @@
       this.placeChips(view);
     }
 
-    // where the pane's own captions stand
-    names() {
+    // note where the pane's own captions stand; to be called when they or the pane have changed
+    measure() {
       const own = this.pane.getBoundingClientRect();
-      return [...this.pane.querySelectorAll(".pane-name:not([hidden])")].map((name) => {
+      this.names = [...this.pane.querySelectorAll(".pane-name:not([hidden])")].map((name) => {
         const box = name.getBoundingClientRect();
         return [box.left - own.left, box.top - own.top, box.right - own.left, box.bottom - own.top];
       });
@@ -139,7 +140,7 @@
     // a caption stands beside its shape, over no other caption, over no other shape where there is room, and inside
     placeChips(view) {
       const { width, height } = view.pane;
-      const taken = this.names();
+      const taken = [...this.names];
       const boxes = new Map(this.drawn.filter(({ shape }) => shape.tone !== "pass" && !shape.heat).map(({ shape }) =>
         [shape, [...view.toPane(shape.box[0], shape.box[1]), ...view.toPane(shape.box[2], shape.box[3])]]));
       for (const one of this.drawn) if (one.chip) one.chip.classList.toggle("quiet", quiet(one, width));

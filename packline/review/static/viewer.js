@@ -1,5 +1,5 @@
 "use strict";
-// The shot page: which pictures are shown and how they are laid over each other, and which evidence is drawn.
+// The shot page: which candidate is shown and how, by buttons and by keys.
 (() => {
   const $ = (id) => document.getElementById(id);
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
@@ -29,10 +29,6 @@
     })),
     // what the next shot opens with: the whole picture or the product
     start: kept.start === "product" ? "product" : "whole",
-    evidence: true,
-    // layers that a person switched on or off; the others follow their verdict
-    layers: new Map(),
-    lit: null,
     shown: data.shown,
     second: false,
     paused: matchMedia("(prefers-reduced-motion: reduce)").matches,
@@ -65,6 +61,17 @@
   for (const image of all("img[data-full]", stage)) pictures.lend(image.dataset.full, image);
 
   const well = getComputedStyle(stage).getPropertyValue("--well").trim() || "#333";
+  const painter = new viewer.Painter(view, pictures, well);
+  const readout = new viewer.Readout(pictures);
+  const evidence = new viewer.Evidence(panes, () => fact().layers, () => {
+    $("evidence").setAttribute("aria-pressed", evidence.all);
+    for (const button of all("[data-layer]")) {
+      const layer = evidence.find(button.dataset.layer);
+      button.hidden = !layer;
+      if (layer) button.setAttribute("aria-pressed", evidence.isOn(layer, "candidate"));
+    }
+    draw();
+  });
   const visible = () => panes.filter((pane) => !pane.element.hidden);
 
   // A picture by name, as something that can be painted in the candidate's pixels.
@@ -115,6 +122,15 @@
   };
   const lower = (words) => (words.startsWith("3D") ? words : words[0].toLowerCase() + words.slice(1));
 
+  // while pictures move, speed counts; what they look like counts once they rest
+  const REST = 120;
+  let moving = 0;
+  function move() {
+    clearTimeout(moving);
+    moving = setTimeout(() => { moving = 0; draw(); }, REST);
+    draw();
+  }
+
   let waiting = 0;
   function draw() {
     if (!waiting) waiting = requestAnimationFrame(() => { waiting = 0; paint(); });
@@ -122,159 +138,52 @@
 
   function paint() {
     const own = source(state.shown), other = state.mode === "side" || state.mode === "one" ? null : source(state.compare);
-    let full = own.full || own.gone;
+    const used = other ? [own, other] : [own];
     for (const pane of visible()) {
       let parts = [[own.paint, 1]];
       if (state.mode === "side" && pane !== main) {
         const one = source(pane.name);
-        full = full && (one.full || one.gone);
+        used.push(one);
         parts = [[one.paint, 1]];
       } else if (other) {
-        full = full && (other.full || other.gone);
-        parts = mixed(own, other);
+        parts = painter.mixed(state.mode, state.amounts[state.mode], own, other, state.second);
       }
-      paintPane(pane, parts);
+      painter.pane(pane, parts, moving);
     }
-    const words = WORDS[state.mode](other ? other.title : "");
-    visible().forEach((pane, i) => {
-      pane.title.textContent = words[i];
-      const what = state.mode === "swipe" ? `Left ${lower(words[i])}, right ${lower(shown().title)}` : words[i];
-      pane.canvas.setAttribute("aria-label", `${what}; ${shown().words}`);
-    });
+    caption(WORDS[state.mode](other ? other.title : ""));
     for (const pane of visible()) pane.marks.place(view);
-    divider.hidden = $("other-name").hidden = state.mode !== "swipe";
-    $("other-name").textContent = shown().title;
     if (!divider.hidden) {
       divider.style.transform = `translateX(${view.pane.width * state.amounts.swipe / 100}px)`;
       divider.setAttribute("aria-valuenow", state.amounts.swipe);
     }
     // a picture that does not come says so in words; its address may have expired since the page was opened
-    const lost = [own, other].find((one) => one && one.gone);
+    const lost = used.find((one) => one.gone);
     $("gone").hidden = !lost;
     if (lost) $("gone").textContent = `${lost.title} cannot be loaded; load the page again.`;
     const percent = 100 * view.zoom;
     $("zoom").textContent = `${percent < 10 ? percent.toFixed(1) : Math.round(percent)} %`;
+    const ready = !moving && used.every((one) => one.full || one.gone);
     Object.assign(stage.dataset, {
       mode: state.mode, compare: state.compare, candidate: state.shown, zoom: view.zoom, x: view.x, y: view.y,
-      ready: full ? "full" : "part", second: state.second, crisp: view.crisp,
+      ready: ready ? "full" : "part", second: state.second, crisp: view.crisp,
     });
   }
 
-  // What is painted in a pane that shows two pictures: [paint, opacity, clip from, clip to] each, in pane's shares.
-  function mixed(own, other) {
-    if (!own.paint || !other.paint) return [[own.paint || other.paint, 1]];
-    const amount = state.amounts[state.mode];
-    if (state.mode === "swipe") return [[other.paint, 1, 0, amount / 100], [own.paint, 1, amount / 100, 1]];
-    if (state.mode === "onion") return [[other.paint, 1], [own.paint, amount / 100]];
-    if (state.mode === "blink") return [[state.second ? other.paint : own.paint, 1]];
-    const key = `${own.key} ${own.full} ${other.key} ${other.full}`;
-    const made = pictures.difference(key, amount, own.paint, other.paint);
-    return [[(pen) => pen.drawImage(made, 0, 0, width, height), 1]];
-  }
-
-  // Pixels as even squares at any zoom: drawn at a whole multiple without smoothing, then made smaller with it.
-  const scratch = document.createElement("canvas");
-  const EVEN = 8;
-  function squares(what, canvas, [left, top]) {
-    const times = Math.ceil(view.zoom);
-    const x = Math.max(Math.floor(-left / view.zoom), 0), y = Math.max(Math.floor(-top / view.zoom), 0);
-    const right = Math.min(Math.ceil((canvas.width - left) / view.zoom), width);
-    const bottom = Math.min(Math.ceil((canvas.height - top) / view.zoom), height);
-    if (right <= x || bottom <= y) return null;
-    scratch.width = (right - x) * times;
-    scratch.height = (bottom - y) * times;
-    const pen = scratch.getContext("2d");
-    pen.imageSmoothingEnabled = false;
-    pen.setTransform(times, 0, 0, times, -x * times, -y * times);
-    what(pen);
-    return [x, y, right - x, bottom - y];
-  }
-
-  function paintPane({ canvas, pen }, parts) {
-    pen.setTransform(1, 0, 0, 1, 0, 0);
-    pen.fillStyle = well;
-    pen.fillRect(0, 0, canvas.width, canvas.height);
-    const corner = view.corner;
-    const uneven = view.crisp && view.zoom < EVEN && Math.abs(view.zoom - Math.round(view.zoom)) > 1e-3;
-    for (const [what, opacity, from = 0, to = 1] of parts) {
-      if (!what) continue;
-      pen.save();
-      if (from > 0 || to < 1) {
-        const start = Math.round(from * canvas.width);
-        pen.beginPath();
-        pen.rect(start, 0, Math.round(to * canvas.width) - start, canvas.height);
-        pen.clip();
-      }
-      pen.imageSmoothingEnabled = uneven || !view.crisp;
-      pen.imageSmoothingQuality = "high";
-      pen.globalAlpha = opacity;
-      pen.setTransform(view.zoom, 0, 0, view.zoom, ...corner);
-      if (uneven) {
-        const part = squares(what, canvas, corner);
-        if (part) pen.drawImage(scratch, ...part);
-      } else {
-        what(pen);
-      }
-      pen.restore();
-    }
-  }
-
-  // evidence -----------------------------------------------------------------------------------------------
-  // which layers each pane can show: the base photo what changed in the scene, the reference what it says itself
-  const CAN = {
-    base: (layer) => layer.name === "scene" || layer.name === "scene_kept",
-    reference: (layer) => layer.name === "print" || layer.name === "silhouette",
-    candidate: () => true,
-  };
-  const isOn = (layer, pane) => {
-    if (state.layers.has(layer.name)) return state.layers.get(layer.name);
-    if (pane === "reference") return layer.name === "print";
-    return layer.tone === "fail" || layer.tone === "doubt";
-  };
-
-  function mark() {
-    const layers = fact().layers;
-    for (const pane of panes) {
-      const drawn = state.evidence
-        ? layers.filter((layer) => CAN[pane.name](layer) && (isOn(layer, pane.name) || layer.name === state.lit))
-        : layers.filter((layer) => CAN[pane.name](layer) && layer.name === state.lit);
-      pane.marks.show(drawn);
-      pane.marks.light(drawn.some((layer) => layer.name === state.lit) ? state.lit : null);
-    }
-    $("evidence").setAttribute("aria-pressed", state.evidence);
-    for (const button of all("[data-layer]")) {
-      const layer = layers.find((one) => one.name === button.dataset.layer);
-      button.hidden = !layer;
-      if (layer) button.setAttribute("aria-pressed", isOn(layer, "candidate"));
-    }
-    draw();
-  }
-
-  function toggleLayer(name) {
-    const layer = fact().layers.find((one) => one.name === name);
-    if (!layer) return;
-    state.layers.set(name, !isOn(layer, "candidate"));
-    // who switches one on wants to see it, and who switches it off does not, though the pointer is still there
-    if (state.layers.get(name)) state.evidence = true;
-    state.lit = state.layers.get(name) ? name : null;
-    mark();
-  }
-
-  function light(name) {
-    if (state.lit === name) return;
-    state.lit = name;
-    mark();
-  }
-
-  // zoom to what a check points at
-  function locate(name) {
-    const layer = fact().layers.find((one) => one.name === name);
-    if (!layer) return;
-    const boxes = layer.shapes.map((shape) => shape.box);
-    const box = [0, 1].map((i) => Math.min(...boxes.map((one) => one[i])))
-      .concat([2, 3].map((i) => Math.max(...boxes.map((one) => one[i]))));
-    view.fitBox(box, 1.8);
-    draw();
+  // what the panes are called; written when it changes, since readers of the screen and marks follow it
+  let captioned = "";
+  function caption(words) {
+    const captions = [...words, state.mode, shown().title, view.pane.width, view.pane.height].join("\n");
+    if (captions === captioned) return;
+    captioned = captions;
+    const swipe = state.mode === "swipe";
+    divider.hidden = $("other-name").hidden = !swipe;
+    $("other-name").textContent = shown().title;
+    visible().forEach((pane, i) => {
+      pane.title.textContent = words[i];
+      const what = swipe ? `Left ${lower(words[i])}, right ${lower(shown().title)}` : words[i];
+      pane.canvas.setAttribute("aria-label", `${what}; ${shown().words}`);
+      pane.marks.measure();
+    });
   }
 
   // state --------------------------------------------------------------------------------------------------
@@ -359,9 +268,10 @@
     const one = shown();
     status.textContent = `${one.title} of ${candidates.size}: ${one.words}`;
     document.dispatchEvent(new CustomEvent("candidate", { detail: { id } }));
-    mark();
-    if (!facts.has(id)) await fetchFacts(id);
-    if (state.shown === id) mark();
+    evidence.mark();
+    if (facts.has(id)) return;
+    await fetchFacts(id);
+    if (state.shown === id) evidence.mark();
   }
 
   async function fetchFacts(id) {
@@ -381,38 +291,17 @@
     if (at >= 0 && at < ids.length) choose(ids[at], focus);
   }
 
-  // what lies under the pointer, in numbers
-  const probes = new Map();
-  function probe(one) {
-    const key = `${one.key} ${one.full}`;
-    if (!one.paint) return null;
-    if (!probes.has(key)) {
-      if (probes.size > 3) probes.delete(probes.keys().next().value);
-      probes.set(key, pictures.pixels(one.paint));
-    }
-    return probes.get(key);
-  }
-  const hex = (pen, x, y) => `#${[...pen.getImageData(x, y, 1, 1).data.slice(0, 3)].map((n) => n.toString(16).padStart(2, "0")).join("")}`;
-
   function readOut(pane, px, py) {
-    const line = $("pixel");
-    if (!pane) { line.textContent = ""; return; }
-    const [x, y] = view.toPicture(px, py).map(Math.floor);
-    if (x < 0 || y < 0 || x >= width || y >= height) { line.textContent = ""; return; }
     const names = state.mode === "side" ? ["base", "reference", state.shown]
       : state.mode === "one" ? [state.shown] : [state.compare, state.shown];
-    const said = names.map((name) => {
-      const pen = probe(source(name));
-      return pen ? hex(pen, x, y) : "–";
-    });
-    line.textContent = `x ${x}  y ${y}   ${said.join("  ")}`;
+    $("pixel").textContent = pane ? readout.words(...view.toPicture(px, py).map(Math.floor), names.map(source)) : "";
   }
 
   // wiring -------------------------------------------------------------------------------------------------
   viewer.gestures(stage, {
-    zoom: (factor, pane, px, py) => { view.zoomAt(view.zoom * factor, px, py); draw(); },
-    pan: (dx, dy) => { view.panBy(dx, dy); draw(); },
-    pinch: (...how) => { view.pinch(...how); draw(); },
+    zoom: (factor, pane, px, py) => { view.zoomAt(view.zoom * factor, px, py); move(); },
+    pan: (dx, dy) => { view.panBy(dx, dy); move(); },
+    pinch: (...how) => { view.pinch(...how); move(); },
     twice: (pane, px, py) => {
       if (view.zoom < 1) view.zoomAt(1, px, py); else view.fit();
       draw();
@@ -442,8 +331,8 @@
 
   const start = (what) => {
     state.start = what;
-    const layer = fact().layers.find((one) => one.name === "silhouette");
-    if (what === "product" && layer) view.fitBox(layer.shapes[0].box); else view.fit();
+    const box = evidence.box("silhouette");
+    if (what === "product" && box) view.fitBox(box); else view.fit();
     keep();
     draw();
   };
@@ -462,18 +351,19 @@
   $("amount").addEventListener("input", (event) => setAmount(Number(event.target.value)));
   $("compare").addEventListener("change", (event) => setCompare(event.target.value));
   $("pause").addEventListener("click", () => togglePause());
-  const toggleEvidence = () => { state.evidence = !state.evidence; mark(); };
-  $("evidence").addEventListener("click", toggleEvidence);
-  for (const button of all("[data-layer]")) {
-    button.addEventListener("click", () => toggleLayer(button.dataset.layer));
-  }
-  for (const button of all("[data-locate]")) button.addEventListener("click", () => locate(button.dataset.locate));
+  $("evidence").addEventListener("click", () => evidence.toggleAll());
+  for (const button of all("[data-layer]")) button.addEventListener("click", () => evidence.toggle(button.dataset.layer));
+  for (const button of all("[data-locate]"))
+    button.addEventListener("click", () => {
+      const box = evidence.box(button.dataset.locate);
+      if (box) { view.fitBox(box, 1.8); draw(); }
+    });
   for (const row of all("[data-check]")) {
     const name = row.dataset.check;
-    row.addEventListener("pointerenter", () => light(name));
-    row.addEventListener("pointerleave", () => light(null));
-    row.addEventListener("focusin", () => light(name));
-    row.addEventListener("focusout", () => light(null));
+    row.addEventListener("pointerenter", () => evidence.light(name));
+    row.addEventListener("pointerleave", () => evidence.light(null));
+    row.addEventListener("focusin", () => evidence.light(name));
+    row.addEventListener("focusout", () => evidence.light(null));
   }
   for (const link of all("#strip a")) {
     link.addEventListener("click", (event) => {
@@ -506,7 +396,7 @@
   };
   const keys = {
     s: () => setMode("side"), c: () => setMode("one"), w: () => setMode("swipe"), o: () => setMode("onion"),
-    d: () => setMode("difference"), b: () => (state.mode === "blink" ? togglePause() : setMode("blink")), x: cycle, e: toggleEvidence,
+    d: () => setMode("difference"), b: () => (state.mode === "blink" ? togglePause() : setMode("blink")), x: cycle, e: () => evidence.toggleAll(),
     "[": () => stepCandidate(-1), "]": () => stepCandidate(1), ",": () => nudge(-1), ".": () => nudge(1),
     "+": actions.in, "=": actions.in, "-": actions.out, 0: actions.fit, 1: hundred, 2: actions.product,
   };
@@ -528,7 +418,7 @@
     if (way) {
       event.preventDefault();
       view.panBy(...way);
-      draw();
+      move();
     } else if (event.key === " " && state.mode === "blink" && !target.closest("button, a")) {
       event.preventDefault();
       flip();
@@ -541,9 +431,9 @@
   watch();
   stage.classList.add("alive");
   // the strip shows the product, not the room
-  const silhouette = data.first.layers.find((layer) => layer.name === "silhouette");
-  if (silhouette) {
-    const [left, top, right, bottom] = silhouette.shapes[0].box;
+  const product = evidence.box("silhouette");
+  if (product) {
+    const [left, top, right, bottom] = product;
     const side = Math.min(Math.max(right - left, bottom - top) * 1.25, width, height);
     const x = Math.min(Math.max((left + right - side) / 2, 0), width - side);
     const y = Math.min(Math.max((top + bottom - side) / 2, 0), height - side);
@@ -554,7 +444,7 @@
   for (const option of all("#compare option[data-candidate]")) option.hidden = option.disabled = option.value === state.shown;
   setMode(state.mode);
   start(state.start);
-  mark();
+  evidence.mark();
 
   // once the page rests: the neighbours' pictures, then the next shot's
   const rest = globalThis.requestIdleCallback || ((then) => setTimeout(then, 300));

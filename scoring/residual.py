@@ -79,9 +79,9 @@ def residual(seen: Floats, expected: Floats, base: Floats, cover: Floats, normal
     part = cover[..., None]
     relit = np.clip((expected + DARK) * cv2.exp(fit) - DARK, 0, 300) * part + base * (1 - part)
     relit = np.asarray(relit, np.float32)
-    soft, wanted = cv2.GaussianBlur(seen, (0, 0), 0.8), cv2.GaussianBlur(relit, (0, 0), 0.8)
+    soft, wanted = _softened(seen, 0.8), _softened(relit, 0.8)
     above, below = _beyond(soft, wanted)
-    hues = (_hue(cv2.GaussianBlur(one, (0, 0), 1.0)) for one in (seen, relit))
+    hues = (_hue(_softened(one, 1.0)) for one in (seen, relit))
     more, less = _beyond(*hues)
     return Residual(relit, _most(above), _most(below), np.maximum(_most(more), _most(less)))
 
@@ -134,6 +134,10 @@ def _beyond(seen: Floats, wanted: Floats) -> tuple[Floats, Floats]:
     kernel = np.ones((3, 3), np.uint8)
     above, below = seen - cv2.dilate(wanted, kernel), cv2.erode(wanted, kernel) - seen
     return np.asarray(above, np.float32), np.asarray(below, np.float32)
+
+
+def _softened(picture: Floats, by: float) -> Floats:
+    return np.asarray(cv2.GaussianBlur(picture, (0, 0), by), np.float32)
 
 
 def _hue(picture: Floats) -> Floats:

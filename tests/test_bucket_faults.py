@@ -33,7 +33,7 @@ from tests.s3 import client, empty_bucket, serving
 CHECKS = "checks-1"
 SELECTS = 100
 MIB = 1 << 20
-PATIENCE = 1.0  # seconds that a reader waits; a slow server takes longer
+PATIENCE = 2.0  # seconds that a reader waits; a slow server takes longer
 
 
 @pytest.fixture(scope="module")

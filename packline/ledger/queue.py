@@ -42,6 +42,7 @@ REJECTED = "rejected"
 _DOUBTS = ("needs a person", "needs a close-up")
 _NO_PICTURE = ("row", "model", "engine", "publication", "reference")
 _FOR_THE_RUN = ("error", "try again")
+_WITHOUT_PICTURE = 2
 
 
 def refresh(connection: Connection, catalog: str = "", shot: str = "") -> None:
@@ -132,7 +133,10 @@ def _current() -> Any:
 def _rank(reason: Any) -> Any:
     """Failures first, then doubts, then what has no picture to look at, then what the next run may mend."""
     return case(
-        (reason.in_(_DOUBTS), 1), (reason.in_(_NO_PICTURE), 2), (reason.in_(_FOR_THE_RUN), 3), else_=0
+        (reason.in_(_DOUBTS), 1),
+        (reason.in_(_NO_PICTURE), _WITHOUT_PICTURE),
+        (reason.in_(_FOR_THE_RUN), 3),
+        else_=0,
     )
 
 
@@ -316,6 +320,8 @@ class Queue:
     ) -> tuple[str, str] | None:
         """Take the first shot that waits, that nobody looks at, and that is assigned to nobody else.
 
+        One without pictures is not offered unless the filters ask for its reason: there is nothing to judge.
+
         Parameters
         ----------
         after
@@ -333,6 +339,8 @@ class Queue:
         plain = select(q.catalog, q.shot).where(
             q.status == TO_DO, *waiting.conditions(), q.assignee.in_(("", who)), free
         )
+        if not filters.reason:
+            plain = plain.where(q.rank < _WITHOUT_PICTURE)
         ordered = plain.order_by(*_ORDER).limit(1).with_for_update(skip_locked=True)
         with self._write() as connection:
             row = None

@@ -122,5 +122,5 @@ def _refuse_carried_out(connection: Connection, said: Row[Any], state: Mapping[s
     if shown is not None:
         raise NotNow(
             f"{said.shot} was released with this picture; choose another candidate, ask for another try or "
-            "reject it: the next release replaces or removes it. packline rollback brings back what was before."
+            "reject it: the next release replaces or removes it. packline rollback brings the last one back."
         )

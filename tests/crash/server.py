@@ -24,6 +24,20 @@ from typing import Any
 
 RETRIES = 3
 NOTHING, DONE, FLAGS, FAILED = 0, 10, 11, 1
+# what a run imports only when it gets there, at seconds of processor time for each fork
+_LATE = (
+    "alembic.command",
+    "c2pa",
+    "cryptography.x509",
+    "packline.releases.manifest",
+    "packline.report.build",
+    "pandas",
+    "PIL.JpegImagePlugin",
+    "pyarrow.compute",
+    "pyarrow.parquet",
+    "pygments.formatters",
+    "safetensors.numpy",
+)
 
 
 def main() -> None:
@@ -59,8 +73,8 @@ def prepare(tell: Callable[[str], object]) -> Callable[[Path], int]:
     from packline.line.closing import COMPLETED, close_run
     from tasks.opening import line_of, plan_ahead
 
-    for late in ("c2pa", "pyarrow.parquet", "packline.report.build", "packline.releases.manifest"):
-        importlib.import_module(late)  # what a run imports when it gets there
+    for late in _LATE:
+        importlib.import_module(late)
     _without_prefect(flow, tell)
     _watched(tell)
     engines: dict[str, Any] = {}

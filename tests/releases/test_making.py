@@ -228,7 +228,7 @@ NAMES = st.text(
 ).filter(lambda name: name.strip() == name)
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(skus=st.sets(NAMES, min_size=1, max_size=8), more=st.sets(NAMES, max_size=4))
 def test_any_names_come_in_one_order_in_manifests_ledger_and_bucket(
     tmp_path_factory: pytest.TempPathFactory, skus: set[str], more: set[str]

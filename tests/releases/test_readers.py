@@ -33,7 +33,7 @@ def test_a_polling_reader_never_sees_a_mixed_or_missing_release(tmp_path: Path, 
     for thread in threads:
         thread.start()
     dice, done = random.Random(4), list[str]()
-    while len(done) < 25 or min(len(reader.seen) for reader in readers) < 2:
+    while len(done) < 15 or min(len(reader.seen) for reader in readers) < 2:
         done.append(act(shop, dice))
     stop.set()
     for thread in threads:

@@ -267,3 +267,86 @@ def test_candidates_that_a_person_did_not_want_are_set_aside_and_later_ones_are_
     assert aside(shot.key, shot.fingerprint) == (frozenset({own}), "Anna rejected it: wrong lid.")
     shelf.ledger.review.undo(done.id, "Anna")
     assert aside(shot.key, shot.fingerprint) == (frozenset(), "")
+
+
+def test_the_next_shot_is_the_first_free_one_that_can_be_judged(shelf: Shelf) -> None:
+    shelf.flag("ROW", False, reason="row")
+    for sku in ("A", "B", "C", "D"):
+        shelf.flag(sku, False)
+    queue = shelf.ledger.queue
+    queue.take(CATALOG, "A/table/hero", "Ben", "p1", 60)
+    queue.assign([(CATALOG, "B/table/hero")], "Ben")
+
+    def following(after: str = "", **filters: Any) -> str:
+        behind = (CATALOG, f"{after}/table/hero") if after else None
+        found = queue.take_next(Filters(**filters), "Anna", "p2", 60, behind)
+        return found[1].split("/")[0] if found else ""
+
+    assert following() == "C"
+    assert following("C") == "D"
+    assert following("D") == "C"
+    assert following(reason="row") == "ROW"
+    assert following(sku="b") == ""
+    assert [one.shot[0] for one in queue.page(Filters(assignee="Ben"))] == ["B"]
+    assert [(one.shot[0], one.holder) for one in queue.page(Filters(status="doing"))] == [
+        ("A", "Ben"), ("C", "Anna"), ("D", "Anna"), ("R", "Anna"),
+    ]  # fmt: skip
+    queue.let_go("Ben", "another page")
+    assert following(sku="a") == ""
+    queue.let_go("Ben", "p1")
+    assert following(sku="a") == "A"
+
+
+def test_a_lease_runs_out_and_its_own_page_renews_it(shelf: Shelf) -> None:
+    shot = shelf.flag("A", False)
+    queue = shelf.ledger.queue
+    assert queue.take(CATALOG, shot.key, "Anna", "p1", 0).holder == "Anna"
+    assert queue.take(CATALOG, shot.key, "Ben", "p2", 60).holder == "Ben"
+    assert queue.take(CATALOG, shot.key, "Anna", "p3", 60).holder == "Ben"
+    assert not queue.renew(CATALOG, shot.key, "Anna", "p1", 60)
+    assert queue.renew(CATALOG, shot.key, "Ben", "p2", 60)
+    # the same person in another window: the older page has lost it
+    assert queue.take(CATALOG, shot.key, "Ben", "p4", 60).page == "p4"
+    assert not queue.renew(CATALOG, shot.key, "Ben", "p2", 60)
+
+
+def test_pages_of_the_queue_join_without_gap_or_double_whatever_is_decided_between(shelf: Shelf) -> None:
+    shots = [
+        shelf.flag(f"S{number}", False, reason=("text", "row", "needs a person")[number % 3])
+        for number in range(9)
+    ]
+    every = [one.shot for one in shelf.ledger.queue.page(Filters())]
+    ranks = [
+        {"text": 0, "needs a person": 1, "row": 2}[shelf.ledger.queue.item(CATALOG, key).reason]
+        for key in every
+    ]  # type: ignore[union-attr]
+    assert ranks == sorted(ranks)
+    assert sorted(every) == sorted(shot.key for shot in shots)
+    first = shelf.ledger.queue.page(Filters(), most=4)
+    last = first[-1]
+    shelf.decide(shelf.shot(next(one for one in shots if one.key == last.shot)), "reject", 0, tags=("text",))
+    rest = shelf.ledger.queue.page(Filters(), (last.catalog, last.shot), 9)
+    assert [one.shot for one in (*first, *rest)] == every
+
+
+def test_the_queue_that_is_kept_is_the_queue_that_would_be_built_anew(shelf: Shelf) -> None:
+    shots = [shelf.flag(sku, True) for sku in "ABCDE"]
+    shelf.decide(shots[0], "reject", 0, tags=("text",))
+    shelf.decide(shots[1], "again")
+    undone = shelf.decide(shots[2], "approve", 0)
+    shelf.ledger.review.undo(undone.id, "Anna")
+    shelf.ledger.select(shelf.run, shots[3].key, shots[3].fingerprint, shots[3].candidates[0].candidate.id)
+    shelf.flag("E", False, fingerprint="f2")
+
+    def rows() -> list[Any]:
+        with shelf.ledger._reader.connect() as connection:
+            return sorted(tuple(row) for row in connection.execute(t.review_queue.select()))
+
+    kept = rows()
+    assert {(row[1][0], row[3]) for row in kept} == {("A", DONE), ("B", DONE), ("C", TO_DO), ("E", TO_DO)}
+    shelf.ledger.queue.rebuild()
+    assert rows() == kept
+    with shelf.ledger._write() as connection:
+        connection.execute(t.review_queue.delete().where(t.review_queue.c.status == TO_DO))
+    shelf.ledger.queue.rebuild()
+    assert rows() == kept

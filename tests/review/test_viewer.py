@@ -21,6 +21,7 @@ from packline.scorecard import CheckResult, Evidence, Scorecard, Verdict
 from tests.review.house import CATALOG, CHECKS, HOSTILE, House, add_people, build, serving, sign_in
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
+PANES = ("base", "reference", "candidate")
 INJECTED = '"><img src=x onerror="window.hit=1">'
 
 
@@ -191,9 +192,13 @@ def visit(context: BrowserContext, gallery: House, desk: str) -> Iterator[Visit]
 
 def test_side_by_side_shows_base_photo_reference_and_candidate_pixel_for_pixel(visit: Visit) -> None:
     visit.open().press("1")
-    for name in ("base", "reference", "candidate"):
+    for name in PANES:
         shown, picture = visit.shown(name), visit.picture(name)
         assert np.array_equal(visit.at_100(shown), picture), name
+    visit.page.mouse.move(*visit.where("base", 140.5, 120.5))
+    colours = ["".join(f"{n:02x}" for n in visit.picture(name)[120, 140]) for name in PANES]
+    said = visit.page.locator("#pixel").inner_text()
+    assert said.split() == ["x", "140", "y", "120", *(f"#{colour}" for colour in colours)]
 
 
 def test_swipe_shows_one_picture_on_the_left_of_the_divider_and_the_other_on_the_right(visit: Visit) -> None:
@@ -299,7 +304,7 @@ def test_the_wheel_keeps_the_pixel_under_the_pointer_in_every_pane(visit: Visit)
     zoom, _, _ = visit.view()
     assert zoom > 4
     assert visit.where("reference", *place) == pytest.approx((x, y), abs=0.6)
-    for name in ("base", "reference", "candidate"):
+    for name in PANES:
         box = visit.box(f"[data-pane={name}]")
         shown = visit.shown(name)
         pane = visit.box("[data-pane=reference]")
@@ -553,7 +558,7 @@ def test_without_scripts_the_pictures_and_the_reasons_are_there(
     context = browser.new_context(java_script_enabled=False, storage_state=signed_in)
     page = context.new_page()
     page.goto(f"{desk}/shot?{urlencode({'catalog': CATALOG, 'key': gallery.shots[0].key})}")
-    for name in ("base", "reference", "candidate"):
+    for name in PANES:
         assert page.locator(f"[data-pane={name}] img").is_visible()
     page.locator("#strip a").nth(0).click()
     assert page.get_by_text("should read left to right").first.is_visible()

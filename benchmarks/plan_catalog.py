@@ -164,8 +164,8 @@ _STATEMENTS = (
     datetime('now'))""",
     "INSERT INTO move_ends (move, outcome, recorded) VALUES (1, 'moved', datetime('now'))",
 )
-_PUBLICATIONS = f"""INSERT INTO publications (run, shot, fingerprint, candidate, use, key, sha256, size, delivery,
-    width, height, lineage, recorded) SELECT :run, s.key, s.fingerprint, {_ID}, :use,
+_PUBLICATIONS = f"""INSERT INTO publications (run, shot, fingerprint, candidate, use, key, sha256, size,
+    delivery, width, height, lineage, recorded) SELECT :run, s.key, s.fingerprint, {_ID}, :use,
     'bench/scale/images/' || s.key || '/' || s.fingerprint || :use || '.png',
     s.fingerprint || s.fingerprint || s.fingerprint || s.fingerprint, 1500000, :delivery, 1024, 1024,
     s.fingerprint, datetime('now') FROM shots s"""

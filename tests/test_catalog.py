@@ -383,3 +383,75 @@ def test_a_missing_scenes_folder_or_preset_file_names_its_settings_key(tmp_path:
 
 def test_the_settings_lie_beside_the_catalog() -> None:
     assert settings_file(Path("/a/demo.csv")) == Path("/a/demo.toml")
+
+
+# the stream
+
+
+def test_a_byte_that_is_no_utf8_is_found_wherever_it_lies(tmp_path: Path) -> None:
+    settings = make_folder(tmp_path)
+    row = b"A%06d,red shoe \xe2\x82\xac,shoe.glb,table\n"
+    data = b"sku,title,model,scenes\n" + b"".join(row % number for number in range(60_000))
+    at = len(data) + 3
+    (tmp_path / "demo.csv").write_bytes(data + b"Z9,\xff,shoe.glb,table\n")
+    with pytest.raises(FixSettings, match=rf"is not UTF-8 \(invalid start byte at byte {at}\)"):
+        read_catalog(tmp_path / "demo.csv", settings)
+    (tmp_path / "demo.csv").write_bytes(data + b"Z9,caf\xc3")
+    with pytest.raises(FixSettings, match=rf"is not UTF-8 \(unexpected end of data at byte {at + 3}\)"):
+        read_catalog(tmp_path / "demo.csv", settings)
+
+
+def test_however_many_fields_a_row_has_too_much_it_is_that_rows_error(tmp_path: Path) -> None:
+    field, sentence = only_error(tmp_path, "A1,shoe,shoe.glb,table,,,," + ",".join("abcdefghijklmn"))
+    assert field == "row"
+    assert 'the surplus is "a; b; c; d; e; f; g; h; i; j; k; l; m; n"' in sentence
+
+
+def test_a_quote_that_is_never_closed_stops_the_run_and_takes_no_memory(tmp_path: Path) -> None:
+    settings = make_folder(tmp_path)
+    with (tmp_path / "demo.csv").open("a") as stream:
+        stream.write('B1,"a shoe,shoe.glb,table,,,\n' + "C1,shoe,shoe.glb,table,,,\n" * 10_000)
+    with pytest.raises(FixSettings, match=r"cannot be read as csv: field larger than field limit"):
+        read_catalog(tmp_path / "demo.csv", settings)
+
+
+def test_blank_lines_are_no_rows_and_quoted_line_breaks_are_no_lines(tmp_path: Path) -> None:
+    catalog = read(tmp_path, '\n  \nA1,"red\nshoe",shoe.glb,table,,,\n\r\nB1,,shoe.glb,table,,,\n')
+    assert [(product.title, product.row) for product in catalog.products] == [("red\nshoe", 1)]
+    assert [error.row for error in catalog.errors] == [2]
+
+
+def test_json_lines_end_with_a_line_feed_and_nothing_else(tmp_path: Path) -> None:
+    settings = make_folder(tmp_path)
+    row = {"sku": "A1", "model": "shoe.glb", "scenes": "table"}
+    lines = [json.dumps({**row, "title": "red\u2028shoe\x85"}, ensure_ascii=False), '{"sku": "B1"}']
+    (tmp_path / "demo.jsonl").write_bytes("\r\n".join(lines).encode())
+    catalog = read_catalog(tmp_path / "demo.jsonl", settings)
+    assert [product.title for product in catalog.products] == ["red\u2028shoe"]
+    assert {error.sku for error in catalog.errors} == {"B1"}
+
+
+def test_json_lines_need_a_column_in_one_row_at_least(tmp_path: Path) -> None:
+    settings = make_folder(tmp_path)
+    (tmp_path / "demo.jsonl").write_text('{"sku": "A1", "model": "shoe.glb"}\n{"sku": "B1", "scenes": "t"}\n')
+    with pytest.raises(FixSettings, match=r"has no column title; add it"):
+        read_catalog(tmp_path / "demo.jsonl", settings)
+    (tmp_path / "demo.jsonl").write_text("\n")
+    with pytest.raises(FixSettings, match=r"has no rows; add a product"):
+        read_catalog(tmp_path / "demo.jsonl", settings)
+
+
+def test_what_no_database_keeps_is_dropped_from_a_title(tmp_path: Path) -> None:
+    settings = make_folder(tmp_path)
+    row = {"sku": "A1", "title": "red\ud83d\0 shoe", "model": "shoe.glb", "scenes": "table"}
+    (tmp_path / "demo.jsonl").write_text(json.dumps(row))
+    (product,) = read_catalog(tmp_path / "demo.jsonl", settings).products
+    assert product.title == "red? shoe"
+
+
+def test_a_parquet_file_may_have_its_columns_in_any_order_and_its_skus_as_index(tmp_path: Path) -> None:
+    settings = make_folder(tmp_path)
+    row = {"truth": None, "scenes": "table", "colour": "red", "title": "red shoe", "model": "shoe.glb"}
+    pd.DataFrame([row], index=pd.Index(["A1"], name="sku")).to_parquet(tmp_path / "demo.parquet")
+    (product,) = read_catalog(tmp_path / "demo.parquet", settings).products
+    assert (product.sku, product.title, product.truth, product.labels) == ("A1", "red shoe", None, {})

@@ -38,8 +38,7 @@ from packline.ledger.database import upsert
 from packline.ledger.files import shown_files
 from packline.ledger.moving import standing_of
 from packline.ledger.reading import _utc, present
-from packline.records import ShotState
-from packline.releases.manifest import format_of, short_engine, short_lora, short_parts
+from packline.ledger.showing import bytewise, file_of, image_of, last_item, pictures_now, standing_now
 from packline.releases.records import Changes, File, Image, Item, Release
 
 _PAGE = 1000  # shots whose files are asked for together
@@ -68,7 +67,7 @@ class Releases:
             wanted = standing_of(connection, catalog, environment).wanted
             if not wanted:
                 return bool(
-                    connection.scalar(select(_standing(connection, catalog).subquery().select().exists()))
+                    connection.scalar(select(standing_now(connection, catalog).subquery().select().exists()))
                 )
             release = connection.execute(
                 select(t.releases).where(t.releases.c.catalog == catalog, t.releases.c.name == wanted)
@@ -90,7 +89,9 @@ class Releases:
             Where a picture has neither a passing scorecard nor a person's approval, or no file.
         """
         with self._reader.connect() as connection:
-            rows = iter(connection.execution_options(yield_per=_PAGE).execute(_pictures(connection, catalog)))
+            rows = iter(
+                connection.execution_options(yield_per=_PAGE).execute(pictures_now(connection, catalog))
+            )
             while page := list(islice(rows, _PAGE)):
                 files: dict[str, list[File]] = defaultdict(list)
                 wanted = [row.candidate for row in page]
@@ -98,9 +99,9 @@ class Releases:
                     shown_files(catalog, t.publications.c.candidate.in_(wanted)),
                     execution_options={"yield_per": None},
                 ):
-                    files[one.candidate].append(_file(one))
+                    files[one.candidate].append(file_of(one))
                 for row in page:
-                    yield _image(row, sorted(files[row.candidate], key=lambda file: file.use))
+                    yield image_of(row, sorted(files[row.candidate], key=lambda file: file.use))
 
     def mark(self, catalog: str) -> dict[str, Any]:
         """Which files the ledger knows at this moment; for `confirm`, and to be read before `images`."""
@@ -211,147 +212,7 @@ class Releases:
             return [_release(row) for row in connection.execute(query)]
 
 
-# what a release made now would show
-
-
-def _standing(connection: Connection, catalog: str) -> Select[Any]:
-    """Each present shot's picture: shot, fingerprint, candidate, checks, decided, parts, kept, old_parts."""
-    shots, now, before = t.shots, t.shot_states.alias("now"), t.shot_states.alias("before")
-    kept = t.release_items.alias("kept")
-    ready = now.c.state == str(ShotState.PUBLISHED)
-    last = _last_item(shots.c.key, catalog)
-    joined = (
-        shots.outerjoin(now, and_(now.c.shot == shots.c.key, now.c.fingerprint == shots.c.fingerprint))
-        # what the last release showed of a shot that is not published as it is planned now
-        .outerjoin(
-            kept,
-            and_(
-                kept.c.catalog == catalog,
-                kept.c.shot == shots.c.key,
-                kept.c.release == last,
-                kept.c.gone.is_(False),
-                # a picture of this very plan was judged: whoever took it back meant it
-                kept.c.fingerprint != shots.c.fingerprint,
-                or_(now.c.state.is_(None), now.c.state != str(ShotState.PUBLISHED)),
-            ),
-        )
-        .outerjoin(
-            before,
-            and_(
-                before.c.shot == kept.c.shot,
-                before.c.fingerprint == kept.c.fingerprint,
-                before.c.candidate == kept.c.candidate,
-                before.c.state == str(ShotState.PUBLISHED),
-            ),
-        )
-    )
-
-    def either(name: str) -> ColumnElement[Any]:
-        return case((ready, now.c[name]), else_=before.c[name])
-
-    return (
-        select(
-            shots.c.key.label("shot"),
-            shots.c.sku,
-            shots.c.title,
-            shots.c.scene,
-            shots.c.view,
-            either("fingerprint").label("fingerprint"),
-            either("candidate").label("candidate"),
-            either("checks").label("checks"),
-            either("decided").label("decided"),
-            shots.c.parts,
-            kept.c.parts.label("kept_parts"),
-        )
-        .select_from(joined)
-        .where(present(catalog), or_(ready, before.c.candidate.is_not(None)))
-    )
-
-
-def _pictures(connection: Connection, catalog: str) -> Select[Any]:
-    """`_standing` with what the manifest says of each picture, in the manifest's order."""
-    one = _standing(connection, catalog).subquery("one")
-    chosen, cards, made, said = t.selects, t.scorecards, t.candidates, t.decisions
-    last = (
-        select(func.max(chosen.c.id))
-        .where(
-            chosen.c.shot == one.c.shot,
-            chosen.c.fingerprint == one.c.fingerprint,
-            chosen.c.candidate == one.c.candidate,
-        )
-        .correlate(one)
-        .scalar_subquery()
-    )
-    return (
-        select(
-            one,
-            made.c.recipe,
-            cards.c.passed,
-            cards.c.score,
-            said.c.decision,
-            said.c.by,
-            said.c.candidate.label("approved"),
-        )
-        .select_from(one)
-        .join(made, made.c.id == one.c.candidate)
-        .outerjoin(chosen, chosen.c.id == last)
-        .outerjoin(cards, cards.c.id == chosen.c.scorecard)
-        .outerjoin(said, said.c.id == chosen.c.decision)
-        .order_by(_bytewise(connection, one.c.shot))
-    )
-
-
-def _image(row: Row[Any], files: list[File]) -> Image:
-    overridden = (
-        row.passed is False
-        and row.decision == "approve"
-        and row.by != "checks"
-        and row.approved == row.candidate
-    )
-    if not row.passed and not overridden:
-        raise ValueError(
-            f"candidate {row.candidate} of {row.shot} has neither a passing scorecard nor a person's "
-            f"approval; it cannot be released"
-        )
-    if not files:
-        raise ValueError(f"candidate {row.candidate} of {row.shot} has no published file; publish it first")
-    recipe = row.recipe
-    return Image(
-        shot=row.shot,
-        sku=row.sku,
-        title=row.title,
-        scene=row.scene,
-        view=row.view,
-        candidate=row.candidate,
-        fingerprint=row.fingerprint,
-        files=tuple(files),
-        seed=recipe["seed"],
-        engine=short_engine(recipe["engine"]),
-        loras=tuple(short_lora(one) for one in recipe["loras"]),
-        checks=row.checks,
-        passed=bool(row.passed),
-        overridden=overridden,
-        # six digits are what a person compares, and the same on every machine
-        score=round(row.score, 6),
-        decided=row.decided,
-        parts=short_parts(row.kept_parts or row.parts),
-    )
-
-
-def _file(row: Row[Any]) -> File:
-    return File(row.use, format_of(row.key), row.width, row.height, row.key, row.sha256, row.size)
-
-
 # what a release shows
-
-
-def _last_item(shot: ColumnElement[str], catalog: str, upto: int | None = None) -> ColumnElement[int]:
-    """The release that changed a shot last, of those up to `upto`."""
-    items = t.release_items.alias()
-    query = select(func.max(items.c.release)).where(items.c.catalog == catalog, items.c.shot == shot)
-    if upto is not None:
-        query = query.where(items.c.release <= upto)
-    return query.correlate_except(items).scalar_subquery()
 
 
 def _contents(connection: Connection, catalog: str, upto: int) -> Iterator[dict[str, Any]]:
@@ -360,8 +221,8 @@ def _contents(connection: Connection, catalog: str, upto: int) -> Iterator[dict[
     c = items.c
     query = (
         select(c.shot, c.candidate, c.fingerprint, c.checks, c.decided, c.files, c.parts)
-        .where(c.catalog == catalog, c.release == _last_item(c.shot, catalog, upto), c.gone.is_(False))
-        .order_by(_bytewise(connection, c.shot))
+        .where(c.catalog == catalog, c.release == last_item(c.shot, catalog, upto), c.gone.is_(False))
+        .order_by(bytewise(connection, c.shot))
     )
     for row in connection.execution_options(yield_per=_PAGE).execute(query):
         yield dict(row._mapping)
@@ -382,7 +243,7 @@ def _count_changes(connection: Connection, catalog: str, before: int, after: int
     )
 
     def shown(one: Any, upto: int) -> ColumnElement[bool]:
-        last = _last_item(between.c.shot, catalog, upto)
+        last = last_item(between.c.shot, catalog, upto)
         return and_(
             one.c.catalog == catalog,
             one.c.shot == between.c.shot,
@@ -411,11 +272,11 @@ def _count_changes(connection: Connection, catalog: str, before: int, after: int
 
 def _differs(connection: Connection, catalog: str, release: int, images: int) -> Select[Any]:
     """Whether what stands now is another set of pictures than a release shows."""
-    one, items = _standing(connection, catalog).subquery("one"), t.release_items.alias("shown")
+    one, items = standing_now(connection, catalog).subquery("one"), t.release_items.alias("shown")
     same = and_(
         items.c.catalog == catalog,
         items.c.shot == one.c.shot,
-        items.c.release == _last_item(one.c.shot, catalog, release),
+        items.c.release == last_item(one.c.shot, catalog, release),
         items.c.gone.is_(False),
         *(items.c[name] == one.c[name] for name in ("candidate", "fingerprint", "checks", "decided")),
     )
@@ -521,8 +382,3 @@ def _number(connection: Connection, catalog: str, name: str) -> int:
     if found is None:
         raise ValueError(f"release {name} of {catalog} was never noted")
     return int(found)
-
-
-def _bytewise(connection: Connection, column: ColumnElement[str]) -> ColumnElement[Any]:
-    # PostgreSQL sorts as its locale does; SQLite by bytes, which is the order of code points
-    return column.collate("C") if connection.dialect.name == "postgresql" else column

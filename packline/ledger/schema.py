@@ -233,6 +233,7 @@ candidates = Table(
     _when(),
     Index("ix_candidates_shot", "shot", "fingerprint"),
     Index("ix_candidates_run", "run", "recorded"),
+    Index("ix_candidates_cost", "run", "cost", "seconds"),
 )
 
 # every LoRA file that a candidate was made with, as it was then
@@ -286,6 +287,7 @@ decisions = Table(
     Index("ix_decisions_undoes", "undoes"),
     Index("ix_decisions_batch", "batch"),
     Index("ix_decisions_by", "by", "id"),
+    Index("ix_decisions_catalog", "catalog", "recorded"),
 )
 
 # what people asked of a shot's next candidates; the present, drawn from the decisions
@@ -423,6 +425,7 @@ flags = Table(
     Column("sentence", Text, nullable=False),
     _when(),
     Index("ix_flags_shot", "shot", "fingerprint"),
+    Index("ix_flags_run", "run", "reason"),
 )
 
 # the files that a catalog's settings ask of every select now, by a digest of how each is made
@@ -464,6 +467,7 @@ publications = Table(
     Column("lineage", String(64), nullable=False, server_default=""),
     UniqueConstraint("candidate", "use", "delivery", "key", name="uq_publications"),
     Index("ix_publications_shot", "shot", "fingerprint"),
+    Index("ix_publications_run", "run", "candidate"),
 )
 
 # immutable manifests, each once, whichever environments show it
@@ -559,6 +563,62 @@ stations = Table(
     _when(),
 )
 
+# how often each check said what in each run's scorecards: the present, counted as they are recorded, because a
+# scorecard with its evidence is too much to read only to count it
+verdict_tallies = Table(
+    "verdict_tallies",
+    metadata,
+    Column("run", ForeignKey("runs.id"), primary_key=True),
+    Column("name", String(100), primary_key=True),
+    Column("verdict", String(20), primary_key=True),
+    Column("times", Integer, nullable=False),
+)
+
+# blind comparisons of two ways to make pictures, known by a digest of the catalog and the two
+comparisons = Table(
+    "comparisons",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("catalog", String(200), nullable=False),
+    Column("first", JSON, nullable=False),
+    Column("second", JSON, nullable=False),
+    Column("by", String(200), nullable=False),
+    _when(),
+)
+
+# the shots that both made, with the picture of each that people see
+comparison_pairs = Table(
+    "comparison_pairs",
+    metadata,
+    Column("comparison", ForeignKey("comparisons.id"), primary_key=True),
+    Column("shot", String(400), primary_key=True),
+    Column("sku", String(200), nullable=False),
+    Column("scene", String(200), nullable=False),
+    Column("first", ForeignKey("candidates.id"), nullable=False),
+    Column("second", ForeignKey("candidates.id"), nullable=False),
+    # in a shuffled order, 0 to 2**30
+    Column("place", Integer, nullable=False),
+    _when(),
+    Index("ix_comparison_pairs_place", "comparison", "place", "shot"),
+)
+
+comparison_votes = Table(
+    "comparison_votes",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("comparison", ForeignKey("comparisons.id"), nullable=False),
+    Column("shot", String(400), nullable=False),
+    Column("by", String(200), nullable=False),
+    # "first", "second" or "neither"
+    Column("choice", String(10), nullable=False),
+    # which of the two this person saw on the left
+    Column("left", String(10), nullable=False),
+    _when(),
+    # nobody votes twice on a pair
+    UniqueConstraint("comparison", "by", "shot", name="uq_comparison_votes"),
+    Index("ix_comparison_votes_shot", "comparison", "shot"),
+)
+
 HISTORY = (
     scorecards,
     decisions,
@@ -573,5 +633,8 @@ HISTORY = (
     products,
     audit,
     lineages,
+    comparisons,
+    comparison_pairs,
+    comparison_votes,
 )
 """Tables that are only ever appended to."""

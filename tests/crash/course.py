@@ -18,6 +18,8 @@ from pathlib import Path
 from tests.crash import house, invariants
 
 LONGEST = 600.0
+# in their order; before the first one the run opens, upgrades and plans
+STATIONS = ("start", "render", "edit", "score", "decide", "publish", "release", "close", "report")
 Published = frozenset[tuple[str, str, str]]
 
 
@@ -200,9 +202,9 @@ class Aim:
             if word == "event" and not spent and self.station not in ("time", "never"):
                 station = rest.removeprefix("station.") if rest.startswith("station.") else ""
                 count += armed
-                # a run that resumes has less to do at a station: the next one will do as well
+                # a run that resumes has less to do at a station, or nothing: the next one will do as well
                 due = armed and (count > self.after or (station not in ("", self.station)))
-                armed = armed or station == self.station
+                armed = armed or station in STATIONS[STATIONS.index(self.station) :]
             if not due or (said and self.station == "time"):
                 continue
             time.sleep(self.jitter)

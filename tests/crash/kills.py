@@ -30,6 +30,7 @@ from pathlib import Path
 from tests.crash import house
 from tests.crash.course import (
     LONGEST,
+    STATIONS,
     Aim,
     Broken,
     Course,
@@ -41,18 +42,8 @@ from tests.crash.course import (
 )
 from tests.crash.server import DONE, FLAGS, NOTHING
 
-# how often a kill is aimed at which station; before the first one the run opens, upgrades and plans
-AIMS = {
-    "start": 3,
-    "render": 2,
-    "edit": 3,
-    "score": 3,
-    "decide": 3,
-    "publish": 6,
-    "release": 6,
-    "close": 2,
-    "report": 1,
-}
+# how often a kill is aimed at which station
+AIMS = dict(zip(STATIONS, (3, 2, 3, 3, 3, 6, 6, 2, 1), strict=True))
 JITTER = (0.0, 0.002, 0.02, 0.2)
 
 
@@ -102,7 +93,8 @@ def aim(dice: random.Random, unkilled: Unkilled) -> Aim:
     """A random kill."""
     whom = dice.choices(("line", "all", "descendant"), (4, 5, 2))[0]
     if dice.random() < 0.3:
-        return Aim("time", dice.uniform(0, unkilled.seconds), whom=whom)
+        # a run that resumes has less to do than one without kills
+        return Aim("time", min(dice.expovariate(6 / unkilled.seconds), unkilled.seconds), whom=whom)
     stations = [name for name in AIMS if name in unkilled.events]
     station = dice.choices(stations, [AIMS[name] for name in stations])[0]
     if station == "render":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,14 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from packline.candidate import Candidate, Recipe
+from packline.fingerprint import digest
 from packline.ledger import Ledger
 from packline.ledger import schema as t
 from packline.ledger.decided import Choice, NotNow
 from packline.ledger.queue import DONE, TO_DO, Filters
 from packline.records import ShotRecord, ShotState
-from tests.parts import make_candidate, scorecard
+from tests.parts import scorecard
 from tests.review.house import CATALOG, CHECKS, plan
 
 
@@ -39,10 +42,18 @@ class Shelf:
         return self.shot(bare)
 
     def candidate(self, shot: ShotRecord, number: int, passes: bool) -> str:
-        made = make_candidate(self.folder, shot.key, shot.fingerprint, number)
+        made = self.unscored(shot, number)
         self.ledger.record_candidate(self.run, made)
         self.ledger.record_scorecard(self.run, made.id, CHECKS, scorecard(passes))
         return made.id
+
+    def unscored(self, shot: ShotRecord, number: int) -> Candidate:
+        """A candidate as the ledger knows it; nothing here looks at its files."""
+        recipe = Recipe(
+            shot.key, shot.fingerprint, 1, number, number, "put it there", (), {"name": "embedded"}
+        )
+        files = (self.folder / name for name in ("picture.png", "edit.png", "truth"))
+        return Candidate(digest(recipe.__dict__), recipe, *files, 1.0)
 
     def shot(self, shot: ShotRecord) -> ShotRecord:
         found = self.ledger.shot_pages.shot(CATALOG, shot.key)
@@ -65,8 +76,18 @@ class Shelf:
             return connection.scalar(select(func.count()).select_from(table)) or 0
 
 
+@pytest.fixture(scope="module")
+def laid(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty ledger on SQLite, to be copied: laying one takes longer than most tests."""
+    file = tmp_path_factory.mktemp("laid") / "ledger.db"
+    Ledger(f"sqlite:///{file}").close()
+    return file
+
+
 @pytest.fixture
-def shelf(ledger_url: str, tmp_path: Path) -> Iterator[Shelf]:
+def shelf(ledger_url: str, laid: Path, tmp_path: Path) -> Iterator[Shelf]:
+    if ledger_url.startswith("sqlite"):
+        shutil.copy(laid, tmp_path / "ledger.db")
     made = Shelf(ledger_url, tmp_path)
     yield made
     made.ledger.close()
@@ -95,7 +116,7 @@ def test_an_override_needs_words_and_what_passed_needs_none(shelf: Shelf) -> Non
 
 def test_what_was_never_scored_or_scored_by_other_checks_cannot_be_approved(shelf: Shelf) -> None:
     shot = shelf.flag("A", False)
-    unscored = make_candidate(shelf.folder, shot.key, shot.fingerprint, 5)
+    unscored = shelf.unscored(shot, 5)
     shelf.ledger.record_candidate(shelf.run, unscored)
     with pytest.raises(NotNow, match="never scored"):
         shelf.decide(shot, "approve", 1, words="looks right")

@@ -129,6 +129,8 @@ class Opinion:
         "approve" or "reject".
     words
         The person's own.
+    tags
+        Checks whose business the fault is, where the person said so.
     """
 
     candidate: str
@@ -136,6 +138,7 @@ class Opinion:
     by: str
     words: str
     scorecard: Scorecard
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

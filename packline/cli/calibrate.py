@@ -92,7 +92,8 @@ def calibrate_checks(scores: Path, catalog: Order | None, goal: Goal, out: Path)
         now.escapes,
         now.false_rejects,
         now.unverifiable,
-        len({row.specimen for row in people}),
+        # a picture with two faults is two specimens and one decision
+        len({row.specimen.removesuffix(f" ({row.dimension})") for row in people}),
     )
     file.write(out)
     console().print(f"Thresholds: {out}", highlight=False, markup=False, soft_wrap=True)
@@ -161,23 +162,23 @@ def _people_rows(order: Order) -> list[Judged]:
 def opinion_rows(opinions: Sequence[Opinion]) -> list[Judged]:
     """What people decided, as pictures whose fault is known.
 
-    An approved picture is a good one. A rejected one is a plain defect of the check that the person's words
-    begin with ("colour: too dark"); where they name none, nothing is known of whose fault it is, and it is
-    left out. Scores of other versions of a check than the installed one are left out as well.
+    An approved picture is a good one. A rejected one is a plain defect of each check that the person named by
+    a tag, or else of the one that their words begin with ("colour: too dark"); where they name none, nothing
+    is known of whose fault it is, and it is left out. Scores of other versions of a check than the installed
+    one are left out as well.
     """
     checks = registry.checks()
     rows = []
     for one in opinions:
-        kind = dimension = ""
+        dimensions, kind = [""], ""
         if one.decision == "reject":
             words = one.words.casefold().replace("_", " ")
-            dimension = next((name for name in checks if words.startswith(_plain(name))), "")
-            if not dimension:
-                continue
+            tagged = [name for name in one.tags if name in checks]
+            dimensions = tagged or [name for name in checks if words.startswith(_plain(name))][:1]
             kind = "rejected by a person"
         rows += [
             Judged(
-                f"decision on {one.candidate} by {one.by}",
+                f"decision on {one.candidate} by {one.by}" + (f" ({dimension})" if dimension else ""),
                 result.check,
                 result.version,
                 result.verdict,
@@ -187,6 +188,7 @@ def opinion_rows(opinions: Sequence[Opinion]) -> list[Judged]:
                 dimension,
                 bool(dimension),
             )
+            for dimension in dimensions
             for result in one.scorecard.results
             if result.check in checks and checks[result.check].version == result.version
         ]

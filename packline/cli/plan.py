@@ -103,11 +103,13 @@ def _cost(line: Line, works: Counter[Work]) -> str:
     least = works[Work.MAKE] * settings.candidates.wave
     most = least * settings.candidates.waves
     price = settings.engine.price
-    words = f"{least:,} to {most:,} candidates" if most > least else f"{least:,} candidates"
-    if price:
-        words += f", ${least * price:,.2f} to ${most * price:,.2f}"
+    words = ""
+    if least:
+        words = f"{least:,} to {most:,} candidates" if most > least else f"{least:,} candidates"
+        words += f", ${least * price:,.2f} to ${most * price:,.2f}" if price else ""
     if works[Work.RESCORE]:
-        words += f", and the stored candidates of {_plural(works[Work.RESCORE], 'shot')} to be scored"
+        words += ", and " if words else ""
+        words += f"the stored candidates of {_plural(works[Work.RESCORE], 'shot')} to be scored"
     for_shot = rates.get("references", 0.0)
     for_candidate = rates.get("candidates", 0.0) + rates.get("scorecards", 0.0)
     if "candidates" in rates and least:

@@ -131,6 +131,9 @@ def _say_where(out: Console, line: Line, closing: Closing) -> None:
     if standing.held:
         out.print(standing.sentence, style="yellow", highlight=False, markup=False)
     out.print(f"Report: {closing.report}", highlight=False, markup=False)
+    if closing.summary["flagged"]:
+        desk = f"packline review {line.order.catalog}"
+        out.print(f"Settle what is flagged: {desk}", highlight=False, markup=False)
 
 
 @contextmanager

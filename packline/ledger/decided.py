@@ -37,7 +37,7 @@ class Choice:
         Names of checks: what is wrong with the picture.
     asked
         For "again", what the further candidates shall have otherwise: ``lora_strength`` (0 to 2), ``refine``
-        ("product", "labels" or "off"), ``candidates`` (how many a wave), ``note`` (for people).
+        ("product", "labels" or "off"), ``candidates`` (so many more in a wave), ``note`` (for people).
     """
 
     catalog: str

@@ -9,13 +9,13 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from packline.ledger import schema as t
 from packline.ledger.decided import AGAIN, APPROVE, REJECT, Choice, NotNow, append, log
-from packline.ledger.queue import DONE, REJECTED
 from packline.ledger.versions import refuse_outdated
+from packline.ledger.waiting import DONE, REJECTED, enter_settled
 from packline.records import ShotState
 
 REFINES = ("product", "labels", "off")
 MOST_CANDIDATES = 16
-"""In a wave that a person asks for."""
+"""That a person may ask for in a wave, beyond those that the settings ask for."""
 
 _AFTER = {APPROVE: str(ShotState.SELECTED), REJECT: REJECTED, AGAIN: str(ShotState.TODO)}
 _EVENTS = {APPROVE: "approved", REJECT: "rejected", AGAIN: "asked again"}
@@ -89,11 +89,13 @@ def _outcome(choice: Choice, by: str, card: Row[Any] | None) -> dict[str, str]:
 def _settle(connection: Connection, choice: Choice, number: int) -> None:
     """The shot waits for nobody any more, and nobody needs to keep it from others."""
     q, leases = t.review_queue.c, t.review_leases.c
-    connection.execute(
+    waited = connection.execute(
         update(t.review_queue)
         .where(q.catalog == choice.catalog, q.shot == choice.shot)
         .values(status=DONE, decision=number, assignee="")
     )
+    if not waited.rowcount:
+        enter_settled(connection, choice.catalog, choice.shot, number)
     own = (leases.catalog == choice.catalog, leases.shot == choice.shot)
     connection.execute(delete(t.review_leases).where(*own))
 
@@ -172,7 +174,7 @@ def check_asked(asked: Mapping[str, Any]) -> None:
     if strength is not None and not 0 <= strength <= 2:
         raise NotNow(f"A LoRA's strength lies between 0 and 2, not at {strength:g}.")
     if more is not None and not 1 <= more <= MOST_CANDIDATES:
-        raise NotNow(f"Ask for 1 to {MOST_CANDIDATES} candidates in a wave, not for {more}.")
+        raise NotNow(f"Ask for 1 to {MOST_CANDIDATES} more candidates in a wave, not for {more}.")
     if asked.get("refine") not in (None, *REFINES):
         raise NotNow(f"Adherence to the 3D model is one of {', '.join(REFINES)}.")
     if len(str(asked.get("note", ""))) > 2000:

@@ -16,16 +16,18 @@ from packline.candidate import Candidate
 from packline.errors import FixSettings
 from packline.ledger import leases
 from packline.ledger import schema as t
+from packline.ledger.comparing import Comparisons
 from packline.ledger.database import insert_once, open_database, upsert
 from packline.ledger.decided import overruled
 from packline.ledger.duties import Duties
 from packline.ledger.faults import shown
+from packline.ledger.figures import Figures, count_verdicts
 from packline.ledger.files import publishable, store_deliveries, store_published
 from packline.ledger.moving import Moves
-from packline.ledger.people import People
 from packline.ledger.origins import Origin, find_origin
+from packline.ledger.people import People
 from packline.ledger.planning import flag_rows, mark_gone, product_row, remember, store_plan
-from packline.ledger.queue import Queue, refresh
+from packline.ledger.queue import Queue
 from packline.ledger.reading import (
     read_candidates,
     read_judgements,
@@ -39,6 +41,7 @@ from packline.ledger.shot_pages import ShotPages
 from packline.ledger.survey import Survey
 from packline.ledger.tallies import Tallies
 from packline.ledger.upkeep import Upkeep
+from packline.ledger.waiting import refresh
 from packline.ledger.work import Choice, decide
 from packline.records import (
     CandidateRecord,
@@ -108,6 +111,16 @@ class Ledger:
     def review(self) -> Review:
         """People's decisions."""
         return Review(self._reader, self._write)
+
+    @property
+    def comparisons(self) -> Comparisons:
+        """People's blind votes on pairs of pictures."""
+        return Comparisons(self._reader, self._write)
+
+    @property
+    def figures(self) -> Figures:
+        """What became of the line over time, and what people said of its checks."""
+        return Figures(self._reader)
 
     @property
     def upkeep(self) -> Upkeep:
@@ -332,6 +345,7 @@ class Ledger:
         }
         with self._write() as connection:
             connection.execute(insert(t.scorecards), [row])
+            count_verdicts(connection, run, scorecard)
 
     def candidates(self, shot_key: str, fingerprint: str) -> list[CandidateRecord]:
         """All candidates stored for a shot at a fingerprint, with their latest scorecards."""

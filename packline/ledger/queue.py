@@ -1,8 +1,4 @@
-"""The review's queue: what waits for a person, who looks at what just now, and where each person left off.
-
-`review_queue` is drawn from shots, their states and flags. `refresh` brings it up to date for one shot or one
-catalog; whatever concludes or plans shots calls it in its own transaction.
-"""
+"""The review's queue: its pages and counts, who looks at what just now, and where each person left off."""
 
 from __future__ import annotations
 
@@ -17,11 +13,9 @@ from sqlalchemy import (
     Engine,
     Select,
     and_,
-    case,
     delete,
     exists,
     func,
-    literal,
     or_,
     select,
     tuple_,
@@ -32,112 +26,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from packline.ledger import schema as t
 from packline.ledger.database import upsert
 from packline.ledger.reading import _utc
-from packline.records import ShotState
-
-TO_DO, DOING, DONE = "to do", "doing", "done"
-REJECTED = "rejected"
-"""Reason of a flag that a person confirmed: none of these pictures may be shown."""
-
-# packline.funnel's NEEDS_PERSON and NEEDS_CLOSE_UP, which need OpenCV to be imported
-_DOUBTS = ("needs a person", "needs a close-up")
-_NO_PICTURE = ("row", "model", "engine", "publication", "reference")
-_FOR_THE_RUN = ("error", "try again")
-_WITHOUT_PICTURE = 2
-
-
-def refresh(connection: Connection, catalog: str = "", shot: str = "") -> None:
-    """Bring the queue up to date with the shots' states.
-
-    Parameters
-    ----------
-    catalog
-        Only this one's shots; empty: those of all.
-    shot
-        Only the shots of this key.
-    """
-    q, shots, states = t.review_queue.c, t.shots.c, t.shot_states.c
-    own = [q.catalog == catalog] if catalog else []
-    own += [q.shot == shot] if shot else []
-    theirs = [shots.catalog == catalog] if catalog else []
-    theirs += [shots.key == shot] if shot else []
-    present = (
-        select(shots.key)
-        .outerjoin(t.shot_states, _current())
-        .where(
-            shots.catalog == q.catalog,
-            shots.key == q.shot,
-            shots.gone == "",
-            or_(states.state == str(ShotState.FLAGGED), q.status == DONE),
-        )
-        .correlate(t.review_queue)
-    )
-    connection.execute(delete(t.review_queue).where(*own, ~exists(present)))
-    flagged = select(func.max(t.flags.c.recorded)).where(
-        t.flags.c.shot == shots.key, t.flags.c.fingerprint == shots.fingerprint
-    )
-    rows = (
-        select(
-            shots.catalog,
-            shots.key,
-            shots.fingerprint,
-            literal(TO_DO),
-            _rank(states.reason),
-            func.coalesce(flagged.correlate(t.shots).scalar_subquery(), t.runs.c.started),
-            shots.sku,
-            func.lower(shots.sku),
-            shots.title,
-            shots.scene,
-            shots.view,
-            func.coalesce(t.products.c.lora, ""),
-            states.run,
-            states.reason,
-            states.sentence,
-        )
-        .join(t.shot_states, _current())
-        .join(t.runs, t.runs.c.id == states.run)
-        .outerjoin(t.products, t.products.c.digest == shots.product)
-        .where(
-            *theirs,
-            shots.gone == "",
-            states.state == str(ShotState.FLAGGED),
-            # a rejected shot is settled; everything else that is flagged waits
-            states.reason != REJECTED,
-            ~exists(
-                select(q.shot).where(
-                    q.catalog == shots.catalog,
-                    q.shot == shots.key,
-                    q.fingerprint == shots.fingerprint,
-                    q.status == TO_DO,
-                    q.run == states.run,
-                    q.sentence == states.sentence,
-                )
-            ),
-        )
-    )
-    names = [
-        "catalog", "shot", "fingerprint", "status", "rank", "flagged", "sku", "sku_lower", "title", "scene",
-        "view", "lora", "run", "reason", "sentence",
-    ]  # fmt: skip
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    entering = dialect.insert(t.review_queue).from_select(names, rows, include_defaults=False)
-    change = {name: entering.excluded[name] for name in names[2:]}
-    connection.execute(
-        entering.on_conflict_do_update(index_elements=names[:2], set_={**change, "decision": None})
-    )
-
-
-def _current() -> Any:
-    return and_(t.shot_states.c.shot == t.shots.c.key, t.shot_states.c.fingerprint == t.shots.c.fingerprint)
-
-
-def _rank(reason: Any) -> Any:
-    """Failures first, then doubts, then what has no picture to look at, then what the next run may mend."""
-    return case(
-        (reason.in_(_DOUBTS), 1),
-        (reason.in_(_NO_PICTURE), _WITHOUT_PICTURE),
-        (reason.in_(_FOR_THE_RUN), 3),
-        else_=0,
-    )
+from packline.ledger.waiting import DOING, DONE, TO_DO, WITHOUT_PICTURE, refresh
 
 
 @dataclass(frozen=True)
@@ -184,9 +73,9 @@ class Filters:
         if self.assignee:
             named.append(q.assignee == ("" if self.assignee == "nobody" else self.assignee))
         if self.sku:
-            # a range, because an index serves it on every database and in every locale
-            start = self.sku.lower()
-            named += [q.sku_lower >= start, q.sku_lower < start + "\U0010ffff"]
+            # a range, because an index serves it; lowered by the database, which knows its own letters
+            start = func.lower(self.sku)
+            named += [q.sku_lower >= start, q.sku_lower < start.concat("\U0010ffff")]
         if self.days:
             named.append(q.flagged <= t.now() - timedelta(days=self.days))
         return named
@@ -340,7 +229,7 @@ class Queue:
             q.status == TO_DO, *waiting.conditions(), q.assignee.in_(("", who)), free
         )
         if not filters.reason:
-            plain = plain.where(q.rank < _WITHOUT_PICTURE)
+            plain = plain.where(q.rank < WITHOUT_PICTURE)
         ordered = plain.order_by(*_ORDER).limit(1).with_for_update(skip_locked=True)
         with self._write() as connection:
             row = None

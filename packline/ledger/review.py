@@ -22,10 +22,10 @@ from packline.ledger.decided import (
     read_decisions,
 )
 from packline.ledger.deciding import decide_one
-from packline.ledger.queue import REJECTED
 from packline.ledger.reading import _utc
 from packline.ledger.undoing import undo_one
 from packline.ledger.versions import version_of, versions_of
+from packline.ledger.waiting import REJECTED
 from packline.records import ShotState
 
 

@@ -312,7 +312,8 @@ review_queue = Table(
     Column("rank", Integer, nullable=False),
     Column("flagged", DateTime(timezone=True), nullable=False),
     Column("sku", String(200), nullable=False),
-    Column("sku_lower", String(200), nullable=False),
+    # by code points, so that "begins with" is a range of the index on either database
+    Column("sku_lower", String(200).with_variant(String(200, collation="C"), "postgresql"), nullable=False),
     Column("title", Text, nullable=False),
     Column("scene", String(200), nullable=False),
     Column("view", String(40), nullable=False),
@@ -563,8 +564,8 @@ stations = Table(
     _when(),
 )
 
-# how often each check said what in each run's scorecards: the present, counted as they are recorded, because a
-# scorecard with its evidence is too much to read only to count it
+# how often each check said what in each run's scorecards: the present, counted as they are recorded, because
+# a scorecard with its evidence is too much to read only to count it
 verdict_tallies = Table(
     "verdict_tallies",
     metadata,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import (
@@ -47,12 +48,12 @@ from packline.ledger.planning import (
     store_plan,
     stored_files,
 )
-from packline.ledger.queue import refresh
 from packline.ledger.reading import present
 from packline.ledger.rounds import first_numbers
+from packline.ledger.waiting import refresh
 from packline.ledger.work import PASSING, Choice, Duty, Remembered, decide
 from packline.records import PlannedShot, RowError, ShotState, Work
-from packline.shots import Product
+from packline.shots import Product, Shot
 
 PAGE = 500
 _ASSET = tuple(column.name for column in t.assets.columns)
@@ -92,6 +93,7 @@ class Owed:
     """
 
     key: str
+    sku: str
     row: int
     position: int
     duty: Duty
@@ -332,7 +334,7 @@ class Survey:
             self._choice,
         )
         return [
-            Owed(shot.shot.key, shot.shot.product.row, place, duty, firsts.get(shot.shot.key, 0))
+            Owed(shot.key, shot.product.sku, shot.product.row, place, duty, firsts.get(shot.key, 0))
             for (place, shot), duty in zip(_places(shots), duties, strict=True)
         ]
 
@@ -377,9 +379,7 @@ class Survey:
 
     def _is_asked(self, owed: Owed) -> bool:
         only = self._choice.only
-        return owed.duty.work != Work.NOTHING and (
-            not only or owed.key.startswith(tuple(f"{o}/" for o in only))
-        )
+        return owed.duty.work != Work.NOTHING and (not only or owed.sku in only)
 
     def _note_work(self, c: Connection, owed: Iterable[Owed]) -> None:
         rows = [
@@ -444,7 +444,7 @@ class Survey:
         s, st = t.shots.c, t.shot_states.c
         order = (s.row, s.position, s.key)
         query = (
-            select(*order, s.fingerprint, st.state, st.reason, st.checks, self._owes().label("owes"))
+            select(*order, s.sku, s.fingerprint, st.state, st.reason, st.checks, self._owes().label("owes"))
             .outerjoin(t.shot_states, _current())
             .where(self._untouched(), *self._asked(), *(() if every else (self._has_work(),)))
             .order_by(*order)
@@ -499,7 +499,10 @@ class Survey:
             self._checks,
             self._choice,
         )
-        return [Owed(row.key, row.row, row.position, duty, firsts.get(row.key, 0)) for row, _, duty in found]
+        return [
+            Owed(row.key, row.sku, row.row, row.position, duty, firsts.get(row.key, 0))
+            for row, _, duty in found
+        ]
 
     def _obeyed(self, c: Connection, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
         o = t.obeyed.c
@@ -555,11 +558,7 @@ def _current() -> ColumnElement[bool]:
     return and_(t.shot_states.c.shot == t.shots.c.key, t.shot_states.c.fingerprint == t.shots.c.fingerprint)
 
 
-def _places(shots: Sequence[PlannedShot]) -> Iterator[tuple[int, PlannedShot]]:
+def _places(shots: Sequence[PlannedShot]) -> Iterator[tuple[int, Shot]]:
     """Each shot with its place among those of its row."""
-    before, place = "", 0
-    for shot in shots:
-        sku = shot.shot.product.sku
-        place = place + 1 if sku == before else 0
-        before = sku
-        yield place, shot
+    for _, own in groupby((planned.shot for planned in shots), lambda shot: shot.product.sku):
+        yield from enumerate(own)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, delete, func, select, update
 from packline.ledger import schema as t
 from packline.ledger.decided import AGAIN, APPROVE, LATER, REJECT, UNDO, NotNow, append, log
 from packline.ledger.deciding import instruct, lock, state_of, word_of
-from packline.ledger.queue import DONE, REJECTED, refresh
+from packline.ledger.waiting import DONE, REJECTED, refresh
 from packline.records import ShotState
 
 

@@ -25,6 +25,8 @@ from packline.reference import Picture
 from packline.scenes import Scene, load_scene
 from packline.settings import Settings
 
+_MOST_PHOTOS = 32  # 3 MB each at 1024 pixels; the shots of a chunk share few
+
 
 @dataclass(frozen=True)
 class CatalogFile:
@@ -157,6 +159,8 @@ class Line:
                 smaller = photo.shape[0] > size
                 how = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
                 photo = np.asarray(cv2.resize(photo, (size, size), interpolation=how), np.uint8)
+            if len(self._photos) >= _MOST_PHOTOS:
+                self._photos.clear()
             self._photos[name] = photo
         return self._photos[name]
 

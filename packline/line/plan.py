@@ -155,9 +155,9 @@ class Forecast:
             planner = line.planner(Assets(desk.recall))
             compare(line, desk, planner)
             changed = _flat(read_differing(line, desk, reader, planner, self.reading))
-            only = tuple(f"{sku}/" for sku in line.order.only)
+            only = line.order.only
             for owed in heapq.merge(changed, self._standing(desk), key=lambda one: (one.row, one.position)):
-                if only and not owed.key.startswith(only):
+                if only and owed.sku not in only:
                     continue
                 self.reasons[owed.duty.work, owed.duty.why] += 1
                 if self._every or owed.duty.work != Work.NOTHING:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from packline.funnel import Outcome, decide
 from packline.instructions import wave_of
-from packline.ledger.queue import REJECTED
+from packline.ledger.waiting import REJECTED
 from packline.line.line import Line
 
 

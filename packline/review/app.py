@@ -15,12 +15,30 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from packline.errors import PacklineError
 from packline.ledger import Ledger
-from packline.review import audit_page, decision_page, objects, queue_page, shot_page, sign_in_page
+from packline.review import (
+    audit_page,
+    compare_page,
+    dashboard_page,
+    decision_page,
+    feedback_page,
+    objects,
+    queue_page,
+    shot_page,
+    sign_in_page,
+)
 from packline.review.desk import Desk
 from packline.review.guard import NotSignedIn, Refused, guarded
 from packline.settings import Settings
 
-PAGES = (queue_page, shot_page, decision_page, audit_page)
+PAGES = (
+    queue_page,
+    shot_page,
+    decision_page,
+    dashboard_page,
+    feedback_page,
+    compare_page,
+    audit_page,
+)
 """Modules with a `router`; whoever asks for one of their pages is signed in."""
 
 MOST_BYTES = 2_000_000

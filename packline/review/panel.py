@@ -8,7 +8,8 @@ from typing import Any
 
 from packline.ledger.decided import AGAIN, Decided, NotNow
 from packline.ledger.deciding import MOST_CANDIDATES
-from packline.ledger.queue import TO_DO, Filters, QueueItem
+from packline.ledger.queue import Filters, QueueItem
+from packline.ledger.waiting import TO_DO
 from packline.records import CandidateRecord, ShotRecord, ShotState
 from packline.review.desk import Desk
 from packline.review.guard import Visitor

@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
 
-from packline.ledger.queue import DOING, DONE, TO_DO, Filters, QueueItem
+from packline.ledger.queue import Filters, QueueItem
+from packline.ledger.waiting import DOING, DONE, TO_DO
 from packline.review.decision_page import shot_address
 from packline.review.guard import Desk, Viewer
 
@@ -75,7 +76,7 @@ def queue(
         ],
         older=_older(filters, shown[-1]) if len(items) > PAGE else "",
         counts=books.counts(replace(filters, status=TO_DO)),
-        choices=books.choices(filters.status),
+        choices=desk.choices(filters.status),
         tabs=[
             (name, f"/?{urlencode(_query(replace(filters, status=name)))}") for name in (TO_DO, DOING, DONE)
         ],

@@ -98,6 +98,8 @@ def _listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        # who follows the printed address at once waits instead of being refused
+        listener.listen(128)
     except OSError as error:
         listener.close()
         raise FixSettings(

@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from packline.ledger.queue import TO_DO
+from packline.ledger.waiting import TO_DO
 from packline.records import ShotRecord
 from packline.review.desk import Desk as ReviewDesk
 from packline.review.guard import Desk, Refused, Viewer

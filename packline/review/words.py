@@ -45,6 +45,11 @@ def did(kind: str) -> str:
     return _DID.get(kind, kind)
 
 
+def percent(share: float) -> str:
+    """A share in words: "92%"."""
+    return f"{share:.0%}"
+
+
 def sku_of(shot: str) -> str:
     """The product's part of a shot's key."""
     return shot.rsplit("/", 2)[0]
@@ -56,5 +61,6 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "count": count,
     "did": did,
     "iso": iso,
+    "percent": percent,
     "sku_of": sku_of,
 }

@@ -80,9 +80,9 @@ def test_without_users_the_desk_does_not_listen_beyond_this_machine(catalog: Pat
 
 
 def test_the_first_start_prints_a_link_that_lets_the_first_user_in(catalog: Path) -> None:
-    command = [sys.executable, "-m", "packline.cli.main", "review", str(catalog), "--port", "0"]
     code = "from packline.cli.main import app; app()"
-    child = subprocess.Popen([sys.executable, "-c", code, *command[3:]], stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", code, "review", str(catalog), "--port", "0"]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert child.stdout is not None
         lines = [child.stdout.readline() for _ in range(3)]

@@ -58,8 +58,8 @@ def test_approved_is_published_asked_again_is_made_anew_and_rejected_stays_out(
     assert {key: shot.state for key, shot in after.items()} == {
         MUG: ShotState.PUBLISHED, CAN: ShotState.PUBLISHED, SHELF: ShotState.FLAGGED,
     }  # fmt: skip
-    # two as asked, and those are all: what was approved is not made, scored or flagged again
-    assert len(engine.made) == made + 2
+    # one as set and two more as asked; what was approved is not made, scored or flagged again
+    assert len(engine.made) == made + 3
     assert (after[MUG].decided, after[CAN].decided) == ("Anna", "checks")
     assert after[SHELF].sentence == "Anna rejected it (colour)."
     assert shown(catalog) == {MUG: True, CAN: False}

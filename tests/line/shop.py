@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from packline.delivery import delivery_digests
+from packline.ledger import Ledger
 from packline.ledger.duties import PLANNED, Stretch
 from packline.line import Line, Order
 from packline.line.plan import Forecast, Plan, begin_run
@@ -51,6 +52,8 @@ class Shop:
 
     folder: Path
     checks: str = "checks-1"
+    # opened once: a test plans several times
+    ledger: Ledger | None = None
 
     @property
     def catalog(self) -> Path:
@@ -62,6 +65,9 @@ class Shop:
     def line(self, **order: Any) -> Line:
         line = Line(Order(self.catalog, **order), self.checks)
         line.__dict__["engine"] = Weights()
+        if self.ledger is None:
+            self.ledger = line.ledger
+        line.__dict__["ledger"] = self.ledger
         return line
 
     def plan(self, **order: Any) -> tuple[Plan, dict[str, Task]]:
@@ -70,7 +76,6 @@ class Shop:
         plan = begin_run(line)
         duties = dict(work_of(line, plan))
         line.ledger.end_run(plan.run, "cancelled", {})
-        line.ledger.close()
         return plan, duties
 
     def why(self, **order: Any) -> dict[str, str]:
@@ -101,7 +106,6 @@ class Shop:
             file = Published("hero", f"{made.id}.png", "a" * 64, 9, delivery=delivery)
             ledger.record_published(*place, made.id, [file])
         ledger.end_run(plan.run, "completed", {})
-        ledger.close()
 
     def flag(self, key: str, reason: str) -> None:
         line = self.line()
@@ -109,13 +113,9 @@ class Shop:
         run = line.ledger.begin_run("demo", {})
         line.ledger.flag(run, key, shot.fingerprint, self.checks, reason, f"{reason}: look.")
         line.ledger.end_run(run, "completed with flags", {})
-        line.ledger.close()
 
     def shots(self) -> dict[str, ShotRecord]:
-        line = self.line()
-        found = {shot.key: shot for shot in line.ledger.shots("demo")}
-        line.ledger.close()
-        return found
+        return {shot.key: shot for shot in self.line().ledger.shots("demo")}
 
 
 def work_of(line: Line, plan: Plan) -> Iterator[tuple[str, Task]]:

@@ -15,7 +15,8 @@ from packline.fingerprint import digest
 from packline.ledger import Ledger
 from packline.ledger import schema as t
 from packline.ledger.decided import Choice, NotNow
-from packline.ledger.queue import DONE, TO_DO, Filters
+from packline.ledger.queue import Filters
+from packline.ledger.waiting import DONE, TO_DO
 from packline.records import ShotRecord, ShotState
 from tests.parts import scorecard
 from tests.review.house import CATALOG, CHECKS, plan
@@ -371,3 +372,39 @@ def test_the_queue_that_is_kept_is_the_queue_that_would_be_built_anew(shelf: She
         connection.execute(t.review_queue.delete().where(t.review_queue.c.status == TO_DO))
     shelf.ledger.queue.rebuild()
     assert rows() == kept
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("tea", ["TEA-1", "TEA_2", "tea%3"]),
+        ("TEA-", ["TEA-1"]),
+        ("tea_", ["TEA_2"]),
+        ("Tea%", ["tea%3"]),
+        ("te", ["TEA-1", "TEA_2", "tea%3", "TE A"]),
+        ("té", ["té-4"]),
+        ("x", []),
+    ],
+)
+def test_a_search_finds_skus_by_how_they_begin_in_any_case(
+    shelf: Shelf, asked: str, found: list[str]
+) -> None:
+    for sku in ("TEA-1", "TEA_2", "tea%3", "té-4", "TE A", "A TEA"):
+        shelf.flag(sku, False)
+    assert {one.sku for one in shelf.ledger.queue.page(Filters(sku=asked))} == set(found)
+
+
+def test_what_was_published_without_people_can_be_taken_down_and_brought_back(shelf: Shelf) -> None:
+    shot = shelf.flag("A", True)
+    own = shot.candidates[0].candidate.id
+    shelf.ledger.select(shelf.run, shot.key, shot.fingerprint, own)
+    assert shelf.ledger.queue.item(CATALOG, shot.key) is None
+    done = shelf.decide(shot, "reject", 0, words="wrong lid")
+    item = shelf.ledger.queue.item(CATALOG, shot.key)
+    assert item is not None
+    assert (item.status, item.decision) == (DONE, done.id)
+    assert (done.before, done.after) == ("selected", "rejected")
+    shelf.ledger.review.undo(done.id, "Anna")
+    now = shelf.shot(shot)
+    assert (now.state, now.select, now.decided) == (ShotState.SELECTED, own, "checks")
+    assert shelf.ledger.queue.item(CATALOG, shot.key) is None

@@ -22,7 +22,8 @@ from packline.review.serving import check_listening
 from packline.settings import ReviewSettings
 from tests.review.house import CATALOG, PASSWORD, House, add_people, build
 
-OPEN = {"/static/{name}", "/healthy", "/sign-in", "/welcome/{invitation}"}
+# an object's address carries its own signature (tests of packline.review.objects)
+OPEN = {"/objects/{key:path}", "/static/{name}", "/healthy", "/sign-in", "/welcome/{invitation}"}
 HTML = {"accept": "text/html"}
 Client = Callable[..., TestClient]
 

@@ -42,7 +42,11 @@ def upgrade() -> None:
         sa.Column("rank", sa.Integer(), nullable=False),
         sa.Column("flagged", sa.DateTime(timezone=True), nullable=False),
         sa.Column("sku", sa.String(200), nullable=False),
-        sa.Column("sku_lower", sa.String(200), nullable=False),
+        sa.Column(
+            "sku_lower",
+            sa.String(200).with_variant(sa.String(200, collation="C"), "postgresql"),
+            nullable=False,
+        ),
         sa.Column("title", sa.Text(), nullable=False),
         sa.Column("scene", sa.String(200), nullable=False),
         sa.Column("view", sa.String(40), nullable=False),

@@ -121,8 +121,9 @@ class Suggestion:
 
     @property
     def better(self) -> bool:
-        """Whether it differs from the present one."""
-        return self.agrees > self.agreed
+        """Whether it agrees with more decisions than chance would bring (`sign_test`, 5 %)."""
+        right, wrong = self.freed + self.held, self.freed_wrongly + self.held_wrongly
+        return right > wrong and sign_test(right, right + wrong) <= 0.05
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,7 @@ class CheckAgreement:
 
 
 def agreement(decisions: Sequence[Said]) -> list[CheckAgreement]:
-    """Every check against people; the one that people overrule most surely comes first.
+    """Every check against people; the one that people overrule most often comes first.
 
     Parameters
     ----------
@@ -179,12 +180,7 @@ def agreement(decisions: Sequence[Said]) -> list[CheckAgreement]:
         for name, said in one.scores.items():
             versions.setdefault(name, str(said["version"]))
     found = [_agreement(name, version, decisions) for name, version in versions.items()]
-    return sorted(found, key=lambda one: (-overruled_at_least(one), -one.decisions, one.check))
-
-
-def overruled_at_least(one: CheckAgreement) -> float:
-    """The least share of a check's rejections that people overrule, with 97.5 % confidence."""
-    return Rate(one.rejections.of - one.rejections.times, one.rejections.of).low
+    return sorted(found, key=lambda one: (-(one.rejections.of - one.rejections.times), one.check))
 
 
 def _agreement(name: str, version: str, decisions: Sequence[Said]) -> CheckAgreement:

@@ -9,4 +9,4 @@ import contextlib
 with contextlib.suppress(ImportError):
     import triton  # type: ignore[import-untyped]  # noqa: F401
 
-from tests.postgres import empty_url, ledger_url, postgres, postgres_url  # noqa: E402, F401
+from tests.postgres import empty_url, ledger_url, postgres, postgres_url  # noqa: F401

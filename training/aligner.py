@@ -96,6 +96,8 @@ def train(
 ) -> dict[str, float]:
     """Train for `minutes` of this thread's time and write the model; `held` is only looked at.
 
+    A model that goes on from `start_from` ends half way between that and where the training led.
+
     It ends earlier where the clock reaches `until`, seconds since the epoch; the rate of learning falls
     with whichever runs out first.
     """
@@ -173,6 +175,11 @@ def train(
             scores = {k: round(v, 3) for k, v in examine(model, exam, bases, unseen).items()}
             print(f"{spent / 60:.1f} min, step {step}, loss {loss.item():.3f}, held out {scores}", flush=True)
             write(model, folder)
+    if start_from is not None:
+        # half the way back: what the start knew of photos never seen is lost on the whole way
+        # (Wortsman et al., "Robust fine-tuning of zero-shot models", 2022)
+        before = load_file(start_from / "open_clip_model.safetensors")
+        model.load_state_dict(mean(model.state_dict(), before))
     scores = examine(model, exam, bases, unseen)
     notes = {
         "pictures": count,
@@ -186,6 +193,16 @@ def train(
         {**notes, "seed": 0, "code": "training/aligner.py", "held_out": scores, "knows": knows(bases)},
     )
     return scores
+
+
+def mean(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The mean of two models' weights; what is counted is the first one's."""
+    return {
+        name: ((value.float() + other[name].float()) / 2).to(value.dtype)
+        if value.is_floating_point()
+        else value
+        for name, value in one.items()
+    }
 
 
 def knows(bases: Bases) -> dict[str, Any]:
@@ -245,7 +262,7 @@ def main() -> None:
     parser.add_argument("--lessons", type=Path, default=Path("work/train/lessons"))
     parser.add_argument("--out", type=Path, default=Path("assets/models/aligner"))
     parser.add_argument("--minutes", type=float, default=25.0, help="of one thread's time")
-    parser.add_argument("--start", type=Path, help="a model to go on from; default: nothing")
+    parser.add_argument("--start", type=Path, help="a model to go on from; the result is the mean of both")
     parser.add_argument(
         "--clock", type=float, default=float("inf"), help="end after so many minutes all told"
     )

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, and_, distinct, func, insert, or_, select
+from sqlalchemy import Connection, Engine, Select, and_, func, insert, or_, select
 
 from packline.fingerprint import digest
 from packline.ledger import schema as t
@@ -339,7 +339,7 @@ def _shots_made(catalog: str) -> Select[Any]:
 
 def _kinds(connection: Connection, catalog: str) -> dict[str, Arm]:
     made = _shots_made(catalog).subquery()
-    return {kind: _arm(kind) for kind in connection.scalars(select(distinct(made.c.kind)))}
+    return {kind: _arm(kind) for kind in connection.scalars(select(made.c.kind).distinct())}
 
 
 def _arm(kind: str) -> Arm:

@@ -78,7 +78,7 @@ class Figures:
     def catalogs(self) -> list[str]:
         """Every catalog that was ever run."""
         with self._reader.connect() as connection:
-            return list(connection.scalars(select(distinct(t.runs.c.catalog)).order_by(t.runs.c.catalog)))
+            return list(connection.scalars(select(t.runs.c.catalog).distinct().order_by(t.runs.c.catalog)))
 
     def runs(self, catalog: str = "", since: datetime | None = None) -> list[RunFigures]:
         """Runs with what they came to, in their order.
@@ -233,7 +233,7 @@ def count_verdicts(connection: Connection, run: str, scorecard: Scorecard) -> No
 
 def _with_decisions(connection: Connection) -> list[str]:
     """Catalogs of the ledger; decisions of the checks belong to none."""
-    return list(connection.scalars(select(distinct(t.runs.c.catalog)).where(t.runs.c.catalog != "")))
+    return list(connection.scalars(select(t.runs.c.catalog).distinct().where(t.runs.c.catalog != "")))
 
 
 def _hours(started: datetime, ended: datetime | None) -> float | None:

@@ -1,7 +1,7 @@
 """What waits for a person: keeps `review_queue`, which is drawn from shots, their states and flags.
 
-`refresh` brings it up to date for one shot or one catalog; whatever concludes or plans shots calls it in its own
-transaction.
+`refresh` brings it up to date for one shot or one catalog; whatever concludes or plans shots calls it in its
+own transaction.
 """
 
 from __future__ import annotations

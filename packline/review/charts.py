@@ -144,6 +144,7 @@ def plot(
     *,
     kind: str = "line",
     top: float | None = None,
+    unit: float = 1.0,
     width: float = 420.0,
     height: float = 150.0,
 ) -> Plot:
@@ -157,9 +158,11 @@ def plot(
         "line" (a line with a dot for each value) or "bars".
     top
         The axis's end; the first round number above all values where it is None.
+    unit
+        What the axis's words count in: 3600 for seconds that are told in hours.
     """
     ends = [max(one.value, one.high or 0.0) for one in values]
-    steps = [0.0, 0.5, 1.0] if top == 1.0 else nice(top or max(ends, default=0.0))
+    steps = [0.0, 0.5, 1.0] if top == 1.0 else nice(top or max(ends, default=0.0), unit)
     most = steps[-1]
     inner = (width - LEFT - RIGHT, height - TOP - BOTTOM)
 
@@ -212,14 +215,15 @@ def plot(
     )
 
 
-def nice(most: float) -> list[float]:
-    """Three to six round numbers from nought to the first at or above `most`; to 1 where it is nought."""
+def nice(most: float, unit: float = 1.0) -> list[float]:
+    """Three to six round numbers of units from nought to the first at or above `most`; to 1 where it is 0."""
     if most <= 0:
-        return [0.0, 1.0]
+        return [0.0, unit]
+    most /= unit
     step = 10 ** math.floor(math.log10(most))
     step = next(one for one in (step / 5, step / 2, step, step * 2) if most / one <= 5)
     count = math.ceil(most / step - 1e-9)
-    return [round(one * step, 10) for one in range(count + 1)]
+    return [round(one * step * unit, 10) for one in range(count + 1)]
 
 
 def _days(span: Span, across: Callable[[datetime], float]) -> tuple[Tick, ...]:

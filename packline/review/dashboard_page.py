@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from fastapi import APIRouter, Request, Response
@@ -21,6 +21,9 @@ from packline.scorecard import Verdict
 router = APIRouter()
 
 PERIODS = {"7": "7 days", "30": "30 days", "90": "90 days", "365": "a year", "all": "all time"}
+WIDE, SMALL = 420.0, 330.0
+"""Widths of plots in their own units; letters are as large in either where three or four stand in a row."""
+_UNITS = {86400: "d", 3600: "h", 60: "min", 1: "s"}
 _TELLING = (Verdict.PASS, Verdict.FAIL, Verdict.UNVERIFIABLE, Verdict.ERROR)
 
 
@@ -88,7 +91,7 @@ def span_of(since: datetime, end: datetime) -> Span:
 
 
 def check_plots(runs: Sequence[RunFigures], span: Span) -> list[Plot]:
-    """Each check's pass rate with its interval; the check that fails most of late comes first."""
+    """Each check's pass rate with its interval; the one that fails most over the last steps comes first."""
     found: dict[str, dict[int, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
     for run in runs:
         for name, verdicts in run.verdicts.items():
@@ -104,7 +107,9 @@ def check_plots(runs: Sequence[RunFigures], span: Span) -> list[Plot]:
                 values.append(Value(span.middle(number), rate.rate, words, rate.low, rate.high))
         if values:
             title = plain_name(name).capitalize()
-            plots.append((values[-1].value, title, plot(title, values, span, percent, top=1.0, width=330)))
+            late = [counts for _, counts in sorted(steps.items())[-3:]]
+            recent = sum(one[Verdict.PASS] for one in late) / max(1, sum(one.total() for one in late))
+            plots.append((recent, title, plot(title, values, span, percent, top=1.0, width=SMALL)))
     return [one for _, _, one in sorted(plots, key=lambda row: row[:2])]
 
 
@@ -120,7 +125,7 @@ def reason_bars(runs: Iterable[RunFigures]) -> list[Bar]:
 def flag_plot(runs: Iterable[RunFigures], span: Span) -> Plot:
     """Shots put before people over time."""
     sums = _sums(((one.started, float(sum(one.flags.values()))) for one in runs), span)
-    return _bars("Flags raised", sums, span, _whole, lambda many: f"{many:,.0f} flags")
+    return _bars("Flags raised", sums, span, lambda many: f"{many:,.0f} flags", SMALL)
 
 
 def cost_plot(runs: Sequence[RunFigures], span: Span) -> Plot:
@@ -130,7 +135,7 @@ def cost_plot(runs: Sequence[RunFigures], span: Span) -> Plot:
         Value(span.middle(number), cost, f"{span.words(number)}: {money(cost)} for each of {many:,}")
         for number, (cost, many) in ratios.items()
     ]
-    return plot("Cost of a published image", values, span, money)
+    return replace(plot("Cost of a published image", values, span, _money_tick), latest=_last(values, money))
 
 
 def effort_plot(runs: Sequence[RunFigures], span: Span) -> Plot:
@@ -140,7 +145,7 @@ def effort_plot(runs: Sequence[RunFigures], span: Span) -> Plot:
         Value(span.middle(number), spent, f"{span.words(number)}: {duration(spent)} for each of {many:,}")
         for number, (spent, many) in ratios.items()
     ]
-    return plot("Engine time for a published image", values, span, duration)
+    return _durations("Engine time for a published image", values, span)
 
 
 def throughput_plot(runs: Sequence[RunFigures], span: Span) -> Plot:
@@ -149,7 +154,7 @@ def throughput_plot(runs: Sequence[RunFigures], span: Span) -> Plot:
     hours = _sums(((one.started, one.hours or 0.0) for one in done), span)
     shown = _sums(((one.started, float(one.published)) for one in done), span)
     rates = {number: shown[number] / hours[number] for number in hours}
-    return _bars("Images published an hour", rates, span, _whole, lambda rate: f"{rate:,.0f} an hour")
+    return _bars("Images published an hour", rates, span, lambda rate: f"{rate:,.0f} an hour", WIDE)
 
 
 def settled_plot(settled: Iterable[Settled], span: Span) -> Plot:
@@ -157,7 +162,7 @@ def settled_plot(settled: Iterable[Settled], span: Span) -> Plot:
     days = span.step / timedelta(days=1)
     sums = _sums(((one.at, 1.0) for one in settled), span)
     rates = {number: many / days for number, many in sums.items()}
-    return _bars("Flags settled a day", rates, span, _whole, lambda rate: f"{rate:,.3g} a day")
+    return _bars("Flags settled a day", rates, span, lambda rate: f"{rate:,.3g} a day", SMALL)
 
 
 def wait_plot(settled: Iterable[Settled], span: Span) -> Plot:
@@ -171,7 +176,7 @@ def wait_plot(settled: Iterable[Settled], span: Span) -> Plot:
         middle = statistics.median(seconds)
         words = f"{span.words(number)}: {duration(middle)}, the median of {len(seconds):,}"
         values.append(Value(span.middle(number), middle, words))
-    return plot("Median time to settle", values, span, duration)
+    return _durations("Median time to settle", values, span, width=SMALL)
 
 
 def percent(share: float) -> str:
@@ -183,15 +188,38 @@ def money(dollars: float) -> str:
     """A sum in words: "$0.042"."""
     if dollars == 0:
         return "$0"
-    return f"${dollars:,.2f}" if dollars >= 0.995 else f"${dollars:.2g}"
+    if dollars < 0.0995:
+        return f"${dollars:.2g}"
+    return f"${dollars:,.2f}"
 
 
 def duration(seconds: float) -> str:
     """A time in words, with the unit that suits: "40 s", "1.5 h"."""
-    for unit, name in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= unit:
-            return f"{seconds / unit:.3g} {name}"
-    return f"{seconds:.3g} s"
+    unit = unit_of(seconds)
+    return (
+        f"{seconds / unit:.2g} {_UNITS[unit]}"
+        if seconds < 10 * unit
+        else f"{seconds / unit:,.0f} {_UNITS[unit]}"
+    )
+
+
+def unit_of(seconds: float) -> int:
+    """The unit that suits a time, in seconds."""
+    return next((unit for unit in _UNITS if seconds >= unit), 1)
+
+
+def _durations(title: str, values: Sequence[Value], span: Span, width: float = WIDE) -> Plot:
+    unit = unit_of(max((one.value for one in values), default=1.0))
+    made = plot(title, values, span, lambda at: f"{at / unit:g} {_UNITS[unit]}", unit=unit, width=width)
+    return replace(made, latest=_last(values, duration))
+
+
+def _last(values: Sequence[Value], say: Callable[[float], str]) -> str:
+    return say(values[-1].value) if values else ""
+
+
+def _money_tick(dollars: float) -> str:
+    return f"${dollars:,.2f}" if 0 < dollars == round(dollars, 2) else f"${dollars:g}"
 
 
 def _whole(number: float) -> str:
@@ -227,12 +255,12 @@ def _bars(
     title: str,
     amounts: dict[int, float],
     span: Span,
-    say: Callable[[float], str],
     words: Callable[[float], str],
+    width: float,
 ) -> Plot:
     values = [
         Value(span.middle(number), amount, f"{span.words(number)}: {words(amount)}")
         for number, amount in amounts.items()
         if amount
     ]
-    return plot(title, values, span, say, kind="bars")
+    return plot(title, values, span, _whole, kind="bars", width=width)

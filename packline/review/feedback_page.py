@@ -61,9 +61,12 @@ def suggested(one: CheckAgreement) -> str:
 
 
 def _suggestion(one: Suggestion) -> str:
+    if one.agrees == one.agreed:
+        return f"No threshold agrees with more of {one.of} decisions than {one.present:g}, with {one.agreed}."
     if not one.better:
         return (
-            f"{one.present:g} agrees with {one.agreed} of {one.of} decisions; no other threshold with more."
+            f"{one.threshold:g} would have agreed with {one.agrees} of {one.of} decisions instead of "
+            f"{one.agreed}, which may be chance."
         )
     gains = []
     if one.freed or one.freed_wrongly:

@@ -88,6 +88,7 @@ class Server:
         """End it."""
         assert self._process.stdin is not None
         self._process.stdin.close()
+        self._process.kill()  # it has nothing to lose, and libraries take their time
         self._process.wait(60)
         self._log.close()
 

@@ -36,7 +36,7 @@ def faults(folder: Path, memory: invariants.Memory | None = None) -> list[str]:
 
 
 def sql(statement: str) -> Harm:
-    return lambda ledger, bucket: ledger.execute(statement)
+    return lambda ledger, bucket: ledger.executescript(statement)
 
 
 def file_of(bucket: Path, pattern: str) -> Path:
@@ -103,7 +103,7 @@ HARM: dict[str, tuple[Harm, str]] = {
     ),
     "a shot was left": (sql("update shot_states set state = 'to do', candidate = ''"), "was left to do"),
     "a flag says nothing": (
-        sql("update shot_states set sentence = ''"),
+        sql("update shot_states set state = 'flagged', candidate = ''"),
         "nobody said why",
     ),
     "a select that never was": (sql("delete from selects"), "was never selected"),
@@ -112,8 +112,12 @@ HARM: dict[str, tuple[Harm, str]] = {
         "its recipe does not say",
     ),
     "two runs at once": (
-        sql("update runs set state = 'running', ended = null"),
-        "runs work on demo",
+        sql(
+            "update runs set state = 'running', ended = null;"
+            "create table other as select * from runs; update other set id = id || '2';"
+            "insert into runs select * from other; drop table other"
+        ),
+        "2 runs work on demo",
     ),
     "a lease is left": (
         sql("insert into leases select catalog, id, '', '', 1, '', started, started, started from runs"),
@@ -137,7 +141,7 @@ def test_harm_is_seen(copy: Path, what: str) -> None:
     ("statement", "words"),
     [
         ("update stations set seconds = seconds + 1", r"stations \d+ was changed or is gone"),
-        ("update flags set sentence = sentence || '!'", r"flags \d+ was changed or is gone"),
+        ("update decisions set words = 'so'", r"decisions \d+ was changed or is gone"),
         ("update candidates set cost = 0", "was paid for, is gone or has another price"),
     ],
 )

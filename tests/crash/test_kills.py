@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import random
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.crash import invariants
 from tests.crash.conftest import PRODUCTS, SOME_PHASES, Plain
-from tests.crash.course import Aim, Course, Server
+from tests.crash.course import LONGEST, Course, Server, descendants, strike
 from tests.crash.kills import Tally, go_through
 from tests.postgres import Server as Postgres
 
@@ -44,8 +47,18 @@ def test_a_dozen_kills_at_random_instants_harm_nothing(
 
 def test_a_renderer_that_is_killed_alone_is_started_again(line: Server, plain: Plain, tmp_path: Path) -> None:
     course = Course(tmp_path / "course", f"sqlite:///{tmp_path}/ledger.db", line, PRODUCTS, None)
-    killed, code = course.run(Aim("render", 0, 1.0, "descendant"))
-    assert killed == "descendant"
-    assert code is not None and code >= 10, "the line went on"
-    assert course.outcome() == plain.unkilled[0].outcome
+    run = line.begin(course.catalog)
+    # the process that draws, then the child in which it draws a product
+    for count in (1, 2):
+        while len(found := descendants(run)) < count:
+            time.sleep(0.01)
+        strike(found[-1])
+        course.check("while the line runs on")
+    while (said := line.next(LONGEST)) != "event station.edit":
+        assert not said.startswith("ended"), line.log()
+    strike(run)
+    assert line.expect("ended") == f"-{signal.SIGKILL.value}"
+    book = invariants.read(course.ledger)
+    assert {row["shot"] for row in book["references"]} == {row["key"] for row in book["shots"]}
+    assert book["flags"] == []
     course.nobody_left()

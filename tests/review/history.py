@@ -89,7 +89,8 @@ def _decision(house: House, shot: ShotRecord, draw: random.Random, number: int) 
     return {
         "run": house.run, "shot": shot.key, "fingerprint": shot.fingerprint, "catalog": CATALOG,
         # each decision is another person's, so that all count
-        "by": f"{draw.choice(['Anna', 'Ben'])} {number}", "candidate": draw.choice(shot.candidates).candidate.id,
+        "by": f"{draw.choice(['Anna', 'Ben'])} {number}",
+        "candidate": draw.choice(shot.candidates).candidate.id,
         "decision": "reject" if faulty else "approve", "tags": tags, "scores": scores, "checks": CHECKS,
         "words": draw.choice(["", "", "The grain is on the carton itself.", "The lid is bent."]),
         "before": "flagged", "after": "rejected" if faulty else "selected",

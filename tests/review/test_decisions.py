@@ -235,6 +235,11 @@ def test_several_are_decided_together_or_not_at_all(shelf: Shelf) -> None:
     choices[1] = shelf.choice(shots[1], "reject", tags=("text",))
     assert {one.batch for one in shelf.ledger.review.decide(choices, "Anna", batch="b1")} == {"b1"}
     assert shelf.waiting() == []
+    # and taken back together, as far as they stand
+    single = shelf.ledger.review.history(CATALOG, shots[0].key)[0]
+    shelf.ledger.review.undo(single.id, "Anna")
+    assert shelf.ledger.review.undo_batch("b1", "Anna") == 2
+    assert shelf.waiting() == [shot.key for shot in shots]
 
 
 def test_decisions_can_be_neither_changed_nor_deleted(shelf: Shelf) -> None:

@@ -162,9 +162,11 @@ class Chunks:
         for number, chunk in enumerate(self._chunks(stretch, self._size), 1):
             name = self._name(task, words, number, total, len(chunk))
             tries = [Try(due.key, due.first) for due in chunk]
-            items = [one.key for one in tries] if task is score_candidates else tries
-            well = self._attempt(task.with_options(task_run_name=name), items, name)
-            keys = [item.key if isinstance(item, Try) else item for item in well]
+            named = task.with_options(task_run_name=name)
+            if task is score_candidates:
+                keys = self._attempt(named, [one.key for one in tries], name)
+            else:
+                keys = [one.key for one in self._attempt(named, tries, name)]
             self._duties.advance(self._run, keys, stage)
         progress.finished(station)
 

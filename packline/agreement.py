@@ -61,7 +61,7 @@ def sign_test(wins: int, of: int) -> float:
     """The probability that a fair coin divides `of` throws at least as unevenly; exact, two-sided."""
     fewer = min(wins, of - wins)
     tail = sum(math.comb(of, k) for k in range(fewer + 1))
-    return min(1.0, 2 * tail / 2**of)
+    return min(1.0, float(2 * tail / 2**of))
 
 
 @dataclass(frozen=True)

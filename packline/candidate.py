@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Recipe:
     engine: dict[str, Any]
     loras: tuple[dict[str, Any], ...] = ()
     variation: dict[str, Any] = field(default_factory=dict)
-    refine: str = "off"
+    refine: Literal["off", "labels", "product"] = "off"
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ class BucketSettings(_Table):
     region: str = ""
     addressing: Literal["auto", "path", "virtual"] = Field(
         "auto",
-        description="whether the bucket is part of the address's path or of its host; auto: path with endpoint",
+        description="whether the bucket is in the address's path or in its host; auto: path with endpoint",
     )
     parallel: int = Field(16, ge=1, le=128, description="uploads at a time")
     readers: str = Field(
@@ -103,7 +103,9 @@ class ReviewSettings(_Table):
     auth: Literal["local", "header"] = Field(
         "local", description="local: passwords in the ledger; header: a proxy vouches for the name"
     )
-    header: str = Field("X-Forwarded-User", min_length=1, description="header in which the proxy names a person")
+    header: str = Field(
+        "X-Forwarded-User", min_length=1, description="header in which the proxy names a person"
+    )
     proxies: tuple[str, ...] = Field((), description="addresses or networks whose header is believed")
     role: Literal["", "viewer", "reviewer"] = Field(
         "", description="of people whom the proxy names and the users table does not; empty: refused"
@@ -114,7 +116,7 @@ class ReviewSettings(_Table):
     lease_seconds: int = Field(90, ge=10, description="a shot is kept for a reviewer whose page fell silent")
     prefect: str = Field("", description="Prefect's API; empty: PREFECT_API_URL; decisions stand without it")
     settle_seconds: float = Field(
-        20, ge=0, description="quiet after the last decision before it is carried out; undo is free until then"
+        20, ge=0, description="quiet after the last decision before it is carried out, for free undoing"
     )
 
 

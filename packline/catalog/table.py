@@ -125,7 +125,7 @@ def _picker(header: Sequence[str]) -> Callable[[list[str]], Fields]:
 
 
 def _parquet(file: Path) -> Iterator[Fields]:
-    import pyarrow.parquet as pq  # a third of a second that other catalogs need not pay
+    import pyarrow.parquet as pq  # type: ignore[import-untyped]  # a third of a second that other catalogs need not pay
 
     with pq.ParquetFile(file) as table:
         columns = list(table.schema_arrow.names)

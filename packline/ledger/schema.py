@@ -140,8 +140,8 @@ work = Table(
     Index("ix_work_next", "run", "work", "wave", "stage", "row", "position"),
 )
 
-# the usable rows of each catalog as its last plan read them: a digest of the row's text and of every file that
-# it names. A row whose digest is the same owes what it owed.
+# the usable rows of each catalog as its last plan read them: a digest of the row's text and of every file
+# that it names. A row whose digest is the same owes what it owed.
 catalog_rows = Table(
     "catalog_rows",
     metadata,
@@ -493,8 +493,8 @@ releases = Table(
     UniqueConstraint("catalog", "name", name="uq_releases"),
 )
 
-# what a release shows otherwise than the catalog's release before it: a shot's row with the highest release up
-# to N is what N shows of it
+# what a release shows otherwise than the catalog's release before it: a shot's row with the highest release
+# up to N is what N shows of it
 release_items = Table(
     "release_items",
     metadata,
@@ -511,8 +511,8 @@ release_items = Table(
     Column("parts", JSON, nullable=False),
 )
 
-# every move of an environment's pointer, noted before it happens, with the SHA-256 of the pointer's bytes before
-# (empty: there was none) and after
+# every move of an environment's pointer, noted before it happens, with the SHA-256 of the pointer's bytes
+# before (empty: there was none) and after
 moves = Table(
     "moves",
     metadata,
@@ -541,8 +541,8 @@ move_ends = Table(
     _when(),
 )
 
-# which files the ledger knew when an environment's last release was made: the present, for the question whether
-# another one is due
+# which files the ledger knew when an environment's last release was made: the present, for the question
+# whether another one is due
 release_marks = Table(
     "release_marks",
     metadata,

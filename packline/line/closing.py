@@ -153,12 +153,10 @@ def extract(line: Line, run: RunRecord) -> tuple[list[ShotRecord], figures.Whole
         return tallies.shots(name, MOST_IN_FULL), None
     flagged = tallies.shots(name, MOST_IN_FULL, run=run.id, state=ShotState.FLAGGED)
     found = {shot.key: shot for shot in flagged}
-    for more in (
-        lambda: tallies.shots(name, MOST_IN_FULL, run=run.id),
-        lambda: tallies.shots(name, MOST_IN_FULL, state=ShotState.FLAGGED),
-    ):
+    wanted: tuple[dict[str, Any], ...] = ({"run": run.id}, {"state": ShotState.FLAGGED})
+    for which in wanted:
         if len(found) < MOST_IN_FULL:
-            for shot in more():
+            for shot in tallies.shots(name, MOST_IN_FULL, **which):
                 if len(found) < MOST_IN_FULL:
                     found.setdefault(shot.key, shot)
     made = tallies.made(name, run.id)

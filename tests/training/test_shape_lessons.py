@@ -24,7 +24,8 @@ def source() -> Source:
     none = np.zeros_like(mask)[None]
     whole = np.full_like(mask, 255)
     return Source(
-        colour, colour, normals, mask, base, picture[None], mask[None], none, ("",), (np.eye(3),), "box", whole
+        *(colour, colour, normals, mask, base, picture[None], mask[None], none),
+        *(("",), (np.eye(3),), "box", whole),
     )
 
 

@@ -134,21 +134,23 @@ class Comparisons:
             How many shots each made; the pairs that share a shot, the most shots first.
         """
         with self._reader.connect() as connection:
-            kinds = _kinds(connection, catalog)
-            made = [one.subquery() for one in (_shots_made(catalog), _shots_made(catalog))]
-            here, there = (one.c for one in made)
+            # read once and joined to itself: of many candidates the reading is what takes long
+            made = _shots_made(catalog).cte("made")
+            other = made.alias("other")
             both = (
-                select(here.kind, there.kind, func.count())
-                .select_from(made[0].join(made[1], and_(here.shot == there.shot, here.kind <= there.kind)))
-                .group_by(here.kind, there.kind)
+                select(made.c.kind, other.c.kind, func.count())
+                .select_from(made.join(other, and_(made.c.shot == other.c.shot, made.c.kind <= other.c.kind)))
+                .group_by(made.c.kind, other.c.kind)
             )
+            rows = connection.execute(both).all()
+            kinds = {kind: _arm(kind) for kind, same, _ in rows if kind == same}
             arms: Counter[Arm] = Counter()
             shared: Counter[tuple[Arm, Arm]] = Counter()
-            for one, other, many in connection.execute(both):
-                if one == other:
+            for one, two, many in rows:
+                if one == two:
                     arms[kinds[one]] += many
-                elif kinds[one] != kinds[other]:
-                    shared[_ordered(kinds[one], kinds[other])] += many
+                elif kinds[one] != kinds[two]:
+                    shared[_ordered(kinds[one], kinds[two])] += many
         offers = [Offer(*two, shots=many) for two, many in shared.items()]
         return dict(arms), sorted(offers, key=lambda offer: (-offer.shots, offer.first.id, offer.second.id))
 

@@ -157,7 +157,7 @@ def store_plan(connection: Connection, catalog: str, run: str, shots: Sequence[P
     for _, some in groupby(shots, lambda planned: planned.shot.product.sku):
         own = list(some)
         product = product_row(catalog, run, own[0].shot.product)["digest"]
-        rows += [_shot_row(catalog, run, place, planned, product) for place, planned in enumerate(own)]
+        rows += [shot_row(catalog, run, place, planned, product) for place, planned in enumerate(own)]
     upsert(connection, t.shots, rows, _SHOT_COLUMNS)
     fresh = {"checks": "", "state": str(ShotState.TODO), "run": run}
     states = [{"shot": p.shot.key, "fingerprint": p.fingerprint, **fresh} for p in shots]
@@ -172,9 +172,10 @@ def mark_gone(connection: Connection, catalog: str, run: str) -> None:
     )
 
 
-def _shot_row(
+def shot_row(
     catalog: str, run: str, position: int, planned: PlannedShot, product_digest: str
 ) -> dict[str, Any]:
+    """A planned shot for `shots`."""
     shot, product = planned.shot, planned.shot.product
     return {
         "catalog": catalog,

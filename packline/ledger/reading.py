@@ -113,9 +113,7 @@ def read_opinions(connection: Connection, catalog: str) -> list[Opinion]:
         if results is not None:
             card = Scorecard(tuple(CheckResult.from_dict(one) for one in results))
             tags = tuple(row.tags or ())
-            found[row.candidate, row.by] = Opinion(
-                row.candidate, row.decision, row.by, row.words, card, tags
-            )
+            found[row.candidate, row.by] = Opinion(row.candidate, row.decision, row.by, row.words, card, tags)
     return list(found.values())
 
 

@@ -108,6 +108,19 @@ def test_a_rejected_picture_is_a_defect_of_the_check_that_its_words_name(words: 
     assert (whole.escapes.times, whole.escapes.of, whole.false_rejects.of) == (1, 1, 0)
 
 
+def test_a_rejected_picture_is_a_defect_of_each_check_that_its_tags_name() -> None:
+    result = CheckResult("artifacts", VERSION, Verdict.PASS, 0.7, 0.5, "")
+    tags = ("artifacts", "shape", "of no check")
+    rows = opinion_rows([Opinion("c1", "reject", "anna", "colour: odd", Scorecard((result,)), tags)])
+    assert [(one.check, one.dimension, one.plain) for one in rows] == [
+        ("artifacts", "artifacts", True), ("artifacts", "shape", True),
+    ]  # fmt: skip
+    whole = outcome(table_of(rows), {"artifacts": 0.6}, 0.95)
+    # the tags count and not the words; either fault is one that gets out
+    assert (whole.escapes.times, whole.escapes.of, whole.false_rejects.of) == (2, 2, 0)
+    assert whole.by_check["artifacts"][0].of == 1
+
+
 def test_what_a_decision_does_not_say_is_not_guessed() -> None:
     assert opinion_rows([opinion("reject", "I do not like it")]) == []
     assert opinion_rows([opinion("approve", version="of yore")]) == []

@@ -3,9 +3,9 @@
 Every SKU owes one shot in one of 20 scenes. Ten SKUs share a model: a tiny .glb with a sidecar of its own, in
 folders of a thousand. One row in ten names a LoRA, one in three declares a label's direction.
 
-The ledger's rows are written directly, in the sizes that real ones have: what planning notes (with Packline's own
-fingerprints), and what would take a graphics card months after it: a candidate, its scorecard, decision, select,
-publication and the release.
+The ledger's rows are written directly, in the sizes that real ones have: what planning notes (with Packline's
+own fingerprints), and what would take a graphics card months after it: a candidate, its scorecard, decision,
+select, publication and the release.
 """
 
 from __future__ import annotations

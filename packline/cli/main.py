@@ -29,8 +29,6 @@ bench = typer.Typer(help="What the checks miss and what they reject wrongly.", n
 app.add_typer(bench, name="bench")
 ledger = typer.Typer(help="The ledger: its schema, its runs, who is at work.", no_args_is_help=True)
 app.add_typer(ledger, name="ledger")
-releases.register(app)
-review.register(app)
 
 ALL_PUBLISHED, WITH_FLAGS, FIX_SETTINGS, CRASHED, OCCUPIED = 0, 1, 2, 3, 4
 
@@ -389,6 +387,11 @@ def ledger_upgrade(
         from packline.line.order import Order
 
         upgrade_ledger(Order(catalog, settings), url)
+
+
+# behind the commands above, so that help begins with `run`
+releases.register(app)
+review.register(app)
 
 
 @contextmanager

@@ -189,7 +189,7 @@ _STATEMENTS = (
     'put the ' || s.title || ' into image 1 as image 2 shows it',
     json_set(:recipe, '$.shot', s.key, '$.fingerprint', s.fingerprint),
     :picture || {_ID} || '.png', :picture || {_ID} || '-edit.png', :picture || s.fingerprint,
-    1.5, 0.01, datetime('now') FROM shots s""",
+    1.5, 0.01, datetime(1770000000 + s.rowid, 'unixepoch') FROM shots s""",
     f"""INSERT INTO scorecards (run, candidate, checks, passed, score, results, recorded)
     SELECT :run, {_ID}, :checks, 1, 0.9, :results, datetime('now') FROM shots s""",
     """INSERT INTO decisions (run, shot, fingerprint, candidate, decision, "by", words, recorded)

@@ -326,6 +326,11 @@ class Preference:
     left: Rate
     chance: float
 
+    @property
+    def told(self) -> bool:
+        """Whether people prefer one of the two: less likely than 1 in 20 by chance."""
+        return self.chance <= 0.05
+
 
 def preference(votes: Iterable[tuple[str, str, str]]) -> Preference:
     """What votes come to.

@@ -144,3 +144,10 @@ def test_a_pair_counts_once_by_the_majority_of_its_votes() -> None:
 def test_without_votes_there_is_no_preference() -> None:
     found = preference([])
     assert (found.first.of, found.ties, found.votes, found.chance) == (0, 0, 0, 1.0)
+
+
+@pytest.mark.parametrize(("wins", "told"), [(5, False), (6, True)])
+def test_a_preference_is_told_where_chance_would_hardly_bring_it(wins: int, told: bool) -> None:
+    """Five of five have a probability of 1 in 16 without a preference, six of six of 1 in 32."""
+    found = preference([(f"p{i}", "second", "first") for i in range(wins)])
+    assert (found.first, found.told) == (Rate(0, wins), told)

@@ -170,7 +170,8 @@ class Comparisons:
         NotNow
             Where a way is unknown, both are the same, or they share no shot.
         """
-        with self._write() as connection:
+        # reading takes long where there are many candidates, and keeps nobody from writing
+        with self._reader.connect() as connection:
             kinds = _kinds(connection, catalog)
             known = {arm.id: arm for arm in kinds.values()}
             if len(set(arms)) != 2:
@@ -184,6 +185,7 @@ class Comparisons:
             shots = sorted(set(best[0]) & set(best[1]), key=lambda shot: _place(identity, shot))[:MOST_PAIRS]
             if not shots:
                 raise NotNow(f"No shot was made by both {first.words} and {second.words}.")
+        with self._write() as connection:
             new = connection.scalar(select(t.comparisons.c.id).where(t.comparisons.c.id == identity)) is None
             row = {"id": identity, "catalog": catalog, "first": asdict(first), "second": asdict(second)}
             insert_once(connection, t.comparisons, [{**row, "by": by}])

@@ -66,8 +66,6 @@ def read_judgements(connection: Connection, catalog: str, most: int) -> list[Jud
     last = connection.scalar(judged.order_by(cards.id.desc()).limit(1))
     if last is None:
         return []
-    both = t.candidates.join(t.scorecards, cards.id == _latest_card())
-    here = select(cards.passed, cards.results).select_from(both)
     found: list[Judgement] = []
     # run by run, the newest first, so that a long history costs no more than a short one
     some = select(made.id).where(made.run == runs.id).exists()
@@ -75,10 +73,19 @@ def read_judgements(connection: Connection, catalog: str, most: int) -> list[Jud
         select(runs.id).where(runs.catalog == catalog, some).order_by(runs.started.desc(), runs.id.desc())
     )
     for maker in connection.scalars(makers).all():
-        rows = connection.execute(
-            here.where(made.run == maker, cards.checks == last)
+        # sorted without their results, which are long
+        newest = (
+            select(cards.id.label("card"), made.recorded, made.id.label("candidate"))
+            .select_from(t.candidates.join(t.scorecards, cards.id == _latest_card()))
+            .where(made.run == maker, cards.checks == last)
             .order_by(made.recorded.desc(), made.id.desc())
             .limit(most - len(found))
+            .subquery()
+        )
+        rows = connection.execute(
+            select(cards.passed, cards.results)
+            .join(newest, newest.c.card == cards.id)
+            .order_by(newest.c.recorded.desc(), newest.c.candidate.desc())
         )
         found += [
             Judgement(maker, row.passed, {one["check"]: one["verdict"] for one in row.results})

@@ -164,13 +164,13 @@ def verdict(found: Comparison, result: Preference) -> str:
     rate = result.first
     if not rate.of:
         return "Nobody has preferred either yet."
-    if rate.low > 0.5 or rate.high < 0.5:
-        winner = found.first if rate.low > 0.5 else found.second
+    if result.told:
+        winner = found.first if rate.rate > 0.5 else found.second
         share = max(rate.rate, 1 - rate.rate)
         return f"People prefer {winner.words}: it won {share:.0%} of the {rate.of} pairs that went to either."
     return (
-        f"Not told apart: {rate.of} pairs went to either, and an even division lies within the interval "
-        f"({rate.low:.0%} to {rate.high:.0%})."
+        f"Not told apart: of {rate.of} pairs that went to either, A won {rate.times}; without any preference "
+        f"a division as uneven has a probability of {result.chance:.0%}."
     )
 
 

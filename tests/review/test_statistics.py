@@ -358,7 +358,7 @@ def test_both_databases_answer_alike(tmp_path: Path, ledger_url: str) -> None:
     assert [one.id for one in runs] == ["run-000", "run-002", "run-004", house.run]
     assert all(one.made >= 40 and one.cost > 0 and one.published and one.flags for one in runs[:3])
     assert sum(runs[0].verdicts["shape"].values()) == runs[0].made
-    assert sum(runs[3].verdicts["shape"].values()) == runs[3].made
+    assert sum(runs[3].verdicts["text_orientation"].values()) == runs[3].made
     assert len(figures.settled()) == len(figures.said()) == 8
     assert figures.waiting(CATALOG)[0] == 2
     house.ledger.close()

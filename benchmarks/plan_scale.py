@@ -168,10 +168,9 @@ def main() -> None:
     if asked.out:
         asked.out.write_text(as_markdown(findings))
     if asked.plot:
-        seconds, memory = (
-            {name: [(one.skus, read(one.costs[name])) for one in findings] for name in findings[0].costs}
-            for read in (lambda cost: cost.cpu, lambda cost: cost.memory)
-        )
+        names = list(findings[0].costs)
+        seconds = {name: [(one.skus, one.costs[name].cpu) for one in findings] for name in names}
+        memory = {name: [(one.skus, one.costs[name].memory) for one in findings] for name in names}
         asked.plot.write_text(growth_plot(seconds, memory, AIMS))
 
 

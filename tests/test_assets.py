@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from packline import assets
 from packline.assets import Asset, Assets, Place
 from packline.stage.files import model_digest
 
@@ -55,8 +55,8 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "tex" / "red skin.png").write_bytes(b"pixels")
     (tmp_path / "other.png").write_bytes(b"of another model")
     # files of a test are all new: as if the clock were an hour ahead
-    now = assets.time.time_ns
-    monkeypatch.setattr(assets.time, "time_ns", lambda: now() + 3_600_000_000_000)
+    now = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: now() + 3_600_000_000_000)
     return tmp_path / "shoe.gltf"
 
 

@@ -390,10 +390,10 @@ def test_the_settings_lie_beside_the_catalog() -> None:
 
 def test_a_byte_that_is_no_utf8_is_found_wherever_it_lies(tmp_path: Path) -> None:
     settings = make_folder(tmp_path)
-    row = b"A%06d,red shoe \xe2\x82\xac,shoe.glb,table\n"
-    data = b"sku,title,model,scenes\n" + b"".join(row % number for number in range(60_000))
+    row = b"A%02d,red shoe,shoe.glb,table," + "€".encode() * 40_000 + b"\n"
+    data = b"sku,title,model,scenes,about\n" + b"".join(row % number for number in range(20))
     at = len(data) + 3
-    (tmp_path / "demo.csv").write_bytes(data + b"Z9,\xff,shoe.glb,table\n")
+    (tmp_path / "demo.csv").write_bytes(data + b"Z9,\xff,shoe.glb,table,\n")
     with pytest.raises(FixSettings, match=rf"is not UTF-8 \(invalid start byte at byte {at}\)"):
         read_catalog(tmp_path / "demo.csv", settings)
     (tmp_path / "demo.csv").write_bytes(data + b"Z9,caf\xc3")

@@ -90,7 +90,7 @@ def begin_run(line: Line) -> Plan:
     reader, reading = open_reader(line), Reading()
     with ledger.survey(name, line.checks, _choice(line), writes=True) as desk:
         planner = line.planner(Assets(desk.recall))
-        compare(line, desk, planner)
+        compare(line, desk, planner, reading)
         run = ledger.begin_run(name, line.order.to_dict())
         desk.run = run
         try:
@@ -153,7 +153,7 @@ class Forecast:
         reader = open_reader(line)
         with line.ledger.survey(line.catalog.name, line.checks, _choice(line), writes=False) as desk:
             planner = line.planner(Assets(desk.recall))
-            compare(line, desk, planner)
+            compare(line, desk, planner, self.reading)
             changed = _flat(read_differing(line, desk, reader, planner, self.reading))
             only = line.order.only
             for owed in heapq.merge(changed, self._standing(desk), key=lambda one: (one.row, one.position)):

@@ -34,11 +34,14 @@ class Reading:
         The first few sentences on rows that cannot be used.
     wrong
         How many such rows there are.
+    state
+        Of the catalog's file when the reading began.
     """
 
     shots: int = 0
     errors: list[str] = field(default_factory=list)
     wrong: int = 0
+    state: tuple[int, int] = (0, 0)
 
     def add(self, errors: list[RowError]) -> None:
         """Count a row's errors."""
@@ -47,7 +50,7 @@ class Reading:
             self.errors += [error.sentence for error in errors[: MOST_ERRORS - len(self.errors)]]
 
 
-def compare(line: Line, desk: Survey, planner: Planner) -> int:
+def compare(line: Line, desk: Survey, planner: Planner, reading: Reading) -> int:
     """Let the ledger compare every row's digest with what it remembers.
 
     Returns
@@ -60,6 +63,7 @@ def compare(line: Line, desk: Survey, planner: Planner) -> int:
     FixSettings
         Where the file as a whole cannot be used, or lacks a SKU that the run is asked for.
     """
+    reading.state = line.catalog.state()
     for batch in line.catalog.rows():
         planner.expect(fields for _, fields in batch)
         rows = []
@@ -91,7 +95,7 @@ def read_differing(
     line: Line, desk: Survey, reader: ProductReader, planner: Planner, reading: Reading
 ) -> Iterator[list[Owed]]:
     """Read the rows that differ, note their shots, and say what a run owes these."""
-    for rows in _batches(_differing(line, desk)):
+    for rows in _batches(_differing(line, desk, reading)):
         planner.expect(fields for _, fields, _ in rows)
         batch, shots = _read(reader, planner, desk, rows, reading)
         desk.note(planner.assets.news())
@@ -143,13 +147,12 @@ def _unreadable(product: Product, error: OSError) -> RowError:
     return RowError(product.row, product.sku, "model", said, keys, product.title)
 
 
-def _differing(line: Line, desk: Survey) -> Iterator[tuple[int, Fields, int]]:
+def _differing(line: Line, desk: Survey, reading: Reading) -> Iterator[tuple[int, Fields, int]]:
     """The rows that differ, with the number of the first row that has the same SKU."""
     wanted = _numbers(desk)
     next_ = next(wanted, None)
     if next_ is None:
         return
-    before = line.catalog.state()
     for batch in line.catalog.rows():
         for number, fields in batch:
             if number == next_[0]:
@@ -159,7 +162,7 @@ def _differing(line: Line, desk: Survey) -> Iterator[tuple[int, Fields, int]]:
                     break
         if next_ is None:
             break
-    if line.catalog.state() != before or next_ is not None:
+    if line.catalog.state() != reading.state or next_ is not None:
         raise TryAgain(f"Catalog {line.catalog.file} was changed while it was read; run it again.")
 
 

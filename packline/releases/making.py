@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from packline.errors import TryAgain
+from packline.fingerprint import digest
 from packline.ledger.moving import HELD
 from packline.releases.manifest import Writer, Written, read_file
 from packline.releases.moving import Look, look, swap
@@ -64,9 +65,11 @@ def publish_release(site: Site, environment: str, run: str, folder: Path) -> Mad
     """
     mark = site.ledger.releases.mark(site.catalog)
     folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.glob(f"{_FOLDER}*"):
-        shutil.rmtree(left, ignore_errors=True)  # of a run that was killed; a catalog has one run at a time
-    with tempfile.TemporaryDirectory(prefix=_FOLDER, dir=folder) as aside:
+    # catalogs may share a work folder, and each has one run at a time
+    own = f"{_FOLDER}{digest(site.catalog)}-"
+    for left in folder.glob(f"{own}*"):
+        shutil.rmtree(left, ignore_errors=True)  # of a run that was killed
+    with tempfile.TemporaryDirectory(prefix=own, dir=folder) as aside:
         written = _write(site, Path(aside))
         if not written.images and not look(site, environment).pointer.release:
             return None

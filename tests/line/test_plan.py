@@ -369,12 +369,12 @@ def test_a_run_that_dies_while_it_plans_leaves_nothing_undone(
 def test_a_catalog_that_changes_while_it_is_read_is_not_believed(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def shorten(*arguments: Any) -> Any:
-        shop.write(ROWS[0])
+    def lengthen(*arguments: Any) -> Any:
+        shop.write(*ROWS, ROWS[0].replace("A1", "D1"))
         return compare(*arguments)
 
     compare = Survey.compare
-    monkeypatch.setattr(Survey, "compare", shorten)
+    monkeypatch.setattr(Survey, "compare", lengthen)
     with pytest.raises(TryAgain, match="was changed while it was read; run it again"):
         shop.plan()
 

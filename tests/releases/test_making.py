@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from packline.bucket import FolderBucket
 from packline.errors import GiveUp
+from packline.fingerprint import digest
 from packline.ledger import Ledger
 from packline.releases.manifest import read_file
 from packline.releases.records import Image, Release
@@ -90,6 +91,18 @@ def test_a_catalog_that_never_published_anything_gets_no_release(shop: Shop) -> 
     assert not shop.ledger.release_due("demo", "dev")
     assert shop.release() is None
     assert shop.bucket.list() == []
+
+
+def test_what_another_catalog_is_writing_in_the_same_work_folder_stays(plain: Shop) -> None:
+    ours, theirs = (
+        plain.folder / "work" / f"release-{digest(name)}-x" for name in (plain.site.catalog, "other")
+    )
+    for left in (ours, theirs):
+        left.mkdir(parents=True)
+    plain.plan({"A": "red"})
+    plain.publish("A")
+    plain.released()
+    assert theirs.is_dir() and not ours.exists()
 
 
 def test_a_removed_row_retires_its_pictures_and_the_last_one_leaves_an_empty_release(shop: Shop) -> None:

@@ -52,7 +52,9 @@ def desk(house: House) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="session")
+# no longer than this folder's tests: while Playwright runs, this thread's asyncio loop counts as running, and
+# then neither another Playwright nor Prefect's synchronous calls work in it
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as play:
         chromium = play.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)

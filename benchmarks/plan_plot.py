@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-_WIDE, _HIGH, _LEFT, _RIGHT, _TOP, _BOTTOM = 420, 300, 52, 18, 34, 46
+_WIDE, _HIGH, _LEFT, _RIGHT, _TOP, _BOTTOM = 420, 300, 52, 34, 34, 46
 _COLOURS = ("#1f5f8b", "#b8452f", "#6a8f3c", "#8a6bb0")
 _STYLE = (
     "text{font:11px system-ui,sans-serif;fill:#333}.t{font-weight:600;font-size:12px}"
@@ -38,7 +38,7 @@ def growth_plot(seconds: Series, memory: Series, aims: Mapping[int, tuple[float,
         parts.append(f'<line x1="{_LEFT}" x2="{_LEFT + 24}" y1="{y - 4}" y2="{y - 4}" class="l" ')
         parts.append(f'stroke="{colour}"/><text x="{_LEFT + 32}" y="{y}">{name}</text>')
     y = _HIGH + 14 + 18 * len(seconds)
-    parts.append(f'{_diamond(_LEFT + 12, y - 4)}<text x="{_LEFT + 32}" y="{y}">aimed at</text>')
+    parts.append(f'{_diamond(_LEFT + 12, y - 4)}<text x="{_LEFT + 32}" y="{y}">aimed at (seconds by the clock)</text>')
     return "".join([*parts, "</svg>\n"])
 
 

@@ -38,7 +38,9 @@ def growth_plot(seconds: Series, memory: Series, aims: Mapping[int, tuple[float,
         parts.append(f'<line x1="{_LEFT}" x2="{_LEFT + 24}" y1="{y - 4}" y2="{y - 4}" class="l" ')
         parts.append(f'stroke="{colour}"/><text x="{_LEFT + 32}" y="{y}">{name}</text>')
     y = _HIGH + 14 + 18 * len(seconds)
-    parts.append(f'{_diamond(_LEFT + 12, y - 4)}<text x="{_LEFT + 32}" y="{y}">aimed at (seconds by the clock)</text>')
+    parts.append(
+        f'{_diamond(_LEFT + 12, y - 4)}<text x="{_LEFT + 32}" y="{y}">aimed at (seconds by the clock)</text>'
+    )
     return "".join([*parts, "</svg>\n"])
 
 

@@ -155,13 +155,14 @@ def test_processes_that_open_an_old_or_absent_ledger_at_once_upgrade_it_once(
 ) -> None:
     if schema:
         lay_old(empty_url, schema)
-    fork = multiprocessing.get_context("fork")
-    barrier = fork.Barrier(4)
-    workers = [fork.Process(target=_open, args=(empty_url, barrier)) for _ in range(4)]
+    # not by fork: a child would inherit whatever threads and loops other tests left in this process
+    spawn = multiprocessing.get_context("spawn")
+    barrier = spawn.Barrier(4)
+    workers = [spawn.Process(target=_open, args=(empty_url, barrier)) for _ in range(4)]
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(60)
+        worker.join(120)
     assert [worker.exitcode for worker in workers] == [0] * 4
     assert structure(empty_url) == []
 

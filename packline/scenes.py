@@ -92,6 +92,16 @@ class Scene:
         """The base photo, sRGB, shape (height, width, 3)."""
         return _photo(self.name, self.image, self.camera)
 
+    def photo_at(self, size: int) -> NDArray[np.uint8]:
+        """The base photo at the size of a delivered picture, sRGB, shape (size, size, 3)."""
+        import cv2
+
+        photo = self.photo()
+        if photo.shape[:2] == (size, size):
+            return photo
+        how = cv2.INTER_AREA if photo.shape[0] > size else cv2.INTER_CUBIC
+        return np.asarray(cv2.resize(photo, (size, size), interpolation=how), np.uint8)
+
 
 def load_scene(file: Path) -> Scene:
     """Read a scene's small JSON file; the photo lies beside it.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import io
 import os
@@ -18,6 +17,7 @@ from urllib.parse import urlsplit
 from packline.bucket.protocol import Entry, PutResult, Unfinished, same
 from packline.bucket.signing import secret_from_environment, signed_path
 from packline.errors import FixSettings, GiveUp
+from packline.locks import alone_in
 from packline.settings import BucketSettings
 
 _ASIDE = ".partial"
@@ -81,7 +81,7 @@ class FolderBucket:
         place = self._place(key)
         with self._sentences():
             self._make(place.parent)
-            with _locked(place.parent), io.BytesIO(data) as stream:
+            with alone_in(place.parent), io.BytesIO(data) as stream:
                 held = place.read_bytes() if place.exists() else None
                 if held != before:
                     return held == data
@@ -246,17 +246,6 @@ def _link(aside: Path, place: Path) -> bool:
             return False
         aside.replace(place)
     return True
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Have a folder to oneself among those who ask for that; the system lets go of it when a process dies."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _sync(folder: Path) -> None:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, and_, func, insert, or_, select
+from sqlalchemy import Connection, Select, and_, func, insert, or_, select
 
 from packline.fingerprint import digest
 from packline.ledger import schema as t
 from packline.ledger.database import insert_once
 from packline.ledger.decided import NotNow, log
+from packline.ledger.part import Part
 
 FIRST, SECOND, NEITHER = "first", "second", "neither"
 MOST_PAIRS = 2000
@@ -112,18 +112,8 @@ class Vote:
     left: str
 
 
-class Comparisons:
-    """Comparisons of a ledger; every call is one transaction.
-
-    Parameters
-    ----------
-    reader, write
-        The ledger's.
-    """
-
-    def __init__(self, reader: Engine, write: Callable[[], AbstractContextManager[Connection]]) -> None:
-        self._reader = reader
-        self._write = write
+class Comparisons(Part):
+    """Comparisons of a ledger; every call is one transaction."""
 
     def offers(self, catalog: str) -> tuple[dict[Arm, int], list[Offer]]:
         """What a catalog's candidates were made with, and which two of those share shots.

@@ -5,15 +5,15 @@ Nobody holds all shots of a run: a station asks for the next chunk of those that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, tuple_, update
 
 from packline.ledger import schema as t
+from packline.ledger.part import Part
 from packline.ledger.planning import slices
 from packline.ledger.reading import present
 from packline.records import PlannedShot, Work
@@ -65,18 +65,8 @@ class Due:
     place: Place
 
 
-class Duties:
-    """The table `work`, for the stations; every call is one short transaction.
-
-    Parameters
-    ----------
-    reader, write
-        The ledger's.
-    """
-
-    def __init__(self, reader: Engine, write: Callable[[], AbstractContextManager[Connection]]) -> None:
-        self._reader = reader
-        self._write = write
+class Duties(Part):
+    """The table `work`, for the stations; every call is one short transaction."""
 
     def count(self, stretch: Stretch) -> int:
         """How many shots there are."""

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, distinct, func, select
+from sqlalchemy import Connection, distinct, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from packline.agreement import Said
 from packline.ledger import schema as t
 from packline.ledger.decided import AGAIN, APPROVE, LATER, REJECT
+from packline.ledger.part import ReadingPart
 from packline.ledger.reading import _utc
 from packline.ledger.waiting import TO_DO
 from packline.scorecard import Scorecard
@@ -63,17 +64,8 @@ class Settled:
     flagged: datetime | None
 
 
-class Figures:
-    """Figures of a ledger; every call is one short transaction.
-
-    Parameters
-    ----------
-    reader
-        The ledger's.
-    """
-
-    def __init__(self, reader: Engine) -> None:
-        self._reader = reader
+class Figures(ReadingPart):
+    """Figures of a ledger; every call is one short transaction."""
 
     def catalogs(self) -> list[str]:
         """Every catalog that was ever run."""

@@ -7,33 +7,23 @@ hashes never come back, for every pointer has a word in it that no other has.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, insert, select
+from sqlalchemy import Connection, Row, insert, select
 
 from packline.ledger import leases
 from packline.ledger import schema as t
 from packline.ledger.database import insert_once
+from packline.ledger.part import Part
 from packline.ledger.reading import _utc
 from packline.releases.records import Move, Standing
 
 MOVED, HELD, VOID = "moved", "held", "void"
 
 
-class Moves:
-    """Moves of a ledger; every call is one short transaction.
-
-    Parameters
-    ----------
-    reader, write
-        The ledger's.
-    """
-
-    def __init__(self, reader: Engine, write: Callable[[], AbstractContextManager[Connection]]) -> None:
-        self._reader = reader
-        self._write = write
+class Moves(Part):
+    """Moves of a ledger; every call is one short transaction."""
 
     def standing(self, catalog: str, environment: str) -> Standing:
         """Where an environment stands, as far as the ledger was told."""

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from packline.errors import FixSettings
 from packline.ledger import schema as t
 from packline.ledger.database import insert_once
+from packline.ledger.part import Part
 from packline.ledger.reading import _utc
 
 ROLES = ("viewer", "reviewer", "admin")
@@ -68,18 +67,8 @@ class Entry:
     subject: str
 
 
-class People:
-    """Users, sessions and audit log of a ledger; every call is one short transaction.
-
-    Parameters
-    ----------
-    reader, write
-        The ledger's.
-    """
-
-    def __init__(self, reader: Engine, write: Callable[[], AbstractContextManager[Connection]]) -> None:
-        self._reader = reader
-        self._write = write
+class People(Part):
+    """Users, sessions and audit log of a ledger; every call is one short transaction."""
 
     # users
 

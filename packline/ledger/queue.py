@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
     Connection,
-    Engine,
     Select,
     and_,
     delete,
@@ -25,6 +23,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from packline.ledger import schema as t
 from packline.ledger.database import upsert
+from packline.ledger.part import Part
 from packline.ledger.reading import _utc
 from packline.ledger.waiting import DOING, DONE, TO_DO, WITHOUT_PICTURE, refresh
 
@@ -129,18 +128,8 @@ class Lease:
     expires: datetime
 
 
-class Queue:
-    """The queue of a ledger; every call is one short transaction.
-
-    Parameters
-    ----------
-    reader, write
-        The ledger's.
-    """
-
-    def __init__(self, reader: Engine, write: Callable[[], AbstractContextManager[Connection]]) -> None:
-        self._reader = reader
-        self._write = write
+class Queue(Part):
+    """The queue of a ledger; every call is one short transaction."""
 
     def rebuild(self) -> None:
         """Bring all of it up to date; for a ledger whose queue was never kept, and to be sure."""

@@ -10,15 +10,13 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import IO, Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Engine,
     Row,
     Select,
     and_,
@@ -37,6 +35,7 @@ from packline.ledger import schema as t
 from packline.ledger.database import upsert
 from packline.ledger.files import shown_files
 from packline.ledger.moving import standing_of
+from packline.ledger.part import Part
 from packline.ledger.reading import _utc, present
 from packline.ledger.showing import bytewise, file_of, image_of, last_item, pictures_now, standing_now
 from packline.releases.records import Changes, File, Image, Item, Release
@@ -45,18 +44,8 @@ _PAGE = 1000  # shots whose files are asked for together
 _BATCH = 5000  # rows that are written together
 
 
-class Releases:
-    """Releases of a ledger; every call is one transaction.
-
-    Parameters
-    ----------
-    reader, write
-        The ledger's.
-    """
-
-    def __init__(self, reader: Engine, write: Callable[[], AbstractContextManager[Connection]]) -> None:
-        self._reader = reader
-        self._write = write
+class Releases(Part):
+    """Releases of a ledger; every call is one transaction."""
 
     def due(self, catalog: str, environment: str) -> bool:
         """Whether a release made now would show something else than the last one made for an environment.

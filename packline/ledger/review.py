@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, exists, func, select
+from sqlalchemy import and_, exists, func, select
 
 from packline.ledger import schema as t
 from packline.ledger.database import upsert
@@ -22,6 +21,7 @@ from packline.ledger.decided import (
     read_decisions,
 )
 from packline.ledger.deciding import decide_one
+from packline.ledger.part import Part
 from packline.ledger.reading import _utc
 from packline.ledger.undoing import undo_one
 from packline.ledger.versions import version_of, versions_of
@@ -29,18 +29,8 @@ from packline.ledger.waiting import REJECTED
 from packline.records import ShotState
 
 
-class Review:
-    """Decisions of a ledger; every call is one transaction.
-
-    Parameters
-    ----------
-    reader, write
-        The ledger's.
-    """
-
-    def __init__(self, reader: Engine, write: Callable[[], AbstractContextManager[Connection]]) -> None:
-        self._reader = reader
-        self._write = write
+class Review(Part):
+    """Decisions of a ledger; every call is one transaction."""
 
     def version(self, catalog: str, shot: str) -> str:
         """What a shot is like just now; a form carries it, so that an old page cannot decide."""

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, and_, func, select
+from sqlalchemy import Connection, and_, func, select
 
 from packline.ledger import schema as t
 from packline.ledger.files import published_file, shown_files
+from packline.ledger.part import ReadingPart
 from packline.ledger.reading import _candidate, _shot
 from packline.records import CandidateRecord, Published, ShotRecord
 
@@ -36,17 +37,8 @@ class CandidatePlace:
     views: dict[str, Path]
 
 
-class ShotPages:
-    """Reads of single shots, quick however many the ledger holds.
-
-    Parameters
-    ----------
-    reader
-        The ledger's.
-    """
-
-    def __init__(self, reader: Engine) -> None:
-        self._reader = reader
+class ShotPages(ReadingPart):
+    """Reads of single shots, quick however many the ledger holds."""
 
     def shot(self, catalog: str, key: str) -> ShotRecord | None:
         """Where a shot of the catalog's plan stands, with its candidates; None where there is none."""

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, and_, case, func, select, tuple_
+from sqlalchemy import ColumnElement, and_, case, func, select, tuple_
 
 from packline.ledger import schema as t
 from packline.ledger.files import publishable
+from packline.ledger.part import ReadingPart
 from packline.ledger.planning import slices
 from packline.ledger.reading import present, read_shots
 from packline.records import RowError, ShotRecord, ShotState
@@ -37,17 +38,8 @@ class Made:
     cost: float = 0.0
 
 
-class Tallies:
-    """Counts and extracts of a catalog's present; every call is one short transaction.
-
-    Parameters
-    ----------
-    reader
-        The ledger's.
-    """
-
-    def __init__(self, reader: Engine) -> None:
-        self._reader = reader
+class Tallies(ReadingPart):
+    """Counts and extracts of a catalog's present; every call is one short transaction."""
 
     def states(self, catalog: str, only: Sequence[str] = ()) -> dict[ShotState, int]:
         """How many shots stand where, row errors included; of some SKUs where any are named."""

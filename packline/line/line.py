@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import cv2
-import numpy as np
-
 from packline.assets import Assets
 from packline.bucket import Bucket, open_bucket
 from packline.catalog import read_rows
@@ -153,12 +150,7 @@ class Line:
     def photo(self, name: str) -> Picture:
         """A scene's base photo at the size of a delivered picture, sRGB uint8 (size, size, 3)."""
         if name not in self._photos:
-            size = self.settings.run.size
-            photo = self.scene(name).photo()
-            if photo.shape[:2] != (size, size):
-                smaller = photo.shape[0] > size
-                how = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
-                photo = np.asarray(cv2.resize(photo, (size, size), interpolation=how), np.uint8)
+            photo = self.scene(name).photo_at(self.settings.run.size)
             if len(self._photos) >= _MOST_PHOTOS:
                 self._photos.clear()
             self._photos[name] = photo

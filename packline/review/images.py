@@ -113,10 +113,7 @@ class Images:
         size = settings.run.size
         file = self._desk.folder / "photos" / f"{digest(scene.sha256, size)}.png"
         if not file.is_file():
-            photo = scene.photo()
-            how = cv2.INTER_AREA if photo.shape[0] > size else cv2.INTER_CUBIC
-            photo = cv2.resize(photo, (size, size), interpolation=how)  # type: ignore[assignment]
-            _, data = cv2.imencode(".png", photo[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])
+            _, data = cv2.imencode(".png", scene.photo_at(size)[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])
             _write(file, data.tobytes())
         return file
 

@@ -7,19 +7,17 @@ is not read again in every wave.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import packline
+from packline.locks import alone_in
 from packline.reference import Reference
 from packline.scenes import Scene
 from packline.stage import device
@@ -145,7 +143,8 @@ def keep(draft: Path, folder: Path) -> None:
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft.chmod(0o755)
-    with _alone(folder.parent):
+    # between finding a damaged reference and replacing it, another writer may come
+    with alone_in(folder.parent):
         try:
             draft.replace(folder)
         except OSError:
@@ -156,17 +155,6 @@ def keep(draft: Path, folder: Path) -> None:
             with away:
                 folder.replace(Path(away.name) / folder.name)
                 draft.replace(folder)
-
-
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold other writers off a folder: between finding a damaged reference and replacing it, one may come."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def store(reference: Reference, folder: Path) -> None:

@@ -66,7 +66,7 @@ class Case:
 
     def request(self, settings: Settings, trigger: str = "", lora: LoraChoice | None = None) -> EditRequest:
         prompt = build_prompt(settings.prompt.template, self.product, self.scene, ROLES, "image", trigger)
-        return EditRequest(self.references, prompt, 7, lora)
+        return EditRequest(self.references, prompt, 7, (lora,) if lora else ())
 
 
 @pytest.fixture(scope="module", params=CASES, ids=[case[0] for case in CASES])

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from packline.editing.architectures import Architecture
-from packline.editing.engine import Capabilities, Edit, EditRequest, Picture
-from packline.editing.loras import Preset, Presets, check_strength
+from packline.editing.engine import Capabilities, Edit, EditRequest, LoraChoice, Picture
+from packline.editing.loras import Lora, Presets, check_strength
 from packline.editing.weights import Weights
 from packline.errors import GiveUp, TryAgain
 from packline.settings import EngineSettings
@@ -39,11 +39,11 @@ class Driver(Protocol):
     def batch_key(self, request: EditRequest) -> Hashable:
         """Requests with equal keys may share a call."""
 
-    def use_lora(self, preset: Preset | None, strength: float) -> None:
-        """Load a LoRA at a strength; none at strength 0."""
+    def use_loras(self, stack: Sequence[Lora]) -> None:
+        """Load LoRAs, each at its strength; an empty stack is the plain model."""
 
-    def draw(self, requests: Sequence[EditRequest], preset: Preset | None) -> NDArray[np.float32]:
-        """One call: (n, height, width, 3), 0 to 1, sRGB."""
+    def draw(self, requests: Sequence[EditRequest], stack: Sequence[Lora]) -> NDArray[np.float32]:
+        """One call with what `use_loras` loaded: (n, height, width, 3), 0 to 1, sRGB."""
 
     def free_memory(self) -> None:
         """Let go of what can be computed again."""
@@ -132,16 +132,16 @@ class DiffusersEngine:
             for request in requests:
                 self._check(driver, request)
             # by LoRA first, so that each is loaded once; then what may share a call
-            groups: dict[tuple[str, float], dict[Hashable, list[int]]] = {}
+            groups: dict[tuple[LoraChoice, ...], dict[Hashable, list[int]]] = {}
             for index, request in enumerate(requests):
-                group = groups.setdefault(_lora_key(request), {})
+                group = groups.setdefault(request.loras, {})
                 group.setdefault(driver.batch_key(request), []).append(index)
             edits: dict[int, Edit] = {}
             for group in groups.values():
                 for indices in group.values():
-                    preset, strength = self._lora(requests[indices[0]])
-                    driver.use_lora(preset, strength)
-                    edits.update(self._draw_all(driver, requests, indices, preset, strength))
+                    stack = self._stack(requests[indices[0]])
+                    driver.use_loras(stack)
+                    edits.update(self._draw_all(driver, requests, indices, stack))
             return [edits[index] for index in range(len(requests))]
 
     def _draw_all(
@@ -149,15 +149,14 @@ class DiffusersEngine:
         driver: Driver,
         requests: Sequence[EditRequest],
         indices: Sequence[int],
-        preset: Preset | None,
-        strength: float,
+        stack: Sequence[Lora],
     ) -> dict[int, Edit]:
         edits: dict[int, Edit] = {}
         waiting = list(indices)
         while waiting:
             now = waiting[: self._batch]
             start = time.perf_counter()
-            pictures = _within_memory(driver, [requests[index] for index in now], preset)
+            pictures = _within_memory(driver, [requests[index] for index in now], stack)
             if pictures is None:
                 driver.free_memory()
                 if len(now) == 1:
@@ -174,29 +173,26 @@ class DiffusersEngine:
                     f"{self._settings.dtype}; if it happens again choose engine.dtype bfloat16 or float32."
                 )
             seconds = (time.perf_counter() - start) / len(now)
-            used = self._used(driver, len(now), preset, strength)
+            used = self._used(driver, len(now), stack)
             for index, picture in zip(now, pictures, strict=True):
                 edits[index] = Edit(np.round(picture * 255).astype(np.uint8), seconds, used)
             waiting = waiting[len(now) :]
         return edits
 
-    def _used(self, driver: Driver, batch: int, preset: Preset | None, strength: float) -> dict[str, Any]:
-        loras = []
-        if preset is not None:
-            loras.append(
-                {
-                    "label": preset.label,
-                    "sha256": self._presets.sha256(preset.label),
-                    "strength": strength,
-                    "trigger": preset.trigger,
-                }
-            )
+    def _used(self, driver: Driver, batch: int, stack: Sequence[Lora]) -> dict[str, Any]:
+        loras = [
+            {
+                "label": lora.preset.label,
+                "sha256": self._presets.sha256(lora.preset.label),
+                "strength": lora.strength,
+                "trigger": lora.preset.trigger,
+            }
+            for lora in stack
+        ]
         return {**self.describe(), "device": driver.device, "batch": batch, "loras": loras}
 
-    def _lora(self, request: EditRequest) -> tuple[Preset | None, float]:
-        if request.lora is None:
-            return None, 0.0
-        return self._presets.get(request.lora.label), request.lora.strength
+    def _stack(self, request: EditRequest) -> list[Lora]:
+        return [Lora(self._presets.get(lora.label), lora.strength) for lora in request.loras]
 
     def _check(self, driver: Driver, request: EditRequest) -> None:
         name, can = self._settings.name, self.capabilities
@@ -212,11 +208,11 @@ class DiffusersEngine:
             )
         for number, picture in enumerate(request.references, start=1):
             _check_picture(picture, number)
-        if request.lora is not None:
-            if not can.lora:
-                raise GiveUp(f"Engine {name} takes no LoRA; leave the column lora empty.")
-            check_strength(request.lora.label, request.lora.strength)
-            self._presets.fit(request.lora.label, self._architecture.lora)
+        if request.loras and not can.lora:
+            raise GiveUp(f"Engine {name} takes no LoRA; leave the column lora empty.")
+        for lora in request.loras:
+            check_strength(lora.label, lora.strength)
+            self._presets.fit(lora.label, self._architecture.lora)
 
     def _ready(self) -> Driver:
         if self._driver is None:
@@ -237,19 +233,15 @@ _DRIVERS = {
 
 
 def _within_memory(
-    driver: Driver, requests: Sequence[EditRequest], preset: Preset | None
+    driver: Driver, requests: Sequence[EditRequest], stack: Sequence[Lora]
 ) -> NDArray[np.float32] | None:
     """The pictures, or None when memory ran out: the error's frames must be gone before anything is freed."""
     import torch
 
     try:
-        return driver.draw(requests, preset)
+        return driver.draw(requests, stack)
     except torch.OutOfMemoryError:
         return None
-
-
-def _lora_key(request: EditRequest) -> tuple[str, float]:
-    return ("", 0.0) if request.lora is None else (request.lora.label, request.lora.strength)
 
 
 def _check_picture(picture: Picture, number: int) -> None:

@@ -33,6 +33,10 @@ class EditRequest:
         Names each reference by number and role, and what must not change; trigger words included.
     seed
         Same seed, same pixels, whatever the batch.
+    loras
+        A stack: their changes add up, each at its own strength.
+    denoise
+        Image-to-image engines only: how much of the start is given up, 0 to 1; None as the architecture says.
     mask
         Where the product is in image 2, uint8 (H, W), 0 to 255. Image-to-image engines need it to place the
         render into the base photo; the others do not look at it.
@@ -41,8 +45,9 @@ class EditRequest:
     references: tuple[Picture, ...]
     prompt: str
     seed: int
-    lora: LoraChoice | None = None
+    loras: tuple[LoraChoice, ...] = ()
     mask: Picture | None = None
+    denoise: float | None = None
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 from packline.editing.architectures import Architecture
 from packline.editing.engine import EditRequest, Picture
 from packline.editing.loading import fit, generators, load_pipeline, resize
-from packline.editing.loras import Preset, Presets, module_count, read_shapes
+from packline.editing.loras import (
+    Lora,
+    Preset,
+    Presets,
+    guidance_of,
+    module_count,
+    negative_of,
+    read_shapes,
+)
 from packline.editing.weights import Weights
 from packline.errors import FixSettings, GiveUp
 from packline.settings import EngineSettings
@@ -57,37 +65,44 @@ class ImageToImageDriver:
         return len(self.pipe.tokenizer(prompt)["input_ids"])
 
     def batch_key(self, request: EditRequest) -> Hashable:
-        """Starts of equal shape stack."""
-        return self._shape(request)
+        """Starts of equal shape stack, where as much of them is to stay."""
+        return self._shape(request), request.denoise
 
-    def use_lora(self, preset: Preset | None, strength: float) -> None:
-        """Load it once, then only switch and set the strength."""
-        if preset is None or not strength:
-            if self._loaded:
-                self.pipe.disable_lora()
-            return
-        # adapter names become module names, which must not hold a dot
-        name = f"lora_{self._presets.sha256(preset.label)[:16]}"
-        if name not in self._loaded:
-            self._load(preset, name)
-        self.pipe.enable_lora()
-        self.pipe.set_adapters(name, strength)
+    def use_loras(self, stack: Sequence[Lora]) -> None:
+        """Load each once, then only switch and set the strengths."""
+        strengths: dict[str, float] = {}
+        for lora in stack:
+            if not lora.strength:
+                continue
+            # adapter names become module names, which must not hold a dot
+            name = f"lora_{self._presets.sha256(lora.preset.label)[:16]}"
+            if name not in self._loaded:
+                self._load(lora.preset, name)
+            strengths[name] = lora.strength
+        if strengths:
+            self.pipe.enable_lora()
+            self.pipe.set_adapters(list(strengths), list(strengths.values()))
+        elif self._loaded:
+            self.pipe.disable_lora()
 
-    def draw(self, requests: Sequence[EditRequest], preset: Preset | None) -> NDArray[np.float32]:
+    def draw(self, requests: Sequence[EditRequest], stack: Sequence[Lora]) -> NDArray[np.float32]:
         """One call of the pipeline."""
         known = self._architecture
-        guidance, negative, clip_skip = self._settings.guidance, "", None
-        if preset is not None:
-            guidance = preset.settings.guidance_scale or guidance
-            negative = preset.negative_prompt
-            if preset.settings.clip_skip is not None:
-                clip_skip = max(preset.settings.clip_skip - _SKIPPED_ALREADY[known.name], 0) or None
+        guidance, negative = guidance_of(stack, self._settings.guidance), negative_of(stack)
+        asked = (lora.preset.settings.clip_skip for lora in stack if lora.strength)
+        clip_skip = next((skip for skip in asked if skip is not None), None)
+        if clip_skip is not None:
+            clip_skip = max(clip_skip - _SKIPPED_ALREADY[known.name], 0) or None
+        denoise = requests[0].denoise
+        if denoise is None:
+            acts = any(lora.strength for lora in stack)
+            denoise = known.denoise_with_lora if acts else known.denoise
         starts = np.stack([place(request, *self._shape(request)) for request in requests])
         result = self.pipe(
             prompt=[request.prompt for request in requests],
             negative_prompt=[negative] * len(requests),
             image=torch.from_numpy(starts).permute(0, 3, 1, 2).float() / 255,
-            strength=known.denoise if preset is None else known.denoise_with_lora,
+            strength=denoise,
             num_inference_steps=self._settings.steps,
             guidance_scale=guidance,
             generator=generators(list(requests)),

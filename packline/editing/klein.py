@@ -19,7 +19,7 @@ from packline.editing.architectures import Architecture
 from packline.editing.engine import EditRequest, Picture
 from packline.editing.loading import Recent, fit, generators, load_pipeline, picture_key, resize
 from packline.editing.lora_slot import LoraSlot
-from packline.editing.loras import Preset, Presets
+from packline.editing.loras import Lora, Presets, guidance_of, negative_of
 from packline.editing.weights import Weights
 from packline.settings import EngineSettings
 
@@ -94,19 +94,17 @@ class KleinDriver:
         """References of equal shapes stack."""
         return tuple(self._reference_shape(request, number) for number in range(len(request.references)))
 
-    def use_lora(self, preset: Preset | None, strength: float) -> None:
+    def use_loras(self, stack: Sequence[Lora]) -> None:
         """Through the slot."""
-        self._slot.use(preset, strength)
+        self._slot.use(stack)
 
-    def draw(self, requests: Sequence[EditRequest], preset: Preset | None) -> NDArray[np.float32]:
+    def draw(self, requests: Sequence[EditRequest], stack: Sequence[Lora]) -> NDArray[np.float32]:
         """One call of the pipeline."""
-        guidance = self._settings.guidance
-        if preset is not None and preset.settings.guidance_scale is not None:
-            guidance = preset.settings.guidance_scale
+        guidance = guidance_of(stack, self._settings.guidance)
         prompts = torch.cat([self._embed(request.prompt) for request in requests])
         negative = None
         if guidance > 1 and not self.pipe.config.is_distilled:
-            negative = self._embed(preset.negative_prompt if preset else "").repeat(len(requests), 1, 1)
+            negative = self._embed(negative_of(stack)).repeat(len(requests), 1, 1)
         height, width = self._reference_shape(requests[0], 0)
         self.pipe.rows = [
             [

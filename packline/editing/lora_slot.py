@@ -1,22 +1,23 @@
 """One LoRA slot in a transformer: opened once with zeros, then only its numbers change.
 
 The slot spans every module that a fitting preset changes, at the largest rank among them, so any of these
-LoRAs fits into it. The strength is multiplied into the second matrix. Nothing is added to or taken from the
-model when LoRAs change, so a compiled model stays compiled; zeros add exactly nothing.
+LoRAs fits into it. The strength is multiplied into the second matrix; a stack's matrices lie side by side,
+for the product of matrices joined along their ranks is the sum of the products. Nothing is added to or taken
+from the model when LoRAs change, so a compiled model stays compiled; zeros add exactly nothing.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import safe_open
 
-from packline.editing.loras import Preset, Presets
+from packline.editing.loras import Lora, Preset, Presets
 from packline.errors import GiveUp
 
 _SLOT = "slot"
@@ -41,26 +42,24 @@ class LoraSlot:
         self._presets = presets
         self._architecture = architecture
         self._layers: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
-        self._held: tuple[str, float] = ("", 0.0)
+        self._held: tuple[tuple[str, float], ...] = ()
 
-    def use(self, preset: Preset | None, strength: float) -> None:
-        """Put a LoRA into the slot, or empty it.
+    def use(self, stack: Sequence[Lora]) -> None:
+        """Put a stack of LoRAs into the slot, or empty it.
 
         Raises
         ------
         GiveUp
             The file's tensors do not all find their module.
         """
-        wanted = (preset.label, strength) if preset is not None and strength else ("", 0.0)
+        acting = [lora for lora in stack if lora.strength]
+        wanted = tuple((lora.preset.label, lora.strength) for lora in acting)
         if wanted == self._held:
             return
-        if preset is None or not strength:
-            self._fill({}, 0.0)
-        else:
-            matrices = self._read(preset)
-            if not self._covers(matrices):
-                self._open(matrices)
-            self._fill(matrices, strength)
+        matrices = _joined([(self._read(lora.preset), lora.strength) for lora in acting])
+        if not self._covers(matrices):
+            self._open(matrices)
+        self._fill(matrices)
         self._held = wanted
 
     def _covers(self, matrices: Matrices) -> bool:
@@ -110,7 +109,7 @@ class LoraSlot:
         return found
 
     @torch.no_grad()
-    def _fill(self, matrices: Matrices, strength: float) -> None:
+    def _fill(self, matrices: Matrices) -> None:
         for name, (slot_down, slot_up) in self._layers.items():
             slot_down.zero_()
             slot_up.zero_()
@@ -118,7 +117,7 @@ class LoraSlot:
                 down, up = matrices[name]
                 rank = down.shape[0]
                 slot_down[:rank].copy_(down)
-                slot_up[:, :rank].copy_(up * strength)
+                slot_up[:, :rank].copy_(up)
 
     def _read(self, preset: Preset) -> Matrices:
         file = self._presets.file(preset.label)
@@ -161,6 +160,18 @@ class LoraSlot:
             what = f"{left[0]} has no place" if left else "no tensor finds its module"
             raise GiveUp(f"LoRA {preset.label!r}: {what} in this model; it was made for another model.")
         return matrices
+
+
+def _joined(stack: Sequence[tuple[Matrices, float]]) -> Matrices:
+    """One LoRA that does what a stack does, strengths included."""
+    parts: dict[str, list[tuple[torch.Tensor, torch.Tensor]]] = {}
+    for matrices, strength in stack:
+        for name, (down, up) in matrices.items():
+            parts.setdefault(name, []).append((down, up * strength))
+    return {
+        name: (torch.cat([down for down, _ in each], 0), torch.cat([up for _, up in each], 1))
+        for name, each in parts.items()
+    }
 
 
 def _alphas(file: Path) -> dict[str, float]:

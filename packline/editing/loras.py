@@ -10,7 +10,8 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,26 @@ class Preset(_Table):
     def trigger(self) -> str:
         """Trigger words, as a prompt needs them."""
         return self.prompt.strip()
+
+
+@dataclass(frozen=True)
+class Lora:
+    """A preset at a strength: one of a request's stack, as the drivers get it."""
+
+    preset: Preset
+    strength: float
+
+
+def guidance_of(stack: Sequence[Lora], otherwise: float) -> float:
+    """Guidance of a call under a stack: what the first preset that sets it says."""
+    said = (lora.preset.settings.guidance_scale for lora in stack if lora.strength)
+    return next((guidance for guidance in said if guidance is not None), otherwise)
+
+
+def negative_of(stack: Sequence[Lora]) -> str:
+    """The negative prompts of a stack, in its order."""
+    said = (lora.preset.negative_prompt.strip() for lora in stack if lora.strength)
+    return ", ".join(dict.fromkeys(words for words in said if words))
 
 
 class Presets:

@@ -17,7 +17,7 @@ from packline.editing.architectures import Architecture
 from packline.editing.engine import EditRequest
 from packline.editing.loading import fit, generators, load_pipeline, picture_key
 from packline.editing.lora_slot import LoraSlot
-from packline.editing.loras import Preset, Presets
+from packline.editing.loras import Lora, Presets, guidance_of, negative_of
 from packline.editing.weights import Weights
 from packline.settings import EngineSettings
 
@@ -49,16 +49,14 @@ class QwenDriver:
         """Same words and same pictures."""
         return (request.prompt, *(picture_key(picture) for picture in request.references))
 
-    def use_lora(self, preset: Preset | None, strength: float) -> None:
+    def use_loras(self, stack: Sequence[Lora]) -> None:
         """Through the slot."""
-        self._slot.use(preset, strength)
+        self._slot.use(stack)
 
-    def draw(self, requests: Sequence[EditRequest], preset: Preset | None) -> NDArray[np.float32]:
+    def draw(self, requests: Sequence[EditRequest], stack: Sequence[Lora]) -> NDArray[np.float32]:
         """One call of the pipeline."""
-        guidance, negative = self._settings.guidance, _BLANK
-        if preset is not None:
-            guidance = preset.settings.guidance_scale or guidance
-            negative = preset.negative_prompt or negative
+        guidance = guidance_of(stack, self._settings.guidance)
+        negative = negative_of(stack) or _BLANK
         first = requests[0]
         # without a size the output follows the last reference
         height, width = fit(first.references[0].shape, self._settings.size, self._architecture.multiple_of)

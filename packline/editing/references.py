@@ -108,7 +108,7 @@ def make_request(
     roles: Sequence[str],
     prompt: str,
     seed: int,
-    lora: LoraChoice | None = None,
+    loras: Sequence[LoraChoice] = (),
 ) -> EditRequest:
     """A request with its references in order and the product's mask, ready for any engine."""
-    return EditRequest(gather(photo, scene, views, roles), prompt, seed, lora, scene.mask)
+    return EditRequest(gather(photo, scene, views, roles), prompt, seed, tuple(loras), scene.mask)

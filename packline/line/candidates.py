@@ -36,7 +36,7 @@ class Asked:
     planned: PlannedShot
     id: str
     recipe: Recipe
-    lora: LoraChoice | None
+    stack: tuple[LoraChoice, ...]
     references: tuple[Rendered, ...]
     truth: Path
 
@@ -89,13 +89,14 @@ def ask(line: Line, one: Try) -> list[Asked]:
     settings, planned = line.settings, line.shots[one.key]
     shot, product = planned.shot, planned.shot.product
     scene = line.scene(shot.scene)
-    trigger, lora = "", None
+    trigger = ""
+    stack: tuple[LoraChoice, ...] = ()
     loras: tuple[dict[str, object], ...] = ()
     if product.lora:
         preset = line.presets.get(product.lora)
         strength = preset.settings.strength if product.lora_strength is None else product.lora_strength
         strength = float(planned.instructions.get("lora_strength", strength))
-        trigger, lora = preset.trigger, LoraChoice(product.lora, strength)
+        trigger, stack = preset.trigger, (LoraChoice(product.lora, strength),)
         loras = (
             {
                 "label": product.lora,
@@ -123,14 +124,14 @@ def ask(line: Line, one: Try) -> list[Asked]:
             variation=variation_of(line, planned, number),
             refine=planned.instructions.get("refine", settings.engine.refine),
         )
-        asked.append(Asked(planned, digest(asdict(recipe)), recipe, lora, tuple(found), found[0].folder))
+        asked.append(Asked(planned, digest(asdict(recipe)), recipe, stack, tuple(found), found[0].folder))
     return asked
 
 
 def _request(line: Line, asked: Asked) -> EditRequest:
     pictures = (line.photo(asked.planned.shot.scene), *(one.colour() for one in asked.references))
     return EditRequest(
-        pictures, asked.recipe.prompt, asked.recipe.seed, asked.lora, asked.references[0].mask()
+        pictures, asked.recipe.prompt, asked.recipe.seed, asked.stack, asked.references[0].mask()
     )
 
 
@@ -142,7 +143,7 @@ def _write(line: Line, asked: Asked, picture: Picture, seconds: float, used: dic
     settings, recipe = line.settings, asked.recipe
     base = line.photo(asked.planned.shot.scene)
     # a change of the whole picture's light is kept where a LoRA asked for it, and is a fault where none did
-    styled = asked.lora is not None
+    styled = bool(asked.stack)
     final = refine(picture, base, Reference.load(asked.truth), recipe.refine, styled=styled).picture
     folder = line.work / "candidates" / asked.id[:2]
     folder.mkdir(parents=True, exist_ok=True)

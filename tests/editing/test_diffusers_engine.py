@@ -5,6 +5,7 @@ import logging
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ def difference(one, other):
 @pytest.fixture
 def request_for(pictures):
     def make(shot=0, seed=1, prompt=PROMPT, lora=None, count=4):
-        return EditRequest(pictures(count, shot), prompt, seed, lora)
+        return EditRequest(pictures(count, shot), prompt, seed, (lora,) if lora else ())
 
     return make
 
@@ -130,16 +131,35 @@ def test_each_lora_is_loaded_once_however_requests_are_mixed(make_engine, reques
     engine = make_engine()
     engine.warm_up()
     swaps = []
-    use = engine._driver.use_lora
-    engine._driver.use_lora = lambda preset, strength: (
-        swaps.append(preset and preset.label),
-        use(preset, strength),
+    use = engine._driver.use_loras
+    engine._driver.use_loras = lambda stack: (
+        swaps.append([lora.preset.label for lora in stack]),
+        use(stack),
     )
     choices = [None, "warm", None, "cool", "warm", "cool"]
     requests = [request_for(seed=n, lora=c and LoraChoice(c, 1.0)) for n, c in enumerate(choices)]
     mixed = engine.edit(requests)
-    assert swaps == [None, "warm", "cool"]
+    assert swaps == [[], ["warm"], ["cool"]]
     assert all(difference(edit, engine.edit([r])[0]) <= 1 for edit, r in zip(mixed, requests, strict=True))
+
+
+def test_a_stack_of_loras_adds_what_diffusers_own_loader_adds(make_engine, request_for, loras_folder):
+    engine, request = make_engine(), request_for()
+    stack = replace(request, loras=(LoraChoice("warm", 0.7), LoraChoice("cool", 0.4)))
+    one, both, again = engine.edit([replace(request, loras=stack.loras[:1]), stack, request])
+    assert [lora["label"] for lora in both.used["loras"]] == ["warm", "cool"]
+    assert difference(one, both) > 3
+    assert difference(again, make_engine().edit([request])[0]) == 0
+
+    pipe = engine._driver.pipe
+    pipe.unload_lora_weights()
+    for name in ("warm", "cool"):
+        pipe.load_lora_weights(
+            str(loras_folder), weight_name=f"{name}.safetensors", adapter_name=name, use_safetensors=True
+        )
+    pipe.set_adapters(["warm", "cool"], [0.7, 0.4])
+    engine._driver.use_loras = lambda stack: None
+    assert difference(both, engine.edit([request])[0]) <= 1
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def placed(pictures):
     mask[24:72, 24:72] = 255
 
     def make(shot=0, seed=1, lora=None):
-        return EditRequest(pictures(3, shot), "a red shoe", seed, lora, mask)
+        return EditRequest(pictures(3, shot), "a red shoe", seed, (lora,) if lora else (), mask)
 
     return make
 
@@ -87,7 +87,7 @@ def test_an_sdxl_lora_is_switched_on_and_off_without_a_trace(sdxl_folder, placed
 def test_a_clip_prompt_of_more_than_77_tokens_is_refused(sdxl, placed):
     request = placed()
     with pytest.raises(GiveUp, match="engine embedded reads 77"):
-        sdxl.edit([EditRequest(request.references, "a shoe " * 40, 1, None, request.mask)])
+        sdxl.edit([EditRequest(request.references, "a shoe " * 40, 1, (), request.mask)])
 
 
 def test_too_few_steps_for_a_denoise_name_the_settings_key(sdxl_folder):

@@ -110,4 +110,4 @@ def test_a_missing_view_is_named():
 def test_a_request_carries_the_mask_for_engines_that_start_from_the_render():
     request = make_request(PHOTO, SCENE, VIEWS, ("base", "product"), "put it there", 7)
     assert request.mask is SCENE.mask
-    assert (len(request.references), request.seed, request.lora) == (2, 7, None)
+    assert (len(request.references), request.seed, request.loras) == (2, 7, ())

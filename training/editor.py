@@ -195,9 +195,10 @@ class Trainer:
                 return_dict=False,
             )[0][:, : window * window]
         self.samples += batch
-        # what changes (product, shadow) counts up to three times what stays; and the first principal
-        # components, which carry colour and light, more than the last: refine takes fine detail elsewhere
-        changed = (target - tokens("base")).abs().mean(-1, keepdim=True).clamp(max=1)
+        # what changes counts up to three times what stays, a shadow as much as the product (its change is a
+        # quarter as large); and the first principal components, which carry colour and light, more than the
+        # last: refine takes fine detail elsewhere
+        changed = (4 * (target - tokens("base")).abs().mean(-1, keepdim=True)).clamp(max=1)
         weight = (1 + 2 * changed) * COMPONENT_WEIGHT
         return ((velocity.float() - (noise - target)) ** 2 * weight).mean() / weight.mean()
 

@@ -86,6 +86,34 @@ def colour_name(rgb: tuple[int, int, int]) -> str:
     return list(NAMED)[int(np.argmin(np.linalg.norm(lab[:-1] - lab[-1], axis=1)))]
 
 
+def product_of(seed: int, texture: int = 512) -> tuple[str, Any, Any]:
+    """A random product: its kind, its title as a catalogue would say it, and its model as the stage reads it.
+
+    Returns
+    -------
+    (str, str, packline.stage.model.ProductModel)
+    """
+    import tempfile
+
+    from packline.stage.load import load_model
+    from training.products import KINDS, build, random_spec
+
+    rng = np.random.default_rng([7, seed])
+    kind = str(rng.choice(KINDS))
+    spec = replace(random_spec(kind, rng), texture=texture)
+    made, truth = build(kind, spec)
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
+        file = Path(folder) / "product.glb"
+        file.write_bytes(made.export(file_type="glb"))
+        (Path(folder) / "product.truth.json").write_text(json.dumps(truth))
+        model = load_model(file)
+    title = f"{colour_name(spec.body)} {truth['words']}"
+    # half of the titles name the brand; from a generator of its own, so that poses do not hang on it
+    if np.random.default_rng([11, seed]).random() < 0.5:
+        title = f"{title} {spec.brand}"
+    return kind, title, model
+
+
 def make_pairs(seed: int, scenes: Sequence[Path], each: int) -> list[Pair]:
     """One random product in `each` random scenes and poses; the seed decides all.
 
@@ -94,25 +122,14 @@ def make_pairs(seed: int, scenes: Sequence[Path], each: int) -> list[Pair]:
     scenes
         Scene files at `SIZE` pixels.
     """
-    import tempfile
-
     from packline.scenes import load_scene
     from packline.stage.lighting import shade, studio_light
-    from packline.stage.load import load_model
     from packline.stage.self_shadow import self_shadow
     from packline.stage.shadow import composite, ground_shadow, shadow_ratio
     from packline.stage.views import canonical_camera, scene_pose
-    from training.products import KINDS, build, random_spec
 
-    rng = np.random.default_rng([7, seed])
-    kind = str(rng.choice(KINDS))
-    spec = replace(random_spec(kind, rng), texture=512)
-    made, truth = build(kind, spec)
-    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
-        file = Path(folder) / "product.glb"
-        file.write_bytes(made.export(file_type="glb"))
-        (Path(folder) / "product.truth.json").write_text(json.dumps(truth))
-        model = load_model(file)
+    rng = np.random.default_rng([13, seed])
+    kind, title, model = product_of(seed)
     raster = rasteriser()
     grey = to_linear_grey()
     views = []
@@ -123,9 +140,6 @@ def make_pairs(seed: int, scenes: Sequence[Path], each: int) -> list[Pair]:
             light = studio_light(camera)
             seen = self_shadow(stage, camera, buffer, light)
             views.append(over(shade(buffer, camera, light, visibility=seen), buffer.mask, grey))
-    title = f"{colour_name(spec.body)} {truth['words']}"
-    if rng.random() < 0.5:
-        title = f"{title} {spec.brand}"
     pairs = []
     for _ in range(each):
         scene = load_scene(scenes[int(rng.integers(len(scenes)))])

@@ -3,7 +3,8 @@
 What a model gets right at low resolution is light: the shadow it casts, the grading of a style. What it gets
 wrong is detail: text, colour, edges. So the low frequencies come from the edit, and the detail comes from the
 base photo and from the 3D model's render. The render's own shadow is not used: a model that forgets the
-shadow must be seen to forget it.
+shadow must be seen to forget it. It only says where a shadow can fall: what else a weak model smears around
+the product is its fault and is left out, unless the edit is so clean that it must be meant.
 
 All ratios are taken in linear light between pictures of equal resolution and equal blur.
 """
@@ -41,6 +42,12 @@ _DARK = 0.004
 _NEAR = (0.02, 0.06)
 _FAR = (0.08, 0.16)
 _TIMES_NOISE = (1.2, 2.4)
+# a shadow may be a little wider and turned from where the render's falls: share of the product's size
+_ASTRAY = 0.12
+_CAN_FALL = 0.02
+# a shadow has the ground's colour but for the light that is missing: share of its depth, and a codec's noise
+_TINT = (0.35, 0.015)
+_TIMES_SMEAR = (3.0, 6.0)
 _STYLE = (0.015, 0.04)
 _SHADE_LIMITS = (0.4, 2.5)
 # sRGB difference (0 to 1) that a codec makes by itself
@@ -123,7 +130,7 @@ def refine(edit: Picture, base: Picture, reference: Reference, mode: Mode, *, st
             agreement,
             "True label detail under the edit's light.",
         )
-    photo = _photo(small, style, asked, shade, base)
+    photo = _photo(small, style, asked, shade, base, _can_fall(small, reference))
     picture = to_srgb(photo * (1 - cover) + product * cover)
     return Refined(picture, agreement, "True product and photo detail under the edit's light and shadow.")
 
@@ -229,7 +236,9 @@ def _fit(x: NDArray[np.floating], y: NDArray[np.floating]) -> NDArray[np.float64
     return np.array([a - b * middle + c * middle**2, b - 2 * c * middle, c])
 
 
-def _photo(small: _Small, style: _Style, asked: _Style, shade: Floats, base: Picture) -> Floats:
+def _photo(
+    small: _Small, style: _Style, asked: _Style, shade: Floats, base: Picture, can_fall: Floats
+) -> Floats:
     """The base photo under the edit's light: style over all, shadow near the product; linear light."""
     table = asked(to_linear(np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)))
     photo = np.stack([table[:, c][base[..., c]] for c in range(3)], -1)
@@ -249,9 +258,39 @@ def _photo(small: _Small, style: _Style, asked: _Style, shade: Floats, base: Pic
         np.maximum(near + (far - near) * reach, times * noise)
         for near, far, times in zip(_NEAR, _FAR, _TIMES_NOISE, strict=True)
     )
-    change *= _ramp(strength, low, high)[..., None]
+    # and around the product, where no shadow can fall, it smears: a clean edit changes little of that ground,
+    # so that a reflection in a polished table, which is meant, stands out from it
+    aside = strength[(reach < 0.5) & (can_fall < 0.05) & (cover[..., 0] < 0.02)]
+    smear = float(np.percentile(aside, 75)) if aside.size > 64 else 0.0
+    # a shadow darkens: what gets lighter where it may fall is a smear as well
+    darker = _ramp(-smooth(change.mean(-1), 2 * small.scale), 0.0, _NEAR[0])
+    low, high = (
+        np.maximum(limit, times * smear * (1 - can_fall * darker))
+        for limit, times in zip((low, high), _TIMES_SMEAR, strict=True)
+    )
+    change = _untinted(change) * _ramp(strength, low, high)[..., None]
     size = (base.shape[1], base.shape[0])
     return _relight(np.asarray(photo, np.float32), _enlarge(change, size))
+
+
+def _can_fall(small: _Small, reference: Reference) -> Floats:
+    """1 where the product's shadow may fall by the 3D model, soft, at the edit's size."""
+    height, width = small.cover.shape
+    open_share = cv2.resize(reference.shadow, (width, height), interpolation=cv2.INTER_AREA) / 255
+    rows, columns = np.nonzero(small.cover > 0.5)
+    if not rows.size:
+        return np.ones_like(small.cover)
+    astray = max(round(_ASTRAY * max(int(np.ptp(rows)), int(np.ptp(columns)))), 2)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * astray + 1, 2 * astray + 1))
+    grown = cv2.dilate((open_share < 1 - _CAN_FALL).astype(np.float32), kernel)
+    return np.clip(smooth(grown, astray / 2), 0, 1)
+
+
+def _untinted(change: Floats) -> Floats:
+    """A change of the ground's light with no more colour than a shadow's."""
+    grey = change.mean(-1, keepdims=True)
+    most = _TINT[0] * np.abs(grey) + _TINT[1]
+    return grey + np.clip(change - grey, -most, most)
 
 
 def _shade(small: _Small, style: _Style) -> Floats:

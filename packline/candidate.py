@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from packline.fingerprint import digest
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -20,9 +22,12 @@ class Recipe:
     references
         Fingerprints of the pictures in the order of their tags: image 1, image 2, ...
     variation
-        How this candidate strays on purpose: ``{"shift": [x, z], "turn": degrees, "scale": factor}``.
+        How this candidate strays on purpose (`packline.editing.variation.vary`).
     refine
         "off", "labels" or "product".
+    rung, changed
+        Which rung of the ladder asked for it (`packline.ladder`), and what that changed: ``{"denoise": 0.45}``,
+        ``{"references": [...]}``, ``{"refine": "product"}``, ``{"engine": name}``, ``{"instead": name}``.
     """
 
     shot: str
@@ -36,6 +41,15 @@ class Recipe:
     loras: tuple[dict[str, Any], ...] = ()
     variation: dict[str, Any] = field(default_factory=dict)
     refine: Literal["off", "labels", "product"] = "off"
+    rung: str = "asked"
+    changed: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """Its content hash, 16 hexadecimal digits; in which wave it was made is no part of it."""
+        facts = asdict(self)
+        del facts["wave"]
+        return digest(facts)
 
 
 @dataclass(frozen=True)
@@ -45,7 +59,7 @@ class Candidate:
     Parameters
     ----------
     id
-        Content hash of the recipe (`packline.fingerprint.digest`), 16 hexadecimal digits.
+        `Recipe.id`.
     picture
         The final picture, PNG, at the shot's size.
     edit

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from packline.choice import standing
 from packline.fingerprint import digest
+from packline.ladder import words
 from packline.records import CandidateRecord
 from packline.scorecard import CheckResult
 from packline.settings import CandidateSettings
@@ -47,7 +48,13 @@ class Decision:
     sentence: str = ""
 
 
-def decide(records: Sequence[CandidateRecord], settings: CandidateSettings, *, last: bool) -> Decision:
+def decide(
+    records: Sequence[CandidateRecord],
+    settings: CandidateSettings,
+    *,
+    last: bool,
+    passed_over: Sequence[tuple[str, str]] = (),
+) -> Decision:
     """Decide on a shot by its candidates' scorecards.
 
     Parameters
@@ -56,6 +63,8 @@ def decide(records: Sequence[CandidateRecord], settings: CandidateSettings, *, l
         All candidates of the shot at its current fingerprint.
     last
         No further wave will come.
+    passed_over
+        Rungs of the ladder that were not climbed, each with the reason.
 
     Notes
     -----
@@ -74,7 +83,7 @@ def decide(records: Sequence[CandidateRecord], settings: CandidateSettings, *, l
         return _doubt(_best(undecided), len(ordered))
     if not last:
         return Decision(Outcome.NEXT_WAVE)
-    return _flag(ordered)
+    return _flag(ordered, passed_over)
 
 
 def candidate_seed(first: int, shot: str, number: int) -> int:
@@ -122,7 +131,7 @@ def _close_up(results: Sequence[CheckResult]) -> str:
     return f"Give this product a closer shot: {what} can be judged where it stands {times:g} times as large."
 
 
-def _flag(records: Sequence[CandidateRecord]) -> Decision:
+def _flag(records: Sequence[CandidateRecord], passed_over: Sequence[tuple[str, str]]) -> Decision:
     scored = [record for record in records if record.scorecard is not None and record.scorecard.failures]
     if not scored:
         return Decision(
@@ -145,10 +154,21 @@ def _flag(records: Sequence[CandidateRecord]) -> Decision:
         best.candidate.id,
         worst.check,
         f"None of {len(records)} candidates passed. The best one: {_sentence(worst.sentence)} "
-        f"Failed checks: {counts}.",
+        f"Failed checks: {counts}.{_climbed(records, passed_over)}",
     )
 
 
-def _sentence(words: str) -> str:
-    words = words.strip()
-    return words if words.endswith((".", "!", "?")) else f"{words}."
+def _climbed(records: Sequence[CandidateRecord], passed_over: Sequence[tuple[str, str]]) -> str:
+    """Which rungs of the ladder were tried, and which were not; nothing where it was left alone."""
+    tried = Counter(words(one.candidate.recipe.rung, one.candidate.recipe.changed) for one in records)
+    said = ""
+    if len(tried) > 1:
+        said += f" Tried: {', '.join(f'{count} {what}' for what, count in tried.items())}."
+    if passed_over:
+        said += f" Not tried: {'; '.join(f'{words(rung, {})} ({why})' for rung, why in passed_over)}."
+    return said
+
+
+def _sentence(said: str) -> str:
+    said = said.strip()
+    return said if said.endswith((".", "!", "?")) else f"{said}."

@@ -11,8 +11,9 @@ from typing import Any
 import packline
 from packline.assets import Assets, Place
 from packline.catalog import Catalog
+from packline.catalog.fields import between_pluses
 from packline.catalog.table import COLUMNS, Fields
-from packline.editing.loras import Presets, load_presets
+from packline.editing.loras import Lora, Presets, load_presets
 from packline.editing.prompts import describe_references
 from packline.errors import GiveUp
 from packline.fingerprint import digest
@@ -99,16 +100,15 @@ class Planner:
         }
         if product.variant:
             parts["the material variant"] = digest(product.variant)
-        if product.lora:
-            preset = self._presets.get(product.lora)
-            strength = preset.settings.strength if product.lora_strength is None else product.lora_strength
-            parts["the LoRA"] = digest(
-                product.lora, self._presets.sha256(product.lora), preset.trigger, preset.negative_prompt
-            )
-            parts["the LoRA's strength"] = digest(
-                strength, preset.settings.guidance_scale, preset.settings.clip_skip
-            )
+        if product.loras:
+            stack = self._presets.stack(product.loras)
+            parts["the LoRA"] = _of_stack([self._lora_facts(lora) for lora in stack])
+            parts["the LoRA's strength"] = _of_stack([_strength_facts(lora) for lora in stack])
         return parts
+
+    def _lora_facts(self, lora: Lora) -> tuple[Any, ...]:
+        preset = lora.preset
+        return preset.label, self._presets.sha256(preset.label), preset.trigger, preset.negative_prompt
 
     def _scene(self, name: str) -> str:
         if name not in self._scenes:
@@ -164,7 +164,7 @@ class Planner:
         if place not in self._tokens:
             if len(self._tokens) > 10_000:
                 self._tokens.clear()
-            self._tokens[place] = self._scenes_token(text) if kind == "scenes" else self._lora_token(text)
+            self._tokens[place] = self._scenes_token(text) if kind == "scenes" else self._stack_token(text)
         return self._tokens[place]
 
     def _scenes_token(self, text: str) -> str:
@@ -172,15 +172,15 @@ class Planner:
         found = [self._scene(name) for name in names if name]
         return digest(found) if found and all(found) else ""
 
-    def _lora_token(self, label: str) -> str:
-        if not label:
-            return "none"
+    def _stack_token(self, text: str) -> str:
         try:
-            file = self._presets.file(label)
-            preset = self._presets.get(label)
-            return digest(preset.model_dump_json(), str(file), self.assets.file(file))
+            return digest([self._lora_token(label) for label in between_pluses(text)]) if text else "none"
         except (GiveUp, OSError):
             return ""
+
+    def _lora_token(self, label: str) -> str:
+        file = self._presets.file(label)
+        return digest(self._presets.get(label).model_dump_json(), str(file), self.assets.file(file))
 
 
 def plan_shots(
@@ -189,6 +189,15 @@ def plan_shots(
     """The fingerprints of a small catalog's shots, in its order; a run plans in batches (`line.survey`)."""
     planner = Planner(settings, engine_facts, checks_digest)
     return [shot for product in catalog.products for shot in planner.shots(product)]
+
+
+def _of_stack(facts: list[tuple[Any, ...]]) -> str:
+    # one LoRA is told as it was before there were stacks, so that nothing is made anew for it
+    return digest(*facts[0]) if len(facts) == 1 else digest(facts)
+
+
+def _strength_facts(lora: Lora) -> tuple[Any, ...]:
+    return lora.strength, lora.preset.settings.guidance_scale, lora.preset.settings.clip_skip
 
 
 def _under(folder: str, name: str) -> str:

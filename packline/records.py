@@ -51,6 +51,31 @@ class Work(StrEnum):
 
 
 @dataclass(frozen=True)
+class Wave:
+    """Some candidates of a shot that are made together; written down before any of them is made.
+
+    Parameters
+    ----------
+    number
+        Of the wave in its round; 1 is the first.
+    first, size
+        Number of its first candidate, and how many there are.
+    rung
+        Of the ladder (`packline.ladder`).
+    """
+
+    number: int = 1
+    first: int = 0
+    size: int = 1
+    rung: str = "asked"
+
+    @property
+    def numbers(self) -> range:
+        """Numbers of its candidates."""
+        return range(self.first, self.first + self.size)
+
+
+@dataclass(frozen=True)
 class PlannedShot:
     """A shot with its fingerprints.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,9 @@ class Place:
         Width and height in metres; the product is scaled until it just fits both.
     shift, turn, scale
         How far a candidate may stray: metres, degrees, share of the size.
+    light_turn, light_height, light_size, exposure
+        How far the light that a candidate is drawn in may stray from the scene's: degrees about the vertical,
+        degrees up and down, share of `Light.key_size`, share of all light.
     """
 
     position: Triple
@@ -41,6 +44,10 @@ class Place:
     shift: float = 0.02
     turn: float = 8.0
     scale: float = 0.05
+    light_turn: float = 4.0
+    light_height: float = 3.0
+    light_size: float = 0.2
+    exposure: float = 0.04
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,39 @@ class Light:
     ground_colour: Triple
     key_size: float = 8.0
     words: str = "soft light"
+
+    def strayed(
+        self, turn: float = 0.0, height: float = 0.0, size: float = 1.0, exposure: float = 1.0
+    ) -> Light:
+        """This light with its key turned about the vertical and raised, softened, and all of it dimmed.
+
+        Parameters
+        ----------
+        turn, height
+            Degrees; positive turns from front (+Z) to right (+X), and up.
+        size, exposure
+            Factors on `key_size` and on all three colours.
+        """
+        x, y, z = self.key_direction
+        azimuth = np.arctan2(x, z) + np.radians(turn)
+        was = np.arcsin(np.clip(y, -1, 1))
+        # a key stays above the ground and short of the zenith, unless it was not to begin with
+        low, high = min(was, np.radians(5.0)), max(was, np.radians(88.0))
+        elevation = np.clip(was + np.radians(height), low, high)
+        flat = np.cos(elevation)
+        direction = (float(flat * np.sin(azimuth)), float(np.sin(elevation)), float(flat * np.cos(azimuth)))
+
+        def dimmed(colour: Triple) -> Triple:
+            return (colour[0] * exposure, colour[1] * exposure, colour[2] * exposure)
+
+        return replace(
+            self,
+            key_direction=direction,
+            key_colour=dimmed(self.key_colour),
+            sky_colour=dimmed(self.sky_colour),
+            ground_colour=dimmed(self.ground_colour),
+            key_size=self.key_size * size,
+        )
 
 
 @dataclass(frozen=True)
@@ -131,6 +171,10 @@ def load_scene(file: Path) -> Scene:
                 shift=float(place.get("shift", 0.02)),
                 turn=float(place.get("turn", 8.0)),
                 scale=float(place.get("scale", 0.05)),
+                light_turn=float(place.get("light_turn", 4.0)),
+                light_height=float(place.get("light_height", 3.0)),
+                light_size=float(place.get("light_size", 0.2)),
+                exposure=float(place.get("exposure", 0.04)),
             ),
             light=_light(data["light"]) if known else _estimated(name, image, camera, digest),
             sha256=digest,

@@ -19,6 +19,13 @@ class _Table(BaseModel):
 UseName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=40)]
 
 
+class BudgetSettings(_Table):
+    """``[run] budget``: what a run may spend; what is over it stays to do for the next run"""
+
+    candidates: int | None = Field(None, ge=1, description="candidates that a run may make")
+    dollars: float | None = Field(None, gt=0, description="what they may cost, by their engine's price")
+
+
 class RunSettings(_Table):
     """``[run]``"""
 
@@ -33,6 +40,7 @@ class RunSettings(_Table):
     chunk: int = Field(8, ge=1, le=500, description="shots a task takes at a time")
     size: int = Field(1024, ge=256, le=4096, description="pixels on a side of a delivered picture")
     seed: int = Field(1, ge=0, description="first seed; every candidate's seed is derived from it")
+    budget: BudgetSettings = BudgetSettings()
 
 
 class PathSettings(_Table):
@@ -49,14 +57,37 @@ class EngineSettings(_Table):
     name: str = Field("embedded", description="name for reports and the ledger")
     architecture: str = Field(description="flux2-klein-embedded, flux2-klein-4b, ... (packline models list)")
     model: str = Field(
-        description="folder (relative to the settings file) or hub name of the pipeline's weights"
+        description="folder (relative to the settings file), one .safetensors file, or hub name of the weights"
+    )
+    rest: str = Field(
+        "",
+        description="where model is one file: folder or hub name of what that lacks; the architecture's own",
     )
     device: str = "auto"
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     size: int = Field(256, ge=64, multiple_of=16, description="pixels on a side that the engine edits at")
     steps: int = Field(4, ge=1, le=100)
     guidance: float = Field(1.0, ge=0)
-    batch: int = Field(4, ge=1, description="candidates edited together; halved when memory runs out")
+    batch: int = Field(
+        4,
+        ge=0,
+        description="candidates edited together, halved when memory runs out; 0: as many as memory takes",
+    )
+    precision: Literal["full", "fp8"] = Field(
+        "full", description="fp8: the denoiser's weights in 8 bits, its arithmetic in dtype"
+    )
+    compile: Literal["off", "regional"] = Field(
+        "off", description="regional: torch.compile of the repeated blocks; minutes at the first picture"
+    )
+    overlap: Literal["auto", "on", "off"] = Field(
+        "auto", description="decode a batch while the next is denoised; auto: on a GPU"
+    )
+    offload: Literal["off", "model"] = Field(
+        "off", description="model: only the part at work is on the GPU; slower, for small cards"
+    )
+    long_prompt: Literal["refuse", "trim"] = Field(
+        "refuse", description="of more tokens than the model reads; trim: cut sentences, never a trigger"
+    )
     refine: Literal["off", "labels", "product"] = "product"
     price: float = Field(0.0, ge=0, description="dollars a candidate")
 
@@ -64,15 +95,58 @@ class EngineSettings(_Table):
 class CandidateSettings(_Table):
     """``[candidates]``: waves of tries for each shot"""
 
-    wave: int = Field(2, ge=1, le=64, description="candidates in a wave")
-    waves: int = Field(3, ge=1, le=16, description="waves before the shot is flagged")
+    wave: Literal["adaptive"] | Annotated[int, Field(ge=1, le=64)] = Field(
+        "adaptive", description="candidates in a wave; adaptive: by the pass rate that the ledger has seen"
+    )
+    waves: int = Field(4, ge=1, le=16, description="waves before the shot is flagged")
     enough: int = Field(1, ge=1, description="passing candidates after which a shot stops")
+    most: int | None = Field(None, ge=1, description="candidates of a shot in all its waves")
+    ladder: tuple[str, ...] = Field(
+        ("seeds", "adherence", "refine"),
+        description="what later waves change, in order: seeds, adherence, refine, or a table of [engines]",
+    )
+    sure: float = Field(
+        0.8, gt=0, lt=1, description="adaptive: probability with which a wave is to bring enough"
+    )
+    worth: float = Field(20.0, ge=1, description="adaptive: candidates that one more select may cost")
+    largest: int = Field(4, ge=1, le=64, description="adaptive: candidates in a wave at most")
+
+    @model_validator(mode="after")
+    def _agree(self) -> CandidateSettings:
+        if self.most is not None and self.most < self.enough:
+            raise ValueError("most must not be less than enough")
+        if len(set(self.ladder) - {"seeds"}) < len([one for one in self.ladder if one != "seeds"]):
+            raise ValueError("a rung of the ladder but seeds stands there once")
+        return self
+
+    @property
+    def fixed(self) -> int | None:
+        """Candidates in every wave; None: each wave has as many as it is worth."""
+        return None if self.wave == "adaptive" else self.wave
+
+    @property
+    def highest(self) -> int:
+        """Candidates of a wave at most."""
+        return self.fixed or self.largest
+
+    @property
+    def total(self) -> int:
+        """Candidates of a shot at most, in all its waves."""
+        return min(self.most or self.highest * self.waves, self.highest * self.waves)
 
 
 class PromptSettings(_Table):
     """``[prompt]``"""
 
+    template: str | None = Field(None, description="what the engine is told; absent: its architecture's own")
+
+
+class NamedPromptSettings(_Table):
+    """``[prompts.<name>]``: a recipe for some shots; the first that is meant wins"""
+
     template: str
+    sku: str = Field("", description="only these products: a name or a pattern such as SHOE-*; commas")
+    scene: str = Field("", description="only these scenes, likewise")
 
 
 class BucketSettings(_Table):
@@ -188,8 +262,14 @@ class Settings(_Table):
     run: RunSettings
     paths: PathSettings
     engine: EngineSettings
+    engines: dict[UseName, EngineSettings] = Field(
+        default_factory=dict, description="further engines by name, for candidates.ladder and for failures"
+    )
     candidates: CandidateSettings = CandidateSettings()
-    prompt: PromptSettings
+    prompt: PromptSettings = PromptSettings()
+    prompts: dict[UseName, NamedPromptSettings] = Field(
+        default_factory=dict, description="recipes by name, in order; prompt is for all other shots"
+    )
     bucket: BucketSettings
     ledger: LedgerSettings
     formats: dict[UseName, FormatSettings] = Field(
@@ -202,6 +282,30 @@ class Settings(_Table):
     checks: dict[str, Any] = Field(default_factory=dict, description="validated by scoring")
     rules: dict[str, RuleSettings] = Field(default_factory=dict, description="house rules by name")
     file: Path = Path()
+
+    @model_validator(mode="after")
+    def _agree(self) -> Settings:
+        own = {"asked", "seeds", "adherence", "refine"}
+        if taken := own & set(self.engines):
+            raise ValueError(f"an engine cannot be called {min(taken)}; give its table another name")
+        if unknown := [one for one in self.candidates.ladder if one not in own | set(self.engines)]:
+            raise ValueError(
+                f"candidates.ladder names {unknown[0]!r}, which is neither seeds, adherence nor refine nor a "
+                "table of [engines]"
+            )
+        if "asked" in self.candidates.ladder:
+            raise ValueError("candidates.ladder names 'asked', which the first wave is anyway; leave it out")
+        budget, highest = self.run.budget, self.candidates.highest
+        if budget.candidates is not None and budget.candidates < highest:
+            raise ValueError(
+                f"run.budget.candidates must be {highest} at least, so that one wave fits into it"
+            )
+        prices = [engine.price for engine in (self.engine, *self.engines.values())]
+        if budget.dollars is not None and budget.dollars < highest * max(prices):
+            raise ValueError(
+                f"run.budget.dollars must be {highest * max(prices):g} at least, so that one wave fits into it"
+            )
+        return self
 
 
 def load_settings(file: Path) -> Settings:
@@ -231,9 +335,14 @@ def _absolute(settings: Settings, file: Path) -> Settings:
     def under(path: Path | str) -> Path:
         return (base / path).resolve()
 
-    engine, bucket, ledger = settings.engine, settings.bucket, settings.ledger
-    if "/" in engine.model and under(engine.model).exists():
-        engine = engine.model_copy(update={"model": str(under(engine.model))})
+    def found(engine: EngineSettings) -> EngineSettings:
+        for key in ("model", "rest"):
+            named = getattr(engine, key)
+            if ("/" in named or named.endswith(".safetensors")) and under(named).exists():
+                engine = engine.model_copy(update={key: str(under(named))})
+        return engine
+
+    bucket, ledger = settings.bucket, settings.ledger
     if "://" not in bucket.url:
         bucket = bucket.model_copy(update={"url": str(under(bucket.url))})
     if "://" not in ledger.url:
@@ -248,7 +357,8 @@ def _absolute(settings: Settings, file: Path) -> Settings:
             "paths": PathSettings(
                 models=under(paths.models), scenes=under(paths.scenes), loras=under(paths.loras)
             ),
-            "engine": engine,
+            "engine": found(settings.engine),
+            "engines": {name: found(engine) for name, engine in settings.engines.items()},
             "bucket": bucket,
             "ledger": ledger,
             "provenance": provenance.model_copy(
@@ -273,5 +383,6 @@ def _sentences(file: Path, error: ValidationError) -> str:
             lines.append(f"Settings file {file}: key {key} is unknown; remove it or mend its spelling.")
         else:
             said = problem["msg"].removeprefix("Value error, ")
-            lines.append(f"Settings file {file}: key {key} is wrong: {said}.")
+            # what several tables must agree on belongs to no key
+            lines.append(f"Settings file {file}: {f'key {key} is wrong: ' if key else ''}{said}.")
     return " ".join(lines)

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+
+@dataclass(frozen=True)
+class ProductLora:
+    """A LoRA as a catalog row asks for it; without a strength it is the preset's own."""
+
+    label: str
+    strength: float | None = None
 
 
 @dataclass(frozen=True)
@@ -23,8 +32,8 @@ class Product:
         (scene name, view) pairs; the view says which side faces the camera.
     labels
         Declared reading directions by label id or text: ``{"E LOVE": "top to bottom"}``; may be empty.
-    lora, lora_strength
-        Preset label and strength; an empty label means none, strength None the preset's own.
+    loras
+        A stack: their changes add up, and their trigger words stand in this order.
     row
         Line in the catalog, 1 is the first product.
     variant
@@ -38,11 +47,32 @@ class Product:
     model: Path
     placements: tuple[tuple[str, str], ...]
     labels: Mapping[str, str] = field(default_factory=dict)
-    lora: str = ""
-    lora_strength: float | None = None
+    loras: tuple[ProductLora, ...] = ()
     row: int = 0
     variant: str = ""
     truth: Path | None = None
+
+
+STACKED = " + "
+"""Between the labels of a stack in a text."""
+
+
+def stack_text(loras: Sequence[ProductLora]) -> str:
+    """A stack in one text: "warm evening light + cool studio"."""
+    return STACKED.join(lora.label for lora in loras)
+
+
+def kind_of(sku: str, title: str) -> str:
+    """The type of a product, as far as its row tells: what kinds of products pass how often is learned by it.
+
+    The SKU's part before its first separator where that is a word ("SHOE-NORTH"), else the title's last word
+    ("white low-top shoe").
+    """
+    first = re.split(r"[-_./ ]", sku, maxsplit=1)[0]
+    if first != sku and first.isalpha() and len(first) > 1:
+        return first.lower()
+    words = re.findall(r"[^\W\d_]+", title)
+    return words[-1].lower() if words else ""
 
 
 @dataclass(frozen=True)

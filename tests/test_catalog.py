@@ -11,7 +11,7 @@ import pytest
 from packline.catalog import Catalog, read_catalog, settings_file
 from packline.errors import FixSettings
 from packline.fingerprint import file_digest
-from packline.shots import Product
+from packline.shots import Product, ProductLora
 from tests.parts import HEADER, make_folder
 
 GOOD = "A1,red shoe,shoe.glb,table; shelf:three-quarter,E LOVE = Top to  Bottom,warm,0.7\n"
@@ -40,8 +40,7 @@ def test_a_row_becomes_a_product_with_all_its_fields(tmp_path: Path) -> None:
             model=tmp_path / "3d" / "shoe.glb",
             placements=(("table", "hero"), ("shelf", "three-quarter")),
             labels={"E LOVE": "top to bottom"},
-            lora="warm",
-            lora_strength=0.7,
+            loras=(ProductLora("warm", 0.7),),
             row=1,
         ),
     )
@@ -76,7 +75,10 @@ def test_numbers_in_parquet_and_json_are_read_as_they_are_written(tmp_path: Path
     for name in ("n.parquet", "n.jsonl"):
         found = read_catalog(tmp_path / name, settings)
         assert found.errors == ()
-        assert [(p.sku, p.lora_strength) for p in found.products] == [("123", 1.0), ("124", None)], name
+        assert [(p.sku, p.loras) for p in found.products] == [
+            ("123", (ProductLora("warm", 1.0),)),
+            ("124", (ProductLora("warm"),)),
+        ], name
 
 
 def test_words_that_pandas_takes_for_nothing_stay_words(tmp_path: Path) -> None:
@@ -100,7 +102,7 @@ def test_optional_columns_may_be_left_out_and_unknown_ones_are_ignored(tmp_path:
     settings = make_folder(tmp_path)
     (tmp_path / "demo.csv").write_text("colour,scenes,model,title,sku\nred,table,shoe.glb,red shoe,A1\n")
     catalog = read_catalog(tmp_path / "demo.csv", settings)
-    assert [(p.sku, p.title, p.lora, p.labels) for p in catalog.products] == [("A1", "red shoe", "", {})]
+    assert [(p.sku, p.title, p.loras, p.labels) for p in catalog.products] == [("A1", "red shoe", (), {})]
 
 
 def wide(folder: Path, row: str) -> Catalog:
@@ -263,7 +265,7 @@ def test_a_bad_field_is_an_error_of_its_row_alone_with_a_sentence(
 
 def test_a_strength_that_is_unusual_but_legal_goes_on(tmp_path: Path) -> None:
     catalog = read(tmp_path, "A1,shoe,shoe.glb,table,,warm,0\nA2,shoe,shoe.glb,table,,warm,2\n")
-    assert [product.lora_strength for product in catalog.products] == [0.0, 2.0]
+    assert [product.loras[0].strength for product in catalog.products] == [0.0, 2.0]
 
 
 def test_a_short_row_is_read_as_one_with_empty_fields(tmp_path: Path) -> None:

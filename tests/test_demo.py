@@ -24,7 +24,8 @@ def test_it_owes_two_dozen_shots_of_many_products_in_many_scenes(catalog: Catalo
     assert len(catalog.shots) >= 24
     assert len({shot.scene for shot in catalog.shots}) >= 6
     assert {product.model.suffix for product in catalog.products} == {".glb", ".fbx"}
-    assert {product.lora for product in catalog.products} == {"", "warm evening light", "cool studio"}
+    used = {lora.label for product in catalog.products for lora in product.loras}
+    assert used == {"warm evening light", "cool studio"}
 
 
 def test_one_row_is_broken_on_purpose_and_no_other(catalog: Catalog) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import sqlite3
 import subprocess
@@ -64,6 +65,7 @@ def test_a_ledger_from_before_revisions_is_taken_over_with_all_that_it_holds(
     empty_url: str, schema: int
 ) -> None:
     lay_old(empty_url, schema)
+    add_product_with_strength(empty_url)
     everything = {
         name: f'select {columns_of(empty_url, name)} from "{name}"'
         for name in tables_of(empty_url)
@@ -75,6 +77,10 @@ def test_a_ledger_from_before_revisions_is_taken_over_with_all_that_it_holds(
     ledger = Ledger(empty_url)
     assert structure(empty_url) == []
     assert {name: rows(empty_url, query) for name, query in everything.items()} == before
+    # a row of the catalog may ask for a stack of LoRAs now
+    found = rows(empty_url, "select lora, strengths from products where lora != '' order by lora")
+    told = [(lora, json.loads(text) if isinstance(text, str) else text) for lora, text in found]
+    assert ("moody", [0.75]) in told
     by_key = {record.key: record for record in ledger.shots("demo")}
     assert by_key["A1/table/hero"].state == ShotState.PUBLISHED
     assert by_key["A1/table/hero"].keys == {"hero": "k.png"}
@@ -83,6 +89,17 @@ def test_a_ledger_from_before_revisions_is_taken_over_with_all_that_it_holds(
     assert ledger.latest_run("demo") is not None
     ledger.close()
     assert_history_is_kept(empty_url)
+
+
+def add_product_with_strength(url: str) -> None:
+    reader, _ = connect(url)
+    names = [one["name"] for one in inspect(reader).get_columns("products")]
+    reader.dispose()
+    own = {"digest": "'ffffffffffffffff'", "sku": "'Z9'", "lora": "'moody'", "lora_strength": "0.75"}
+    columns, values = (
+        ", ".join(each) for each in ([f'"{n}"' for n in names], [own.get(n, f'"{n}"') for n in names])
+    )
+    change(url, f"insert into products ({columns}) select {values} from products limit 1")
 
 
 def tables_of(url: str) -> list[str]:
@@ -94,7 +111,9 @@ def tables_of(url: str) -> list[str]:
 
 def columns_of(url: str, table: str) -> str:
     reader, _ = connect(url)
-    found = ", ".join(f'"{column["name"]}"' for column in inspect(reader).get_columns(table))
+    # a strength is one of a list now (the test looks there)
+    names = [one["name"] for one in inspect(reader).get_columns(table) if one["name"] != "lora_strength"]
+    found = ", ".join(f'"{name}"' for name in names)
     reader.dispose()
     return found
 

@@ -1,8 +1,9 @@
 """Train the demo's style LoRAs on top of the embedded editor: ``python -m training.loras``.
 
-A LoRA learns the same edits with another light over the whole picture. A third of its lessons come without
-the trigger words and with the plain picture, so that the trigger switches the style and the LoRA alone does
-not.
+A LoRA learns the same edits with another light over the whole picture. Each lesson comes twice, with the
+trigger words in the style's light and without them as it was: nothing but the words tells the two apart, so
+that the trigger switches the style and the LoRA alone does not. For that the LoRA must reach the words: it
+changes the text's side of the transformer as well, where the style alone would not need it.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ from training.editor import Lessons, Trainer, encode_lessons, join
 from training.pairs import Pair, load_pairs
 
 RANK = 16
-TARGETS = ["to_q", "to_k", "to_v", "to_out.0", "to_qkv_mlp_proj", "linear_in", "linear_out"]
-PLAIN_SHARE = 0.34
+TARGETS = [
+    *("to_q", "to_k", "to_v", "to_out.0", "to_qkv_mlp_proj", "linear_in", "linear_out"),
+    *("add_q_proj", "add_k_proj", "add_v_proj", "to_add_out", "context_embedder"),
+]
 
 
 @dataclass(frozen=True)
@@ -89,15 +92,13 @@ def train(style: Style, pipe: Flux2KleinPipeline, pairs: list[Pair], cpu_minutes
         The finished editor; it gets an adapter, which is deleted again.
     """
     net = pipe.transformer
-    plain = int(len(pairs) * PLAIN_SHARE)
-    # plain lessons twice: without the trigger, and the same wording with nothing asked
     lessons: Lessons = join(
         [
-            encode_lessons(pipe.vae, pipe.tokenizer, pairs[:plain]),
+            encode_lessons(pipe.vae, pipe.tokenizer, pairs),
             encode_lessons(
                 pipe.vae,
                 pipe.tokenizer,
-                [replace(pair, out=styled(pair.out, style)) for pair in pairs[plain:]],
+                [replace(pair, out=styled(pair.out, style)) for pair in pairs],
                 style.trigger,
             ),
         ]
@@ -143,7 +144,7 @@ def write_presets(out: Path) -> None:
 def main() -> None:
     """Train all styles."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cpu-minutes", type=float, default=5, help="for each style")
+    parser.add_argument("--cpu-minutes", type=float, default=8, help="for each style")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--shards", type=int, default=8, help="shards of pairs to train on")
     parser.add_argument("--editor", type=Path, default=Path("assets/models/editor"))

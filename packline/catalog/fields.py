@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
 from packline.editing.loras import check_strength
 from packline.errors import GiveUp
+from packline.shots import ProductLora
 
 VIEWS = ("hero", "front", "left", "right", "back", "three-quarter")
 DIRECTIONS = ("left to right", "top to bottom", "right to left", "bottom to top")
 MODEL_SUFFIXES = (".glb", ".gltf", ".fbx", ".obj")
 LONGEST_SKU = 128
+# of a whole stack; the ledger has so much room
+LONGEST_LORA = 200
+
+_PLUS = re.compile(r"(?<=\s)\+(?=\s)")
 
 
 class FieldError(Exception):
@@ -97,18 +103,69 @@ def check_labels(model: Path, sidecar: Path, labels: Mapping[str, str]) -> None:
             raise FieldError("labels", f"label {label} is not annotated on model {model.name}; {says}.")
 
 
-def strength_of(lora: str, text: str) -> float | None:
-    """A LoRA's strength; None where the row leaves it to the preset."""
+def loras_of(text: str, strengths: str) -> tuple[ProductLora, ...]:
+    """A stack of LoRAs; one whose strength is left out is taken at its preset's own.
+
+    Parameters
+    ----------
+    text
+        ``warm``, or ``warm + noir``: a plus between spaces separates, so that a label may hold one.
+    strengths
+        ``0.8``, or ``0.8 + 0.5``; fewer, or nothing before a plus, leaves the others to their presets.
+    """
+    if not text:
+        if strengths:
+            raise FieldError("lora_strength", "lora_strength is given without a lora; name one or empty it.")
+        return ()
+    if text.startswith("[") and _is_list(text):
+        raise FieldError(
+            "lora",
+            f'lora {text} is malformed; write ["warm"] or [{{"label": "warm", "strength": 0.8}}], and the '
+            f"strengths either there or in lora_strength.",
+        )
+    if len(text) > LONGEST_LORA:
+        raise FieldError("lora", f"lora has {len(text)} characters; use at most {LONGEST_LORA}.")
+    labels = between_pluses(text)
+    if not all(labels):
+        raise FieldError("lora", f'lora "{text}" has a plus with no LoRA beside it; write warm + noir.')
+    for number, label in enumerate(labels):
+        if label in labels[:number]:
+            raise FieldError("lora", f"lora names {label} twice; remove one.")
+    numbers = between_pluses(strengths) if strengths else []
+    if len(numbers) > len(labels):
+        raise FieldError(
+            "lora_strength",
+            f"lora_strength {strengths} has {len(numbers)} numbers for {len(labels)} "
+            f"LoRA{'s' if len(labels) > 1 else ''}; remove what is too much.",
+        )
+    numbers += [""] * (len(labels) - len(numbers))
+    return tuple(
+        ProductLora(label, _strength(label, one)) for label, one in zip(labels, numbers, strict=True)
+    )
+
+
+def between_pluses(text: str) -> list[str]:
+    """The parts of a text of a stack; empty ones included."""
+    # padded: nothing may stand before the first plus or behind the last
+    return [part.strip() for part in _PLUS.split(f" {text} ")]
+
+
+def _strength(lora: str, text: str) -> float | None:
     if not text:
         return None
-    if not lora:
-        raise FieldError("lora_strength", "lora_strength is given without a lora; name one or empty it.")
     try:
         return check_strength(lora, float(text))
     except ValueError:
         raise FieldError("lora_strength", f"lora_strength {text} is not a number; write 0 to 2.") from None
     except GiveUp as error:
         raise FieldError("lora_strength", str(error)) from None
+
+
+def _is_list(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), list)
+    except ValueError:
+        return False
 
 
 def near(text: str, known: list[str]) -> str:

@@ -13,9 +13,9 @@ from packline.catalog.fields import (
     check_labels,
     check_sku,
     labels_of,
+    loras_of,
     near,
     placements_of,
-    strength_of,
 )
 from packline.catalog.table import COLUMNS, Fields
 from packline.editing.architectures import architecture_of
@@ -86,11 +86,11 @@ class ProductReader:
         truth = attempt(self._truth, row["truth"])
         if model and labels and len(faults) == known:
             attempt(check_labels, model, truth or sidecar_of(model), labels)
-        strength = attempt(strength_of, row["lora"], row["lora_strength"])
-        attempt(self._check_lora, row["lora"])
+        loras = attempt(loras_of, row["lora"], row["lora_strength"])
+        for lora in loras or ():
+            attempt(self._check_lora, lora.label)
         if not faults:
-            lora, variant = row["lora"], row["variant"]
-            return Product(sku, title, model, placements, labels, lora, strength, number, variant, truth), []
+            return Product(sku, title, model, placements, labels, loras, number, row["variant"], truth), []
         where = f"Row {number}, SKU {sku}" if sku else f"Row {number}"
         shots = tuple(f"{sku}/{scene}/{view}" for scene, view in placements or ()) if sku else ()
         return None, [RowError(number, sku, f.field, f"{where}: {f}", shots, title) for f in faults]
@@ -159,8 +159,6 @@ class ProductReader:
                 raise FieldError("scenes", self._scene_faults[scene])
 
     def _check_lora(self, label: str) -> None:
-        if not label:
-            return
         if label not in self._lora_faults:
             if self._presets is None:
                 self._presets = load_presets(self._settings.paths.loras)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from packline.errors import FixSettings
+from packline.shots import STACKED
 
 COLUMNS = ("sku", "title", "model", "scenes", "labels", "lora", "lora_strength", "variant", "truth")
 NEEDED = COLUMNS[:4]
@@ -158,9 +159,34 @@ def _json_lines(file: Path) -> Iterator[Fields]:
             if not seen.issuperset(NEEDED):
                 seen.update(row)
             some = True
+            if isinstance(row.get("lora"), list):
+                row |= _stack(row["lora"], row.get("lora_strength"))
             yield (*[_text(row.get(name)) for name in COLUMNS], "")
     if some:
         _check_columns(file, sorted(seen))
+
+
+def _stack(entries: list[Any], strength: Any) -> dict[str, Any]:
+    """A list of LoRAs as a row of text says it: "warm + noir", "0.8 + 0.5".
+
+    One that cannot be said so stays JSON, which `fields.loras_of` refuses with a sentence.
+    """
+    plain = [{"label": entry} if isinstance(entry, str) else entry for entry in entries]
+    known = all(
+        isinstance(entry, dict)
+        and isinstance(entry.get("label"), str)
+        and entry.keys() <= {"label", "strength"}
+        for entry in plain
+    )
+    if not known or any(STACKED in f" {entry['label']} " for entry in plain):
+        return {"lora": json.dumps(entries, ensure_ascii=False)}
+    labels = STACKED.join(entry["label"].strip() for entry in plain)
+    said = [_text(entry.get("strength")) for entry in plain]
+    if not any(said):
+        return {"lora": labels}
+    if _text(strength):
+        return {"lora": json.dumps(entries, ensure_ascii=False)}
+    return {"lora": labels, "lora_strength": STACKED.join(said)}
 
 
 def _text(value: Any) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from packline.cli import releases, review
+from packline.cli import loras, releases, review
 
 app = typer.Typer(
     name="packline",
@@ -19,9 +19,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-loras = typer.Typer(help="The LoRA presets.", no_args_is_help=True)
 models = typer.Typer(help="The editing models.", no_args_is_help=True)
-app.add_typer(loras, name="loras")
+loras.register(app)
 app.add_typer(models, name="models")
 truth = typer.Typer(help="Labels on 3D models: propose, accept, show.", no_args_is_help=True)
 app.add_typer(truth, name="truth")
@@ -31,9 +30,6 @@ ledger = typer.Typer(help="The ledger: its schema, its runs, who is at work.", n
 app.add_typer(ledger, name="ledger")
 
 ALL_PUBLISHED, WITH_FLAGS, FIX_SETTINGS, CRASHED, OCCUPIED = 0, 1, 2, 3, 4
-
-PresetsFile = Annotated[Path, typer.Option(help="The presets.")]
-_PRESETS = Path("assets/loras/presets.json")
 
 CatalogFile = Annotated[
     Path, typer.Argument(metavar="CATALOG", help="The catalogue: .csv, .parquet or .jsonl.")
@@ -253,29 +249,6 @@ def serve(
         from packline.cli.serve import serve as start
 
         start(host, port, home.resolve(), limit, lambda line: typer.echo(f"serve: {line}"))
-
-
-@loras.command("list")
-def list_loras(
-    file: PresetsFile = _PRESETS,
-) -> None:
-    """List the LoRA presets with their files and the models they are for."""
-    with _sentences():
-        from packline.cli.show import show_loras
-
-        show_loras(file)
-
-
-@loras.command("check")
-def check_loras(
-    file: PresetsFile = _PRESETS,
-) -> None:
-    """Open every LoRA file, and say what would keep it from being used."""
-    with _sentences():
-        from packline.cli.show import check_loras as check
-
-        faults = check(file)
-    raise typer.Exit(FIX_SETTINGS if faults else ALL_PUBLISHED)
 
 
 @models.command("list")

@@ -64,7 +64,8 @@ def show_loras(file: Path) -> None:
 
 def check_loras(file: Path) -> int:
     """Open every LoRA file as an engine would; prints what is wrong and returns how many are."""
-    from packline.editing.loras import load_presets, module_count, read_shapes
+    from packline.editing.lora_files import module_count, read_shapes
+    from packline.editing.loras import load_presets
 
     presets = load_presets(file)
     rows, faults = [], 0

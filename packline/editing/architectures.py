@@ -5,10 +5,13 @@ Sources: the pipelines' own signatures in diffusers 0.42 and the model cards.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from packline.errors import FixSettings
+
+
+Driver = Literal["flux2", "kontext", "qwen", "zimage", "image-to-image"]
 
 
 @dataclass(frozen=True)
@@ -22,8 +25,8 @@ class Architecture:
     driver
         Which of our drivers calls it.
     tag
-        How a prompt names reference N: "image" N or "Picture" N; empty where the model sees no references and
-        starts from the render placed into the base photo.
+        How a prompt names reference N: "image" N or "Picture" N; empty where the model sees one picture only,
+        the render placed into the base photo.
     most_references, multiple_of, longest_prompt
         Limits: pictures, pixels, prompt tokens.
     reference_shares
@@ -31,148 +34,210 @@ class Architecture:
         Reference size is the cost, so the extra angles are half size.
     steps, guidance, size
         Good settings.
+    sizes
+        Smallest and largest longer side; beyond them pictures repeat themselves or fall apart.
+    guided
+        Whether `guidance` acts; a distilled model has its own.
     denoise, denoise_with_lora
         Image-to-image only: how much of the start is given up.
     lora
         The ``base_architecture`` of presets that fit; empty where the pipeline takes none.
-    single_file
-        Whether one ``.safetensors`` file with everything may be given.
+    commercial
+        Whether pictures may sell something without another licence.
+    template
+        The prompt where the settings have none; empty: `prompts.DEFAULT_TEMPLATE`.
     """
 
     name: str
     pipeline: str
-    driver: Literal["klein", "qwen", "image-to-image"]
+    driver: Driver
     tag: str
     most_references: int
     multiple_of: int
     longest_prompt: int
     size: int
+    sizes: tuple[int, int]
     steps: int
     guidance: float
     lora: str
     licence: str
     source: str
+    commercial: bool = True
+    guided: bool = True
     negative_prompt: bool = False
     reference_shares: tuple[float, ...] = (1.0, 1.0, 0.5)
     denoise: float = 1.0
     denoise_with_lora: float = 1.0
-    single_file: bool = False
     template: str = ""
 
+    @property
+    def starts_from_render(self) -> bool:
+        """Whether the model is given the render placed into the photo, and nothing else."""
+        return not self.tag
 
-# no references to speak of, and CLIP reads 77 tokens only
+
+# no references to speak of, and CLIP understands words better than sentences
 _SHORT = "product photo of the {title}, {scene}, {light}. {trigger}"
+# one picture, which it is told to change
+_PLACED = (
+    "make the {title} in this photo look as if it was photographed there, with {light}: give it the shadow and "
+    "the reflections that belong to it. keep its shape, its text and its logo exactly as they are. "
+    "do not change anything else. {trigger}"
+)
+_BFL = "FLUX non-commercial: a licence must be bought for work that sells"
+
+_KLEIN_4B = Architecture(
+    name="flux2-klein-4b",
+    pipeline="Flux2KleinPipeline",
+    driver="flux2",
+    tag="image",
+    most_references=8,
+    multiple_of=16,
+    longest_prompt=512,
+    size=1024,
+    sizes=(512, 2048),
+    steps=4,
+    guidance=1.0,
+    guided=False,
+    lora="flux2-klein-4b",
+    licence="Apache-2.0",
+    source="black-forest-labs/FLUX.2-klein-4B",
+)
+_KLEIN_9B = replace(
+    _KLEIN_4B,
+    name="flux2-klein-9b",
+    lora="flux2-klein-9b",
+    licence=_BFL,
+    commercial=False,
+    source="black-forest-labs/FLUX.2-klein-9B",
+)
+_QWEN_2509 = Architecture(
+    name="qwen-image-edit-plus",
+    pipeline="QwenImageEditPlusPipeline",
+    driver="qwen",
+    tag="Picture",
+    most_references=4,
+    multiple_of=16,
+    longest_prompt=1024,
+    size=1024,
+    sizes=(512, 1664),
+    steps=40,
+    guidance=4.0,
+    lora="qwen",
+    licence="Apache-2.0",
+    source="Qwen/Qwen-Image-Edit-2509",
+    negative_prompt=True,
+)
+_SDXL = Architecture(
+    name="sdxl",
+    pipeline="StableDiffusionXLImg2ImgPipeline",
+    driver="image-to-image",
+    tag="",
+    most_references=2,
+    multiple_of=64,
+    # compel reads any number of stretches of 75; more than eight say nothing
+    longest_prompt=8 * 75,
+    size=1024,
+    sizes=(768, 1536),
+    steps=30,
+    guidance=5.0,
+    lora="sdxl",
+    licence="CreativeML Open RAIL++-M",
+    source="stabilityai/stable-diffusion-xl-base-1.0",
+    negative_prompt=True,
+    denoise=0.6,
+    denoise_with_lora=0.5,
+    template=_SHORT,
+)
 
 _ALL = (
-    Architecture(
+    replace(
+        _KLEIN_4B,
         name="flux2-klein-embedded",
-        pipeline="Flux2KleinPipeline",
-        driver="klein",
-        tag="image",
-        most_references=8,
-        multiple_of=16,
         longest_prompt=128,
         size=256,
-        steps=4,
-        guidance=1.0,
+        sizes=(256, 512),
         lora="flux2-klein-embedded",
         licence="as Packline",
         source="assets/models/editor",
     ),
+    _KLEIN_4B,
+    _KLEIN_9B,
+    # keys and values of the references are computed in the first step and kept for the others: weights trained
+    # for it only
+    replace(
+        _KLEIN_9B,
+        name="flux2-klein-9b-kv",
+        pipeline="Flux2KleinKVPipeline",
+        source="black-forest-labs/FLUX.2-klein-9b-kv",
+    ),
+    replace(
+        _KLEIN_4B,
+        name="flux2-dev",
+        pipeline="Flux2Pipeline",
+        steps=28,
+        guidance=4.0,
+        guided=True,
+        lora="flux2-dev",
+        licence=_BFL,
+        commercial=False,
+        source="black-forest-labs/FLUX.2-dev",
+    ),
     Architecture(
-        name="flux2-klein-4b",
-        pipeline="Flux2KleinPipeline",
-        driver="klein",
-        tag="image",
-        most_references=8,
+        name="flux1-kontext",
+        pipeline="FluxKontextPipeline",
+        driver="kontext",
+        tag="",
+        most_references=2,
         multiple_of=16,
         longest_prompt=512,
         size=1024,
-        steps=4,
-        guidance=1.0,
-        lora="flux2-klein-4b",
-        licence="Apache-2.0",
-        source="black-forest-labs/FLUX.2-klein-4B",
+        sizes=(672, 1568),
+        steps=28,
+        guidance=2.5,
+        lora="flux1",
+        licence=_BFL,
+        commercial=False,
+        source="black-forest-labs/FLUX.1-Kontext-dev",
+        template=_PLACED,
     ),
+    _QWEN_2509,
+    replace(_QWEN_2509, name="qwen-image-edit-2511", source="Qwen/Qwen-Image-Edit-2511"),
     Architecture(
-        name="flux2-klein-9b",
-        pipeline="Flux2KleinPipeline",
-        driver="klein",
+        name="zimage-omni",
+        pipeline="ZImageOmniPipeline",
+        driver="zimage",
         tag="image",
-        most_references=8,
-        multiple_of=16,
-        longest_prompt=512,
-        size=1024,
-        steps=4,
-        guidance=1.0,
-        lora="flux2-klein-9b",
-        licence="FLUX non-commercial: a licence must be bought for work that sells",
-        source="black-forest-labs/FLUX.2-klein-9B",
-    ),
-    Architecture(
-        name="qwen-image-edit-plus",
-        pipeline="QwenImageEditPlusPipeline",
-        driver="qwen",
-        tag="Picture",
         most_references=4,
         multiple_of=16,
-        longest_prompt=1024,
+        longest_prompt=512,
         size=1024,
-        steps=40,
-        guidance=4.0,
-        lora="qwen",
-        licence="Apache-2.0",
-        source="Qwen/Qwen-Image-Edit-2509",
-        negative_prompt=True,
-    ),
-    Architecture(
-        name="sdxl",
-        pipeline="StableDiffusionXLImg2ImgPipeline",
-        driver="image-to-image",
-        tag="",
-        most_references=8,
-        multiple_of=8,
-        longest_prompt=77,
-        size=1024,
-        steps=30,
+        sizes=(512, 1536),
+        steps=50,
         guidance=5.0,
-        lora="sdxl",
-        licence="CreativeML Open RAIL++-M",
-        source="stabilityai/stable-diffusion-xl-base-1.0",
+        lora="zimage",
+        licence="Apache-2.0",
+        source="Tongyi-MAI/Z-Image-Omni-Base",
         negative_prompt=True,
-        denoise=0.6,
-        denoise_with_lora=0.5,
-        single_file=True,
-        template=_SHORT,
     ),
-    Architecture(
+    _SDXL,
+    replace(
+        _SDXL,
         name="sd15",
         pipeline="StableDiffusionImg2ImgPipeline",
-        driver="image-to-image",
-        tag="",
-        most_references=8,
-        multiple_of=8,
-        longest_prompt=77,
         size=512,
-        steps=30,
+        sizes=(384, 768),
         guidance=7.5,
         lora="sd15",
         licence="CreativeML Open RAIL-M",
         source="stable-diffusion-v1-5/stable-diffusion-v1-5",
-        negative_prompt=True,
-        denoise=0.6,
-        denoise_with_lora=0.5,
-        single_file=True,
-        template=_SHORT,
     ),
 )
 
 ARCHITECTURES = {architecture.name: architecture for architecture in _ALL}
 
 # what a preset's base_architecture may say: FACTS.md's list and ours
-LORA_ARCHITECTURES = frozenset(
-    {architecture.lora for architecture in _ALL if architecture.lora} | {"flux1", "flux2-dev", "zimage"}
-)
+LORA_ARCHITECTURES = frozenset(architecture.lora for architecture in _ALL if architecture.lora)
 
 
 def architecture_of(name: str) -> Architecture:

@@ -11,9 +11,11 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from importlib.metadata import version
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,36 +23,54 @@ from numpy.typing import NDArray
 from packline.editing.architectures import Architecture
 from packline.editing.engine import Capabilities, Edit, EditRequest, LoraChoice, Picture
 from packline.editing.loras import Lora, Presets, check_strength
+from packline.editing.memory import BatchSize, Memory
+from packline.editing.prompts import trim_prompt
 from packline.editing.weights import Weights
 from packline.errors import GiveUp, TryAgain
 from packline.settings import EngineSettings
 
+if TYPE_CHECKING:
+    from packline.editing.driver import PipelineDriver
+
+Value = TypeVar("Value")
 logger = logging.getLogger(__name__)
 
 _SMALLEST_REFERENCE = 64
 
 
-class Driver(Protocol):
-    """Calls one kind of pipeline."""
+@dataclass(frozen=True)
+class Job:
+    """A request as it will be drawn.
 
-    def count_tokens(self, prompt: str) -> int:
-        """Tokens of a prompt as the text encoder gets it."""
+    Parameters
+    ----------
+    request
+        Its prompt is one that the model reads whole.
+    cut
+        Words of the prompt that were left out for that.
+    """
 
-    def batch_key(self, request: EditRequest) -> Hashable:
-        """Requests with equal keys may share a call."""
+    request: EditRequest
+    stack: tuple[Lora, ...]
+    cut: str = ""
 
-    def use_loras(self, stack: Sequence[Lora]) -> None:
-        """Load LoRAs, each at its strength; an empty stack is the plain model."""
 
-    def draw(self, requests: Sequence[EditRequest], stack: Sequence[Lora]) -> NDArray[np.float32]:
-        """One call with what `use_loras` loaded: (n, height, width, 3), 0 to 1, sRGB."""
+@dataclass(frozen=True)
+class Batch:
+    """Candidates whose latents are made.
 
-    def free_memory(self) -> None:
-        """Let go of what can be computed again."""
+    Parameters
+    ----------
+    pictures
+        Gives the pictures, and the seconds that decoding took.
+    peak
+        Bytes.
+    """
 
-    @property
-    def device(self) -> str:
-        """ "cuda" or "cpu"."""
+    indices: tuple[int, ...]
+    pictures: Callable[[], tuple[NDArray[np.float32], float]]
+    seconds: float
+    peak: int
 
 
 class DiffusersEngine:
@@ -73,9 +93,20 @@ class DiffusersEngine:
         self._architecture = architecture
         self._weights = weights
         self._presets = presets
-        self._driver: Driver | None = None
-        self._batch = settings.batch
+        self._driver: PipelineDriver | None = None
+        self._memory = Memory("cpu")
+        self._batch = BatchSize(settings.batch)
         self._lock = threading.Lock()
+        low, high = architecture.sizes
+        if not low <= settings.size <= high:
+            logger.warning(
+                "Engine %s: engine.size %d is outside the %d to %d px that %s is good at",
+                settings.name,
+                settings.size,
+                low,
+                high,
+                architecture.name,
+            )
 
     @property
     def capabilities(self) -> Capabilities:
@@ -88,11 +119,16 @@ class DiffusersEngine:
             negative_prompt=known.negative_prompt,
             multiple_of=known.multiple_of,
             longest_prompt=int(self._weights.card.get("max_sequence_length", known.longest_prompt)),
+            mask=known.starts_from_render,
+            sizes=known.sizes,
+            batch=self._batch.most,
         )
 
     def describe(self) -> dict[str, Any]:
         """Everything that determines pixels; reads weight files once, loads none."""
         settings = self._settings
+        # what changes pixels but is off leaves no trace, so that older fingerprints stay what they were
+        faster = {"precision": settings.precision, "compile": settings.compile}
         return {
             "name": settings.name,
             "architecture": settings.architecture,
@@ -102,6 +138,7 @@ class DiffusersEngine:
             "steps": settings.steps,
             "guidance": settings.guidance,
             "diffusers": version("diffusers"),
+            **{name: value for name, value in faster.items() if value not in ("full", "off")},
         }
 
     def warm_up(self) -> None:
@@ -129,58 +166,129 @@ class DiffusersEngine:
         """
         with self._lock:
             driver = self._ready()
-            for request in requests:
-                self._check(driver, request)
+            jobs = [self._job(driver, request) for request in requests]
             # by LoRA first, so that each is loaded once; then what may share a call
             groups: dict[tuple[LoraChoice, ...], dict[Hashable, list[int]]] = {}
-            for index, request in enumerate(requests):
-                group = groups.setdefault(request.loras, {})
-                group.setdefault(driver.batch_key(request), []).append(index)
+            for index, job in enumerate(jobs):
+                group = groups.setdefault(job.request.loras, {})
+                group.setdefault(driver.batch_key(job.request), []).append(index)
             edits: dict[int, Edit] = {}
             for group in groups.values():
                 for indices in group.values():
-                    stack = self._stack(requests[indices[0]])
-                    driver.use_loras(stack)
-                    edits.update(self._draw_all(driver, requests, indices, stack))
+                    driver.use_loras(jobs[indices[0]].stack)
+                    edits.update(self._draw_all(driver, jobs, indices))
             return [edits[index] for index in range(len(requests))]
 
     def _draw_all(
-        self,
-        driver: Driver,
-        requests: Sequence[EditRequest],
-        indices: Sequence[int],
-        stack: Sequence[Lora],
+        self, driver: PipelineDriver, jobs: Sequence[Job], indices: Sequence[int]
     ) -> dict[int, Edit]:
+        """Candidates that may share calls; while one batch is denoised, the one before it may be decoded."""
         edits: dict[int, Edit] = {}
         waiting = list(indices)
-        while waiting:
-            now = waiting[: self._batch]
-            start = time.perf_counter()
-            pictures = _within_memory(driver, [requests[index] for index in now], stack)
-            if pictures is None:
-                driver.free_memory()
-                if len(now) == 1:
-                    raise TryAgain(
-                        f"Engine {self._settings.name}: memory ran out with a single candidate at "
-                        f"{self._settings.size} px; free the card, or lower engine.size or engine.dtype."
-                    )
-                self._batch = max(len(now) // 2, 1)
-                logger.warning("Engine %s: out of memory, batch is now %d", self._settings.name, self._batch)
-                continue
-            if not np.isfinite(pictures).all():
-                raise TryAgain(
-                    f"Engine {self._settings.name} produced pixels that are not numbers with dtype "
-                    f"{self._settings.dtype}; if it happens again choose engine.dtype bfloat16 or float32."
-                )
-            seconds = (time.perf_counter() - start) / len(now)
-            used = self._used(driver, len(now), stack)
-            for index, picture in zip(now, pictures, strict=True):
-                edits[index] = Edit(np.round(picture * 255).astype(np.uint8), seconds, used)
-            waiting = waiting[len(now) :]
+        beside: list[Batch] = []
+        asked = self._settings.overlap
+        overlaps = asked == "on" or (asked == "auto" and driver.device == "cuda")
+        with ThreadPoolExecutor(1) as thread:
+            while waiting or beside:
+                too_many = 0
+                ready, beside = beside, []
+                if now := waiting[: self._batch.now]:
+                    last = len(now) == len(waiting)
+                    batch = self._denoise(driver, jobs, now, None if last or not overlaps else thread)
+                    if batch is None:
+                        too_many = len(now)
+                    else:
+                        waiting = waiting[len(now) :]
+                        (beside if overlaps and not last else ready).append(batch)
+                while ready:
+                    done = ready.pop(0)
+                    made = _within_memory(done.pictures)
+                    if made is not None:
+                        edits.update(self._edits(driver, jobs, done, *made))
+                        continue
+                    waiting = [*done.indices, *waiting]
+                    too_many = max(too_many, len(done.indices))
+                    # nothing may be under way when memory is made
+                    ready, beside = [*ready, *beside], []
+                if too_many:
+                    self._make_room(driver, too_many)
         return edits
 
-    def _used(self, driver: Driver, batch: int, stack: Sequence[Lora]) -> dict[str, Any]:
-        loras = [
+    def _denoise(
+        self, driver: PipelineDriver, jobs: Sequence[Job], indices: Sequence[int], thread: Executor | None
+    ) -> Batch | None:
+        requests, stack = [jobs[index].request for index in indices], jobs[indices[0]].stack
+        held, free, start = self._memory.start(), self._memory.free(), time.perf_counter()
+        latents = _within_memory(lambda: driver.denoise(requests, stack))
+        if latents is None:
+            return None
+        seconds, peak = time.perf_counter() - start, self._memory.peak()
+        self._batch.learn(len(indices), peak - held, free)
+
+        def pictures() -> tuple[NDArray[np.float32], float]:
+            begun = time.perf_counter()
+            return driver.decode(latents), time.perf_counter() - begun
+
+        later = pictures if thread is None else thread.submit(pictures).result
+        return Batch(tuple(indices), later, seconds, peak)
+
+    def _make_room(self, driver: PipelineDriver, count: int) -> None:
+        """Give something up after `count` candidates did not fit: the batch first, then quality, then speed."""
+        name = self._settings.name
+        driver.free_memory()
+        if count > 1:
+            self._batch.halve(count)
+            logger.warning("Engine %s: out of memory, batch is now %d", name, self._batch.now)
+            return
+        step = driver.ease()
+        if step is None:
+            # none of it helped, and the next try may find a card that is free
+            tried = ", ".join(driver.eased)
+            driver.undo_easing()
+            raise TryAgain(
+                f"Engine {name}: memory ran out with a single candidate at {self._settings.size} px"
+                f"{f' even with {tried}' if tried else ''}; free the card, or lower engine.size or engine.dtype."
+            )
+        logger.warning("Engine %s: out of memory with a single candidate, going on with %s", name, step)
+
+    def _edits(
+        self,
+        driver: PipelineDriver,
+        jobs: Sequence[Job],
+        batch: Batch,
+        pictures: NDArray[np.float32],
+        seconds: float,
+    ) -> dict[int, Edit]:
+        if not np.isfinite(pictures).all():
+            raise TryAgain(
+                f"Engine {self._settings.name} produced pixels that are not numbers with dtype "
+                f"{self._settings.dtype}; if it happens again choose engine.dtype bfloat16 or float32."
+            )
+        count = len(batch.indices)
+        each = (batch.seconds + seconds) / count
+        peak = max(batch.peak, self._memory.peak())
+        shared = {
+            **self.describe(),
+            "device": driver.device,
+            "batch": count,
+            "seconds": round(each, 4),
+            "peak_memory": peak,
+            "cost": self._settings.price,
+        }
+        edits = {}
+        for index, picture in zip(batch.indices, pictures, strict=True):
+            job = jobs[index]
+            used = {**shared, **driver.acting(job.request, job.stack), "seed": job.request.seed}
+            used["loras"] = self._loras(job.stack)
+            told = {"ignored": driver.ignored(job.request, job.stack), "eased": list(driver.eased)}
+            used |= {name: said for name, said in told.items() if said}
+            if job.cut:
+                used["cut"] = job.cut
+            edits[index] = Edit(np.round(picture * 255).astype(np.uint8), each, used)
+        return edits
+
+    def _loras(self, stack: Sequence[Lora]) -> list[dict[str, Any]]:
+        return [
             {
                 "label": lora.preset.label,
                 "sha256": self._presets.sha256(lora.preset.label),
@@ -189,19 +297,16 @@ class DiffusersEngine:
             }
             for lora in stack
         ]
-        return {**self.describe(), "device": driver.device, "batch": batch, "loras": loras}
 
-    def _stack(self, request: EditRequest) -> list[Lora]:
-        return [Lora(self._presets.get(lora.label), lora.strength) for lora in request.loras]
+    def _job(self, driver: PipelineDriver, request: EditRequest) -> Job:
+        """Look a request over.
 
-    def _check(self, driver: Driver, request: EditRequest) -> None:
+        Raises
+        ------
+        GiveUp
+            Where it cannot be served as it is.
+        """
         name, can = self._settings.name, self.capabilities
-        tokens = driver.count_tokens(request.prompt)
-        if tokens > can.longest_prompt:
-            raise GiveUp(
-                f"The prompt has {tokens} tokens and engine {name} reads {can.longest_prompt}; shorten "
-                f"prompt.template or the title (the prompt starts {request.prompt[:60]!r})."
-            )
         if not 1 <= len(request.references) <= can.most_references:
             raise GiveUp(
                 f"Engine {name} takes 1 to {can.most_references} references, not {len(request.references)}."
@@ -213,8 +318,21 @@ class DiffusersEngine:
         for lora in request.loras:
             check_strength(lora.label, lora.strength)
             self._presets.fit(lora.label, self._architecture.lora)
+        stack = tuple(Lora(self._presets.get(lora.label), lora.strength) for lora in request.loras)
+        prompt, cut = request.prompt, ""
+        if (tokens := driver.count_tokens(prompt)) > can.longest_prompt:
+            if self._settings.long_prompt == "trim":
+                triggers = [lora.preset.trigger for lora in stack]
+                prompt, cut = trim_prompt(prompt, triggers, driver.count_tokens, can.longest_prompt)
+            if not cut:
+                raise GiveUp(
+                    f"The prompt has {tokens} tokens and engine {name} reads {can.longest_prompt}; shorten "
+                    f"prompt.template or the title (the prompt starts {request.prompt[:60]!r})."
+                )
+            logger.warning("Engine %s: the prompt is too long, left out: %s", name, cut)
+        return Job(replace(request, prompt=prompt), stack, cut)
 
-    def _ready(self) -> Driver:
+    def _ready(self) -> PipelineDriver:
         if self._driver is None:
             # waiting threads that spin starve the renderers next door (twenty times slower on busy cores)
             os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -222,24 +340,25 @@ class DiffusersEngine:
             self._driver = module.open_driver(
                 self._settings, self._architecture, self._weights, self._presets
             )
+            self._memory = Memory(self._driver.device)
         return self._driver
 
 
 _DRIVERS = {
-    "klein": "packline.editing.klein",
+    "flux2": "packline.editing.flux2",
+    "kontext": "packline.editing.kontext",
     "qwen": "packline.editing.qwen",
+    "zimage": "packline.editing.zimage",
     "image-to-image": "packline.editing.image_to_image",
 }
 
 
-def _within_memory(
-    driver: Driver, requests: Sequence[EditRequest], stack: Sequence[Lora]
-) -> NDArray[np.float32] | None:
-    """The pictures, or None when memory ran out: the error's frames must be gone before anything is freed."""
+def _within_memory(work: Callable[[], Value]) -> Value | None:
+    """What it gives, or None when memory ran out: the error's frames must be gone before anything is freed."""
     import torch
 
     try:
-        return driver.draw(requests, stack)
+        return work()
     except torch.OutOfMemoryError:
         return None
 

@@ -59,8 +59,11 @@ class Edit:
     picture
         sRGB uint8 (size, size, 3) at the engine's own size.
     used
-        ``{"name", "architecture", "weights_sha256", "dtype", "device", "steps", "size", "batch", "diffusers",
-        "loras": [{"label", "sha256", "strength", "trigger"}]}``.
+        What made it: all that `Engine.describe` says, and ``seed``, ``device``, ``batch``, ``guidance`` and
+        ``denoise`` as they acted, ``seconds`` (of the batch, over its candidates), ``peak_memory`` (bytes, of
+        the batch), ``cost`` (dollars), ``loras`` (``[{"label", "sha256", "strength", "trigger"}]``),
+        ``ignored`` (sentences: what was asked for and this model cannot do), ``eased`` (what was given up to
+        fit into memory) and ``cut`` (words of the prompt that were left out).
     """
 
     picture: Picture
@@ -70,7 +73,19 @@ class Edit:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What an engine can do."""
+    """What an engine can do.
+
+    Parameters
+    ----------
+    longest_prompt
+        Tokens.
+    mask
+        Whether it needs `EditRequest.mask`.
+    sizes
+        The longer side that its weights are good at, smallest and largest, in pixels.
+    batch
+        Requests worth giving at once; more are served as well.
+    """
 
     architecture: str
     most_references: int
@@ -78,6 +93,9 @@ class Capabilities:
     negative_prompt: bool
     multiple_of: int
     longest_prompt: int
+    mask: bool = False
+    sizes: tuple[int, int] = (64, 4096)
+    batch: int = 1
 
 
 class Engine(Protocol):

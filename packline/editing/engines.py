@@ -19,4 +19,5 @@ def open_engine(settings: EngineSettings, presets: Presets) -> Engine:
         Architecture unknown, or its weights missing; the sentence names the key.
     """
     architecture = architecture_of(settings.architecture)
-    return DiffusersEngine(settings, architecture, find_weights(settings.model, architecture), presets)
+    weights = find_weights(settings.model, architecture, settings.rest)
+    return DiffusersEngine(settings, architecture, weights, presets)

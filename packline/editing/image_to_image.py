@@ -1,44 +1,40 @@
 """Calls SDXL and Stable Diffusion 1.5: the render placed into the base photo is the start, denoised anew.
 
 These models take no references: the further angles have no way in. LoRAs may reach into the text encoders
-here, so they are loaded by diffusers itself and not through a slot.
+here, so they are loaded by diffusers itself and not through a slot. Prompts of any length are read by compel.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionXLImg2ImgPipeline
-from numpy.typing import NDArray
 
 from packline.editing.architectures import Architecture
-from packline.editing.engine import EditRequest, Picture
-from packline.editing.loading import fit, generators, load_pipeline, resize
-from packline.editing.loras import (
-    Lora,
-    Preset,
-    Presets,
-    guidance_of,
-    module_count,
-    negative_of,
-    read_shapes,
-)
+from packline.editing.clip_words import ClipWords, Words
+from packline.editing.driver import PipelineDriver
+from packline.editing.engine import EditRequest
+from packline.editing.loading import generators
+from packline.editing.lora_files import module_count, read_shapes
+from packline.editing.loras import Lora, Preset, Presets, guidance_of, negative_of
+from packline.editing.placing import further_views, place
 from packline.editing.weights import Weights
 from packline.errors import FixSettings, GiveUp
 from packline.settings import EngineSettings
 
-_PIPELINES = {
-    "StableDiffusionXLImg2ImgPipeline": StableDiffusionXLImg2ImgPipeline,
-    "StableDiffusionImg2ImgPipeline": StableDiffusionImg2ImgPipeline,
-}
-# Automatic1111 counts from the last layer; diffusers counts skipped ones, and SDXL skips one by itself
-_SKIPPED_ALREADY = {"sdxl": 2, "sd15": 1}
 
+class ImageToImageDriver(PipelineDriver):
+    """See `packline.editing.driver.PipelineDriver`."""
 
-class ImageToImageDriver:
-    """See `packline.editing.diffusers_engine.Driver`."""
+    pipelines = {  # noqa: RUF012 (typed by the base)
+        "StableDiffusionXLImg2ImgPipeline": StableDiffusionXLImg2ImgPipeline,
+        "StableDiffusionImg2ImgPipeline": StableDiffusionImg2ImgPipeline,
+    }
+    # the start is as large as the edit
+    resizes_references = False
 
     def __init__(
         self, settings: EngineSettings, architecture: Architecture, weights: Weights, presets: Presets
@@ -49,24 +45,37 @@ class ImageToImageDriver:
                 f"Settings key engine.steps is {settings.steps}, but {architecture.name} denoises a share of "
                 f"the steps only and needs {fewest} or more."
             )
-        self.pipe = load_pipeline(_PIPELINES[architecture.pipeline], settings, architecture, weights)
-        self._settings = settings
-        self._architecture = architecture
-        self._presets = presets
-        self._loaded: set[str] = set()
-
-    @property
-    def device(self) -> str:
-        """Where it runs."""
-        return str(self.pipe.device.type)
+        super().__init__(settings, architecture, weights, presets)
+        vae = self.pipe.vae
+        if vae.dtype == torch.float16 and vae.config.force_upcast:
+            # it overflows in 16 bits; the pipeline would cast it to and fro while another thread decodes
+            vae.to(torch.float32)
+        self._words = ClipWords(self.pipe)
 
     def count_tokens(self, prompt: str) -> int:
         """Tokens with the start and end marks."""
         return len(self.pipe.tokenizer(prompt)["input_ids"])
 
     def batch_key(self, request: EditRequest) -> Hashable:
-        """Starts of equal shape stack, where as much of them is to stay."""
-        return self._shape(request), request.denoise
+        """Starts of equal shape stack, where as much of them is to stay and the words are as many stretches."""
+        return self.size_of(request), request.denoise, self._words.stretches(request.prompt)
+
+    def encode(self, pixels: torch.Tensor) -> torch.Tensor:
+        """The likeliest latents, not drawn ones: the same for every candidate."""
+        config = self.pipe.vae.config
+        latent = self.pipe.vae.encode(pixels).latent_dist.mode()
+        mean, deviation = getattr(config, "latents_mean", None), getattr(config, "latents_std", None)
+        if mean is not None and deviation is not None:
+            shape = (1, -1, 1, 1)
+            latent = (latent - latent.new_tensor(mean).view(shape)) / latent.new_tensor(deviation).view(shape)
+        return torch.as_tensor(latent * config.scaling_factor)
+
+    # LoRAs
+
+    def open_loras(self) -> None:
+        """None is loaded yet."""
+        self._loaded: set[str] = set()
+        self._acting: tuple[tuple[str, float], ...] = ()
 
     def use_loras(self, stack: Sequence[Lora]) -> None:
         """Load each once, then only switch and set the strengths."""
@@ -75,7 +84,7 @@ class ImageToImageDriver:
             if not lora.strength:
                 continue
             # adapter names become module names, which must not hold a dot
-            name = f"lora_{self._presets.sha256(lora.preset.label)[:16]}"
+            name = f"lora_{self.presets.sha256(lora.preset.label)[:16]}"
             if name not in self._loaded:
                 self._load(lora.preset, name)
             strengths[name] = lora.strength
@@ -84,43 +93,74 @@ class ImageToImageDriver:
             self.pipe.set_adapters(list(strengths), list(strengths.values()))
         elif self._loaded:
             self.pipe.disable_lora()
+        self._acting = tuple(strengths.items())
 
-    def draw(self, requests: Sequence[EditRequest], stack: Sequence[Lora]) -> NDArray[np.float32]:
+    # pictures
+
+    def call(self, requests: Sequence[EditRequest], stack: Sequence[Lora]) -> None:
         """One call of the pipeline."""
-        known = self._architecture
-        guidance, negative = guidance_of(stack, self._settings.guidance), negative_of(stack)
-        asked = (lora.preset.settings.clip_skip for lora in stack if lora.strength)
-        clip_skip = next((skip for skip in asked if skip is not None), None)
-        if clip_skip is not None:
-            clip_skip = max(clip_skip - _SKIPPED_ALREADY[known.name], 0) or None
-        denoise = requests[0].denoise
-        if denoise is None:
-            acts = any(lora.strength for lora in stack)
-            denoise = known.denoise_with_lora if acts else known.denoise
-        starts = np.stack([place(request, *self._shape(request)) for request in requests])
-        result = self.pipe(
-            prompt=[request.prompt for request in requests],
-            negative_prompt=[negative] * len(requests),
-            image=torch.from_numpy(starts).permute(0, 3, 1, 2).float() / 255,
-            strength=denoise,
-            num_inference_steps=self._settings.steps,
-            guidance_scale=guidance,
-            generator=generators(list(requests)),
-            clip_skip=clip_skip,
-            output_type="np",
+        acting = self.acting(requests[0], stack)
+        height, width = self.size_of(requests[0])
+        skip = self._skips(stack)
+        words = [self._embed(request.prompt, skip) for request in requests]
+        negative = self._embed(negative_of(stack), skip)
+        stretches = max(words[0][0].shape[1], negative[0].shape[1]) // self.pipe.tokenizer.model_max_length
+        asked: dict[str, Any] = {
+            "prompt_embeds": torch.cat([self._words.lengthen(one, stretches, skip) for one, _ in words]),
+            "negative_prompt_embeds": self._words.lengthen(negative[0], stretches, skip).repeat(
+                len(requests), 1, 1
+            ),
+        }
+        if negative[1] is not None:
+            asked["pooled_prompt_embeds"] = torch.cat([pooled for _, pooled in words if pooled is not None])
+            asked["negative_pooled_prompt_embeds"] = negative[1].repeat(len(requests), 1)
+        self.pipe(
+            # latents are taken as they are
+            image=torch.cat([self.reference(place(one, height, width), height, width) for one in requests]),
+            strength=acting["denoise"],
+            num_inference_steps=self.settings.steps,
+            guidance_scale=acting["guidance"],
+            generator=generators(requests),
+            output_type="pt",
+            **asked,
         )
-        return np.asarray(result.images, np.float32)
 
-    def free_memory(self) -> None:
-        """Nothing is kept but the card's own cache."""
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+    def acting(self, request: EditRequest, stack: Sequence[Lora]) -> dict[str, Any]:
+        """Guidance and denoise."""
+        denoise = request.denoise
+        if denoise is None:
+            known = self.architecture
+            denoise = known.denoise_with_lora if any(lora.strength for lora in stack) else known.denoise
+        return {"guidance": guidance_of(stack, self.settings.guidance), "denoise": denoise}
 
-    def _shape(self, request: EditRequest) -> tuple[int, int]:
-        return fit(request.references[0].shape, self._settings.size, self._architecture.multiple_of)
+    def ignored(self, request: EditRequest, stack: Sequence[Lora]) -> list[str]:
+        """Further views, and a clip skip that is not the encoder's last layer."""
+        found = further_views(request)
+        asked = next(
+            (lora.preset.settings.clip_skip for lora in stack if lora.preset.settings.clip_skip), None
+        )
+        if asked is not None and asked > 2:
+            found.append(
+                f"clip_skip {asked}: with compel the last layer can be left out, no more (clip_skip 2)"
+            )
+        if asked == 1 and self.architecture.name == "sdxl":
+            found.append("clip_skip 1: SDXL was trained without the last layer")
+        return found
+
+    def _skips(self, stack: Sequence[Lora]) -> bool:
+        asked = (lora.preset.settings.clip_skip for lora in stack if lora.strength)
+        return next((skip for skip in asked if skip is not None), 1) == 2
+
+    def _embed(self, prompt: str, skip: bool) -> Words:
+        # LoRAs may reach into the text encoders
+        key = (prompt, skip, self._acting)
+        known = self.prompts.get(key)
+        if known is None:
+            known = self.prompts.put(key, self._words.read(prompt, skip))
+        return known  # type: ignore[no-any-return]
 
     def _load(self, preset: Preset, name: str) -> None:
-        file = self._presets.file(preset.label)
+        file = self.presets.file(preset.label)
         try:
             self.pipe.load_lora_weights(
                 str(file.parent),
@@ -149,26 +189,6 @@ class ImageToImageDriver:
                 f"in this model; it was made for another model."
             )
         self._loaded.add(name)
-
-
-def place(request: EditRequest, height: int, width: int) -> Picture:
-    """The render pasted into the base photo, at the engine's size.
-
-    Raises
-    ------
-    GiveUp
-        The request has no render or does not say where the product is in it.
-    """
-    if len(request.references) < 2 or request.mask is None:
-        raise GiveUp("An image-to-image engine needs the product in place as image 2, and its mask.")
-    base, product = (picture.astype(np.float32) for picture in request.references[:2])
-    if base.shape != product.shape or request.mask.shape != base.shape[:2]:
-        raise GiveUp(
-            f"The base photo {base.shape[:2]}, the render {product.shape[:2]} and its mask "
-            f"{request.mask.shape} must have one size."
-        )
-    cover = request.mask[..., None].astype(np.float32) / 255
-    return resize(np.round(product * cover + base * (1 - cover)).astype(np.uint8), height, width)
 
 
 def open_driver(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import cv2
@@ -17,7 +20,7 @@ import transformers
 from packline.editing.architectures import Architecture
 from packline.editing.engine import EditRequest, Picture
 from packline.editing.weights import Weights
-from packline.errors import FixSettings
+from packline.errors import FixSettings, TryAgain
 from packline.settings import EngineSettings
 
 Value = TypeVar("Value")
@@ -61,21 +64,53 @@ def load_pipeline(
     if device == "cpu" and "PACKLINE_THREADS" in os.environ:
         torch.set_num_threads(max(int(os.environ["PACKLINE_THREADS"]), 1))
     dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[settings.dtype]
-    try:
-        if weights.path.is_file():
-            pipe = pipeline.from_single_file(str(weights.path), dtype=dtype, local_files_only=True)
-        else:
-            pipe = pipeline.from_pretrained(
-                str(weights.path), dtype=dtype, local_files_only=True, use_safetensors=True
+    with _sentences(weights, architecture):
+        pipe = _loaded(pipeline, architecture, weights, dtype)
+    pipe.set_progress_bar_config(disable=True)
+    if settings.offload == "model":
+        if device == "cpu":
+            raise FixSettings(
+                'Settings key engine.offload is "model", but the engine runs on the CPU; say "off".'
             )
+        pipe.enable_model_cpu_offload(device=device)
+        return pipe
+    return pipe.to(device)
+
+
+def _loaded(pipeline: type[Any], architecture: Architecture, weights: Weights, dtype: torch.dtype) -> Any:
+    asked: dict[str, Any] = {"dtype": dtype, "local_files_only": True}
+    if architecture.name == "sd15":
+        # the safety checker takes pictures of products for others now and then and blackens them; our own
+        # checks look at every picture
+        asked |= {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
+    if not weights.path.is_file():
+        return pipeline.from_pretrained(str(weights.path), use_safetensors=True, **asked)
+    rest = str(weights.rest)
+    if architecture.driver == "image-to-image":
+        # without a local folder of configurations diffusers downloads them whatever it is told
+        return pipeline.from_single_file(str(weights.path), config=rest, **asked)
+    name = json.loads((Path(rest) / "model_index.json").read_text())["transformer"][1]
+    transformer = getattr(diffusers, name).from_single_file(
+        str(weights.path), config=rest, subfolder="transformer", **asked
+    )
+    return pipeline.from_pretrained(rest, use_safetensors=True, transformer=transformer, **asked)
+
+
+@contextmanager
+def _sentences(weights: Weights, architecture: Architecture) -> Iterator[None]:
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise TryAgain(
+            f"Settings key engine.model: {weights.path} does not fit into the memory that is free; free the "
+            f'card, or set engine.offload to "model" or engine.precision to "fp8".'
+        ) from error
     except Exception as error:  # diffusers, transformers, safetensors and the hub each raise their own types
         first = str(error).strip().splitlines() or [type(error).__name__]
         raise FixSettings(
             f"Settings key engine.model: {weights.path} cannot be loaded as {architecture.pipeline} "
             f"({first[0].rstrip('.')}); restore the folder or name another."
         ) from error
-    pipe.set_progress_bar_config(disable=True)
-    return pipe.to(device)
 
 
 def resize(picture: Picture, height: int, width: int) -> Picture:
@@ -94,7 +129,7 @@ def fit(shape: tuple[int, ...], longest: int, multiple_of: int) -> tuple[int, in
     return height, width
 
 
-def generators(requests: list[EditRequest]) -> list[torch.Generator]:
+def generators(requests: Sequence[EditRequest]) -> list[torch.Generator]:
     """One for each candidate, on the CPU: the noise depends on neither batch nor device."""
     return [torch.Generator("cpu").manual_seed(request.seed) for request in requests]
 

@@ -17,6 +17,13 @@ from typing import Any
 import torch
 from safetensors import safe_open
 
+from packline.editing.lora_files import (
+    Shapes,
+    is_of_text_encoder,
+    module_count,
+    read_shapes,
+    rows_changed,
+)
 from packline.editing.loras import Lora, Preset, Presets
 from packline.errors import GiveUp
 
@@ -155,6 +162,15 @@ class LoraSlot:
                     f"model."
                 )
             matrices[name] = (down.float(), up.float() * scale(name, down.shape[0]))
+        shapes = read_shapes(file)
+        rows = sum(up.shape[0] for _, up in matrices.values())
+        if matrices and rows != rows_changed(shapes):
+            # converters leave out what they have no name for, with a warning at most
+            raise GiveUp(
+                f"LoRA {preset.label!r}: of the {module_count(shapes)} modules that {file.name} changes, some "
+                f"have no place in this model ({_unplaced(shapes)}); it was made for another model, or for "
+                f"its text encoder as well."
+            )
         left = [key for key in state if not re.search(r"\.lora_[AB]\.weight$|\.alpha$", key)]
         if not matrices or left:
             what = f"{left[0]} has no place" if left else "no tensor finds its module"
@@ -172,6 +188,12 @@ def _joined(stack: Sequence[tuple[Matrices, float]]) -> Matrices:
         name: (torch.cat([down for down, _ in each], 0), torch.cat([up for _, up in each], 1))
         for name, each in parts.items()
     }
+
+
+def _unplaced(shapes: Shapes) -> str:
+    """Perhaps a text encoder's key, else any, to show what kind of names they are."""
+    text = (key for key in shapes if is_of_text_encoder(key))
+    return f"such as {next(text, next(iter(shapes)))}"
 
 
 def _alphas(file: Path) -> dict[str, float]:

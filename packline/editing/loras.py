@@ -1,7 +1,7 @@
 """LoRA presets: which style a merchandiser may ask for, in which file, and for which model it was made.
 
-The architecture is read from the file's own tensor names and shapes, which outrank what the preset or the
-file's metadata claim. Only ``.safetensors`` is opened: other formats run code when they are read.
+The architecture is read from the file itself (`lora_files`), which outranks what the preset claims. Only
+``.safetensors`` is opened: other formats run code when they are read.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
-from collections.abc import Iterator, Mapping, Sequence
+import shlex
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,16 +19,16 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from packline.editing.architectures import LORA_ARCHITECTURES
+from packline.editing.lora_files import read_header, recognise, unusable
 from packline.errors import FixSettings, GiveUp
 from packline.fingerprint import file_digest
+from packline.shots import STACKED, ProductLora
 
 logger = logging.getLogger(__name__)
 
 DEFAULT_STRENGTH = 0.8
 STRENGTH_LIMITS = (0.0, 2.0)
 STRENGTH_USUAL = (0.3, 1.2)
-
-Shapes = Mapping[str, tuple[int, ...]]
 
 
 class _Table(BaseModel):
@@ -79,6 +79,14 @@ class Lora:
     strength: float
 
 
+def triggers_of(stack: Sequence[Lora]) -> str:
+    """The trigger words of a stack in its order, each once, as a prompt holds them: "warm, noir style".
+
+    A LoRA at strength 0 keeps its words: with them or without them is what is compared then.
+    """
+    return ", ".join(dict.fromkeys(lora.preset.trigger for lora in stack if lora.preset.trigger))
+
+
 def guidance_of(stack: Sequence[Lora], otherwise: float) -> float:
     """Guidance of a call under a stack: what the first preset that sets it says."""
     said = (lora.preset.settings.guidance_scale for lora in stack if lora.strength)
@@ -110,6 +118,11 @@ class Presets:
         self._base = base
         self.file_read = file
 
+    @property
+    def base(self) -> Path:
+        """Folder that relative paths start from."""
+        return self._base
+
     def __iter__(self) -> Iterator[Preset]:
         return iter(self._presets.values())
 
@@ -135,6 +148,32 @@ class Presets:
                 f"LoRA {label!r} is not in {self.file_read} (known: {known}); correct the row."
             ) from None
 
+    def stack(self, loras: Sequence[ProductLora], first: float | None = None) -> tuple[Lora, ...]:
+        """What a catalog row asks for.
+
+        Parameters
+        ----------
+        first
+            Strength that the first LoRA is to have instead; the others keep their proportion to it, up to
+            the largest strength that is allowed.
+
+        Raises
+        ------
+        GiveUp
+            An unknown label.
+        """
+        presets = [self.get(lora.label) for lora in loras]
+        stack = tuple(
+            Lora(preset, preset.settings.strength if lora.strength is None else lora.strength)
+            for preset, lora in zip(presets, loras, strict=True)
+        )
+        if first is None or not stack:
+            return stack
+        # nothing is in proportion to nothing: then the others stay as they are
+        factor = first / stack[0].strength if stack[0].strength else 1.0
+        others = (Lora(lora.preset, min(lora.strength * factor, STRENGTH_LIMITS[1])) for lora in stack[1:])
+        return Lora(stack[0].preset, first), *others
+
     def file(self, label: str) -> Path:
         """The preset's ``.safetensors`` file.
 
@@ -145,9 +184,7 @@ class Presets:
         """
         preset = self.get(label)
         if not preset.path:
-            raise GiveUp(
-                f"LoRA {label!r} has no path in {self.file_read}; download its file and add the path."
-            )
+            raise GiveUp(f"LoRA {label!r} has no path in {self.file_read} yet; run {self._pulling(label)}.")
         file = self._base / preset.path
         if file.suffix != ".safetensors":
             raise GiveUp(
@@ -155,8 +192,12 @@ class Presets:
                 f"never opened, convert it."
             )
         if not file.is_file():
-            raise GiveUp(f"LoRA {label!r}: its file {file} is missing; put it there or correct the path.")
+            mend = f"run {self._pulling(label)}" if preset.air else "put it there or correct the path"
+            raise GiveUp(f"LoRA {label!r}: its file {file} is missing; {mend}.")
         return file
+
+    def _pulling(self, label: str) -> str:
+        return f"`packline loras pull {shlex.quote(label)} --file {shlex.quote(str(self.file_read))}`"
 
     def sha256(self, label: str) -> str:
         """SHA-256 of the preset's file, checked against what the preset says."""
@@ -186,25 +227,39 @@ class Presets:
         """
         preset = self.get(label)
         self.sha256(label)
-        file = self.file(label)
-        shapes = read_shapes(file)
-        unusable = _unusable(shapes)
-        if unusable:
-            raise GiveUp(f"LoRA {label!r}: {file.name} {unusable}.")
-        found = recognise(shapes)
-        if found is None:
-            raise GiveUp(f"LoRA {label!r}: the tensors of {file.name} fit no model that Packline knows.")
-        if found != preset.base_architecture:
-            raise GiveUp(
-                f"LoRA {label!r}: {file.name} was made for {found}, but {self.file_read} says "
-                f"{preset.base_architecture}; correct base_architecture."
-            )
+        found = self.made_for(label)
         if found != architecture:
             raise GiveUp(
                 f"LoRA {label!r} was made for {found} and cannot work on {architecture}; "
                 f"name another LoRA or another engine."
             )
         return preset
+
+    def made_for(self, label: str) -> str:
+        """The model that a preset's file was made for, compared with what the preset says.
+
+        Raises
+        ------
+        GiveUp
+            The file is no LoRA that can be used, or was made for another model.
+        """
+        preset, file = self.get(label), self.file(label)
+        try:
+            found = made_for(file, file.name, preset.base_architecture)
+        except GiveUp as error:
+            raise GiveUp(f"LoRA {label!r}: {error}") from None
+        if found != preset.base_architecture:
+            raise GiveUp(
+                f"LoRA {label!r}: {file.name} was made for {found}, but {self.file_read} says "
+                f"{preset.base_architecture}; correct base_architecture."
+            )
+        return found
+
+    def remark(self, label: str) -> str:
+        """What is odd about a preset that can be used: a sentence, or nothing."""
+        file = self.file(label)
+        said = recognise(*read_header(file)).remark
+        return f"LoRA {label!r}: {file.name}: {said}" if said else ""
 
     def of(self, architecture: str) -> tuple[Preset, ...]:
         """The presets that may be offered with an engine."""
@@ -263,129 +318,33 @@ def check_strength(label: str, strength: float) -> float:
     return strength
 
 
-def read_shapes(file: Path) -> Shapes:
-    """Names and shapes of a ``.safetensors`` file's tensors, from its header alone.
+def made_for(file: Path, name: str, claimed: str = "") -> str:
+    """Which model a LoRA file was made for.
+
+    Parameters
+    ----------
+    name
+        What to call it in a sentence.
+    claimed
+        What somebody says of it, which counts where the file leaves several models open.
 
     Raises
     ------
     GiveUp
-        It is no such file, whatever its name says.
+        It cannot be used, nothing known fits, or several models do and nobody says which.
     """
-    about = file.stat()
-    try:
-        return _shapes_once(file, about.st_size, about.st_mtime_ns)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise GiveUp(
-            f"{file} is not a safetensors file or is cut short; put the right file there."
-        ) from error
-
-
-def recognise(shapes: Shapes) -> str | None:
-    """Which model a LoRA was made for, by its tensors.
-
-    Returns
-    -------
-    A ``base_architecture``, or None where nothing known fits.
-
-    Notes
-    -----
-    kohya files write the module's path with underscores, the others with dots, under several prefixes; so
-    the names are compared with all dots turned into underscores.
-    """
-    widths = {_PREFIX.sub("", name.replace(".", "_")): width for name, width in _input_widths(shapes).items()}
-    if not widths:
-        return None
-    names = " ".join(widths)
-
-    def width(pattern: str) -> int | None:
-        return next((value for name, value in widths.items() if re.search(pattern, name)), None)
-
-    cross = width(r"attn2_to_[kv]$")
-    if cross is not None and "blocks" in names:
-        return {768: "sd15", 2048: "sdxl"}.get(cross)
-    if re.search(r"(^|\s)layers_\d+_(attention|feed_forward|adaLN)", names):
-        return "zimage"
-    if _is_flux2(shapes, names):
-        hidden = width(r"(to_qkv_mlp_proj|linear_in|linear1|to_q|add_q_proj|attn_qkv|img_mlp_0)$")
-        return _FLUX2.get(hidden or 0, "flux2-klein-embedded" if hidden and hidden < 1024 else None)
-    if re.search(r"img_mod_1|txt_mod_1|img_mlp_net|txt_mlp_net", names):
-        return "qwen"
-    single = re.search(r"(^|\s)single_(transformer_)?blocks_", names)
-    if re.search(r"add_[kqv]_proj", names) and not single:
-        return "qwen"
-    if single or re.search(r"(^|\s)double_blocks_", names):
-        return "flux1"
-    if re.search(r"(down|mid|up|input|middle|output)_blocks?_", names):
-        return _unet(names)
-    # no released model is this narrow
-    small = width(r"(^|_)transformer_blocks_\d+_attn_to_[qkv]$")
-    return "flux2-klein-embedded" if small and small < 1024 else None
-
-
-_FLUX2 = {3072: "flux2-klein-4b", 4096: "flux2-klein-9b", 6144: "flux2-dev"}
-_PREFIX = re.compile(
-    r"^(base_model_model_)?(model_)?(transformer_(?!blocks)|diffusion_model_|unet_|lora_unet_|lora_transformer_)?"
-)
-_DOWN = re.compile(r"^(.*?)\.(?:lora_A|lora_down|lora\.down)(?:\.default)?\.weight$")
-_UP = re.compile(r"^(.*?)\.(?:lora_B|lora_up|lora\.up)(?:\.default)?\.weight$")
-
-
-def _input_widths(shapes: Shapes) -> dict[str, int]:
-    found = {}
-    for name, shape in shapes.items():
-        match = _DOWN.match(name)
-        if match and len(shape) >= 2:
-            found[match[1]] = shape[1]
-    return found
-
-
-def _is_flux2(shapes: Shapes, names: str) -> bool:
-    if re.search(r"to_qkv_mlp_proj|(ff|ff_context)_linear_(in|out)|single_stream_modulation", names):
-        return True
-    # the original naming is shared with FLUX.1, whose feed-forward is 4 wide where FLUX.2's gated one is 6
-    widths = _input_widths(shapes)
-    for name, shape in shapes.items():
-        match = _UP.match(name)
-        if not match:
-            continue
-        plain = match[1].replace(".", "_")
-        down = widths.get(match[1])
-        if down and re.search(r"(img|txt)_mlp_0$", plain):
-            return shape[0] == 6 * down
-        if down and re.search(r"single_blocks_\d+_linear1$", plain):
-            return shape[0] == 9 * down
-    return False
-
-
-def _unet(names: str) -> str | None:
-    # no cross-attention key to tell the width: only SDXL stacks several transformer blocks in one place
-    return "sdxl" if re.search(r"transformer_blocks_[1-9]", names) else None
-
-
-def _unusable(shapes: Shapes) -> str:
-    names = " ".join(shapes)
-    if "hada_w" in names or "lokr_" in names:
-        return "is a LyCORIS adapter (LoHa or LoKr), which is not supported; use a plain LoRA"
-    if "dora_scale" in names:
-        return "is a DoRA, which is not supported; use a plain LoRA"
-    ups = {match[1] for match in map(_UP.match, shapes) if match}
-    downs = {match[1] for match in map(_DOWN.match, shapes) if match}
-    if not downs:
-        return "holds no LoRA tensors; put the right file there"
-    if ups != downs:
-        lone = sorted(ups ^ downs)[0]
-        return f"is damaged: {lone} has only one of its two matrices; download it again"
-    return ""
-
-
-def largest_rank(shapes: Shapes) -> int:
-    """The largest rank among a LoRA's matrices."""
-    return max(shape[0] for name, shape in shapes.items() if _DOWN.match(name))
-
-
-def module_count(shapes: Shapes) -> int:
-    """How many modules a LoRA changes."""
-    return len(_input_widths(shapes))
+    shapes, metadata = read_header(file)
+    if fault := unusable(shapes):
+        raise GiveUp(f"{name} {fault}.")
+    found = recognise(shapes, metadata)
+    if not found.possible:
+        raise GiveUp(f"The tensors of {name} fit no model that Packline knows.")
+    if claimed in found.possible:
+        return claimed
+    if found.architecture is None:
+        several = " and ".join(sorted(found.possible))
+        raise GiveUp(f"The tensors of {name} fit {several} alike; say which of them in base_architecture.")
+    return found.architecture
 
 
 def _preset(file: Path, number: int, entry: Any) -> Preset:
@@ -402,25 +361,14 @@ def _preset(file: Path, number: int, entry: Any) -> Preset:
             f"{file}: {name}: base_architecture {preset.base_architecture!r} is unknown; known are "
             f"{', '.join(sorted(LORA_ARCHITECTURES))}."
         )
+    if STACKED in f" {label} " or label != label.strip():
+        raise FixSettings(
+            f"{file}: {name}: a label may not begin or end with a space or hold a plus between spaces, which "
+            f"is how a catalog joins LoRAs; rename it."
+        )
     if not preset.path and not preset.air:
         raise FixSettings(f"{file}: {name}: neither path nor air is given; add one.")
     return preset
-
-
-@lru_cache(maxsize=256)
-def _shapes_once(file: Path, size: int, changed: int) -> Shapes:
-    # layout: 8 bytes little-endian length, then that many bytes of JSON
-    with file.open("rb") as stream:
-        length = int.from_bytes(stream.read(8), "little")
-        if not 2 <= length <= min(size - 8, 100_000_000):
-            raise ValueError("the header is longer than the file")
-        header = json.loads(stream.read(length))
-    end = max(
-        (entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"), default=0
-    )
-    if 8 + length + end != size:
-        raise ValueError("the file is cut short")
-    return {name: tuple(entry["shape"]) for name, entry in header.items() if name != "__metadata__"}
 
 
 @lru_cache(maxsize=256)

@@ -8,7 +8,7 @@ architecture ("Picture 1") take their place.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from string import Formatter
 
 from packline.errors import FixSettings
@@ -29,6 +29,8 @@ _ROLES = {
     "top": "the top view",
 }
 _TAG = re.compile(r"\bimage (\d+)\b")
+_SENTENCE = re.compile(r"(?<=[.!?])\s+")
+_SPACE = re.compile(r"\s+")
 
 
 def build_prompt(
@@ -119,3 +121,41 @@ def describe_references(roles: Sequence[str], scene: str, tag: str) -> str:
             what = _ROLES.get(role, f"the {role} view")
         sentences.append(f"{tag} {number} is {what}.")
     return " ".join(sentences)
+
+
+def trim_prompt(
+    prompt: str, triggers: Sequence[str], count: Callable[[str], int], most: int
+) -> tuple[str, str]:
+    """Leave the last sentences of a prompt out, then its last words, until a model reads it whole.
+
+    Parameters
+    ----------
+    triggers
+        Words that stay, wherever they stand.
+    count
+        Tokens of a text.
+    most
+        Tokens that the model reads.
+
+    Returns
+    -------
+    The prompt, and what was left out; the whole prompt and nothing where the triggers alone are too many.
+    """
+    kept = [words for words in triggers if words]
+    whole = re.split("(" + "|".join(map(re.escape, kept)) + ")", prompt) if kept else [prompt]
+    gone: list[str] = []
+    # sentences first, but never the first of all; then words
+    for cut, fewest in ((_SENTENCE, 1), (_SPACE, 0)):
+        pieces = [
+            piece
+            for part in whole
+            for piece in ([part] if part in kept else cut.split(part.strip()))
+            if piece
+        ]
+        free = [number for number, piece in enumerate(pieces) if piece not in kept]
+        while count(" ".join(pieces)) > most and len(free) > fewest:
+            gone.insert(0, pieces.pop(free.pop()))
+        if count(" ".join(pieces)) <= most:
+            return " ".join(pieces), " ".join(gone)
+        whole = pieces
+    return prompt, ""

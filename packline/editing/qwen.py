@@ -1,22 +1,23 @@
-"""Calls Qwen-Image-Edit-Plus.
+"""Calls Qwen-Image-Edit-Plus, 2509 and 2511.
 
-Its pipeline takes one prompt with one set of references at a time; candidates that share both go together.
+Its pipeline takes one prompt with one set of references at a time; candidates that share both go together. What the
+language model makes of prompt and pictures, and the references' latents, are computed once and kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
 
-import numpy as np
 import torch
 from diffusers import QwenImageEditPlusPipeline
-from numpy.typing import NDArray
+from diffusers.pipelines.qwenimage import pipeline_qwenimage_edit_plus as sizes
 from PIL import Image
 
 from packline.editing.architectures import Architecture
+from packline.editing.driver import PipelineDriver
 from packline.editing.engine import EditRequest
-from packline.editing.loading import fit, generators, load_pipeline, picture_key
-from packline.editing.lora_slot import LoraSlot
+from packline.editing.loading import generators, picture_key
 from packline.editing.loras import Lora, Presets, guidance_of, negative_of
 from packline.editing.weights import Weights
 from packline.settings import EngineSettings
@@ -25,21 +26,29 @@ from packline.settings import EngineSettings
 _BLANK = " "
 
 
-class QwenDriver:
-    """See `packline.editing.diffusers_engine.Driver`."""
+class HeldPipeline(QwenImageEditPlusPipeline):
+    """QwenImageEditPlusPipeline that asks for the latents of its references.
 
-    def __init__(
-        self, settings: EngineSettings, architecture: Architecture, weights: Weights, presets: Presets
-    ) -> None:
-        self.pipe = load_pipeline(QwenImageEditPlusPipeline, settings, architecture, weights)
-        self._settings = settings
-        self._architecture = architecture
-        self._slot = LoraSlot(self.pipe, presets, architecture.lora)
+    Attributes
+    ----------
+    latents_of
+        Given a reference's number and its pixels, (1, 3, 1, height, width); set before a call.
+    """
 
-    @property
-    def device(self) -> str:
-        """Where it runs."""
-        return str(self.pipe.device.type)
+    latents_of: Callable[[int, torch.Tensor], torch.Tensor]
+
+    def prepare_latents(self, images: Sequence[torch.Tensor], *args: Any, **kwargs: Any) -> Any:
+        """Latents in place of pixels are taken as they are."""
+        held = [self.latents_of(number, image) for number, image in enumerate(images)]
+        return super().prepare_latents(held, *args, **kwargs)
+
+
+class QwenDriver(PipelineDriver):
+    """See `packline.editing.driver.PipelineDriver`."""
+
+    pipelines = {"QwenImageEditPlusPipeline": HeldPipeline}  # noqa: RUF012 (typed by the base)
+    # the pipeline sizes references itself: 384 px for its language model, 1 megapixel for its VAE
+    resizes_references = False
 
     def count_tokens(self, prompt: str) -> int:
         """Tokens of the prompt alone; the pictures' do not count against the limit."""
@@ -49,37 +58,50 @@ class QwenDriver:
         """Same words and same pictures."""
         return (request.prompt, *(picture_key(picture) for picture in request.references))
 
-    def use_loras(self, stack: Sequence[Lora]) -> None:
-        """Through the slot."""
-        self._slot.use(stack)
-
-    def draw(self, requests: Sequence[EditRequest], stack: Sequence[Lora]) -> NDArray[np.float32]:
+    def call(self, requests: Sequence[EditRequest], stack: Sequence[Lora]) -> None:
         """One call of the pipeline."""
-        guidance = guidance_of(stack, self._settings.guidance)
-        negative = negative_of(stack) or _BLANK
+        guidance = guidance_of(stack, self.settings.guidance)
         first = requests[0]
         # without a size the output follows the last reference
-        height, width = fit(first.references[0].shape, self._settings.size, self._architecture.multiple_of)
-        result = self.pipe(
-            # the pipeline sizes references itself: 384 px for its language model, 1 megapixel for its VAE
+        height, width = self.size_of(first)
+        keys = [picture_key(picture) for picture in first.references]
+        self.pipe.latents_of = lambda number, pixels: self._latents_of(keys[number], pixels)
+        asked = self._embed(first, keys, first.prompt, "prompt")
+        if guidance > 1:
+            asked |= self._embed(first, keys, negative_of(stack) or _BLANK, "negative_prompt")
+        self.pipe(
             image=[Image.fromarray(picture) for picture in first.references],
-            prompt=first.prompt,
-            negative_prompt=negative if guidance > 1 else None,
             true_cfg_scale=guidance,
             num_images_per_prompt=len(requests),
-            generator=generators(list(requests)),
+            generator=generators(requests),
             height=height,
             width=width,
-            num_inference_steps=self._settings.steps,
-            max_sequence_length=self._architecture.longest_prompt,
-            output_type="np",
+            num_inference_steps=self.settings.steps,
+            max_sequence_length=self.architecture.longest_prompt,
+            output_type="pt",
+            **asked,
         )
-        return np.asarray(result.images, np.float32)
 
-    def free_memory(self) -> None:
-        """Nothing is kept but the card's own cache."""
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+    def _embed(self, request: EditRequest, keys: Sequence[str], prompt: str, name: str) -> dict[str, Any]:
+        key = (prompt, *keys)
+        known = self.prompts.get(key)
+        if known is None:
+            pictures = []
+            for picture in request.references:
+                height, width = picture.shape[:2]
+                wide, high = sizes.calculate_dimensions(sizes.CONDITION_IMAGE_SIZE, width / height)
+                pictures.append(self.pipe.image_processor.resize(Image.fromarray(picture), high, wide))
+            known = self.prompts.put(key, self.pipe.encode_prompt(prompt=[prompt], image=pictures))
+        embedded, mask = known
+        return {f"{name}_embeds": embedded, f"{name}_embeds_mask": mask}
+
+    def _latents_of(self, key: str, pixels: torch.Tensor) -> torch.Tensor:
+        known = self.latents.get((key, pixels.shape))
+        if known is None:
+            image = pixels.to(self.pipe._execution_device, self.pipe.vae.dtype)
+            with self._vae:
+                known = self.latents.put((key, pixels.shape), self.encode(image))
+        return torch.as_tensor(known)
 
 
 def open_driver(

@@ -8,31 +8,85 @@ worth more than another angle.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Container, Mapping, Sequence
+from typing import Protocol
 
 from packline.editing.engine import EditRequest, LoraChoice, Picture
 from packline.errors import GiveUp
 from packline.reference import Reference
+from packline.truth import TextTruth
+
+
+class Labelled(Protocol):
+    """What is known of the labels of a view: a `Reference`, or less."""
+
+    @property
+    def labels(self) -> tuple[TextTruth, ...]:
+        """Text truth of the labels that it shows."""
+
 
 # text below this many pixels in height is lost on a model
 SMALL_TEXT = 16.0
 _SEEN = 0.2
 # a role's views, the first that exists is taken
 _VIEWS = {"side": ("left", "right"), "top": ("top",)}
+# the share of a side that the camera must see for a picture of it to help
+_HELPS = 0.15
 
 
-def small_labels(scene: Reference) -> tuple[str, ...]:
+def extra_angles(azimuth: float, elevation: float, *, every: bool = False) -> tuple[str, ...]:
+    """Angles besides "side" and "top" that say something of the product, the most useful first.
+
+    Parameters
+    ----------
+    azimuth, elevation
+        Where the scene's camera stands about the product, degrees from its front (`packline.stage.views`).
+    every
+        Also those that the camera hardly sees or not at all; else only such as show a side that it sees
+        slanted. The side that it sees best is in image 2 already.
+    """
+    a, flat = math.radians(azimuth), math.cos(math.radians(elevation))
+    front, right = math.cos(a) * flat, math.sin(a) * flat
+    sees = {"right": right, "back": -front, "front": front, "bottom": -math.sin(math.radians(elevation))}
+    shown = max(("left", -right), *sees.items(), key=lambda one: one[1])[0]
+    order = sorted((name for name in sees if name != shown), key=lambda name: -sees[name])
+    return tuple(name for name in order if every or sees[name] > _HELPS)
+
+
+def small_labels(scene: Labelled) -> tuple[str, ...]:
     """Ids of the labels that the scene's view shows too small to read, smallest last."""
     small = [label for label in scene.labels if label.visible >= _SEEN and label.height < SMALL_TEXT]
     return tuple(label.label for label in sorted(small, key=lambda label: -label.height))
 
 
-def views_needed(scene: Reference) -> tuple[str, ...]:
-    """Views to render for a shot besides its scene view: "left", "top" and "label:<id>" for small labels."""
-    return ("left", "top", *(f"label:{name}" for name in small_labels(scene)))
+def legible_labels(scene: Labelled) -> tuple[str, ...]:
+    """Ids of the labels that the scene's view shows large enough to read, smallest first."""
+    seen = [label for label in scene.labels if label.visible >= _SEEN and label.height >= SMALL_TEXT]
+    return tuple(label.label for label in sorted(seen, key=lambda label: label.height))
 
 
-def choose_roles(scene: Reference, available: Container[str], most: int) -> tuple[str, ...]:
+def views_needed(scene: Labelled, roles: Sequence[str] = ()) -> tuple[str, ...]:
+    """Views to render for a shot besides its scene view: "left", "top", "label:<id>" for small labels, and
+    whatever else its engine is to be shown.
+
+    Parameters
+    ----------
+    roles
+        From `choose_roles`.
+    """
+    own = (_VIEWS[role][0] if role in _VIEWS else role for role in roles if role not in ("base", "product"))
+    return tuple(dict.fromkeys(("left", "top", *(f"label:{name}" for name in small_labels(scene)), *own)))
+
+
+def choose_roles(
+    scene: Labelled,
+    available: Container[str] | None,
+    most: int,
+    extra: Sequence[str] = (),
+    *,
+    legible: bool = False,
+) -> tuple[str, ...]:
     """What each reference shows, in the order of their numbers.
 
     Parameters
@@ -40,22 +94,33 @@ def choose_roles(scene: Reference, available: Container[str], most: int) -> tupl
     scene
         The product in the scene's camera.
     available
-        Names of the views that were rendered.
+        Names of the views that were rendered; None: whatever is asked for.
     most
         The engine's limit (`Capabilities.most_references`); later ones are left out.
+    extra
+        Further angles, from `extra_angles`.
+    legible
+        Whether labels that image 2 shows well enough get a close-up too, as far as there is room.
 
     Returns
     -------
-    Such as ("base", "product", "side", "top", "label:front").
+    Such as ("base", "product", "side", "top", "right", "label:front").
     """
-    angles = [role for role, views in _VIEWS.items() if any(view in available for view in views)]
-    labels = [f"label:{name}" for name in small_labels(scene) if f"label:{name}" in available]
+
+    def there(view: str) -> bool:
+        return available is None or view in available
+
+    angles = [role for role, views in _VIEWS.items() if any(there(view) for view in views)]
+    angles += [role for role in extra if there(role)]
+    labels = [f"label:{name}" for name in small_labels(scene) if there(f"label:{name}")]
     labels = labels[: max(most - 2, 0)]
     angles = angles[: max(most - 2 - len(labels), 0)]
+    if legible:
+        labels += [f"label:{name}" for name in legible_labels(scene) if there(f"label:{name}")]
     return ("base", "product", *angles, *labels)[:most]
 
 
-def notes_on(scene: Reference, roles: Sequence[str]) -> tuple[str, ...]:
+def notes_on(scene: Labelled, roles: Sequence[str]) -> tuple[str, ...]:
     """Sentences on the labels that the scene's view shows too small to read, and what was done about each.
 
     Parameters

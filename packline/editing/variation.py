@@ -1,8 +1,9 @@
 """How candidates of a shot differ on purpose.
 
 With an aligned render as a reference, seeds alone change almost nothing (0.9 of 255, measured), so the best
-of several would be all the same. Each candidate asks for a slightly different placement instead, within what
-the scene allows.
+of several would be all the same. Each candidate asks for a slightly different picture instead: the product
+stands elsewhere, is turned, is larger, and its light falls otherwise, all within what the scene allows; and
+its LoRAs are a little stronger or weaker.
 """
 
 from __future__ import annotations
@@ -13,18 +14,35 @@ import numpy as np
 
 from packline.scenes import Place
 
-# Roberts' additive recurrence in 4 dimensions spreads any number of points evenly: powers of 1 over the root
-# of x^5 = x + 1 (http://extremelearning.com.au/unreasonable-effectiveness-of-quasirandom-sequences)
-_STEPS = 1.1673039782614187 ** -np.arange(1.0, 5.0)
+LORA = 0.15
+"""How far a LoRA's strength may stray, as a share of it."""
+
+_STRONGEST = 2.0
+
+# Richtmyer's sequence, multiples of the roots of primes, spreads few points evenly along every axis, which the
+# powers of one number (Roberts' recurrence) do not in as many dimensions
+_STEPS = np.sqrt([2.0, 3.0, 5.0, 7.0, 11.0, 13.0, 17.0, 19.0, 23.0])
+
+AS_ASKED: dict[str, Any] = {
+    "shift": [0.0, 0.0],
+    "turn": 0.0,
+    "scale": 1.0,
+    "light_turn": 0.0,
+    "light_height": 0.0,
+    "light_size": 1.0,
+    "exposure": 1.0,
+    "lora": 1.0,
+}
+"""How a shot's first candidate strays: not at all."""
 
 
 def vary(place: Place, seed: int, number: int) -> dict[str, Any]:
-    """The placement that candidate `number` of a shot asks for.
+    """How candidate `number` of a shot strays from what was asked.
 
     Parameters
     ----------
     place
-        With the tolerances shift (metres), turn (degrees), scale (share).
+        With its tolerances (`packline.scenes.Place`).
     seed
         The shot's seed; equal seeds stray equally.
     number
@@ -32,14 +50,27 @@ def vary(place: Place, seed: int, number: int) -> dict[str, Any]:
 
     Returns
     -------
-    ``{"shift": [x, z] metres, "turn": degrees, "scale": factor}``.
+    dict
+        ``shift`` [x, z] in metres, ``turn`` in degrees, ``scale`` a factor; of the light ``light_turn`` and
+        ``light_height`` in degrees, ``light_size`` and ``exposure`` factors; ``lora`` a factor on strengths.
     """
     if number == 0:
-        return {"shift": [0.0, 0.0], "turn": 0.0, "scale": 1.0}
-    start = np.random.default_rng(seed).random(4)
-    x, z, turn, scale = ((start + number * _STEPS) % 1.0) * 2 - 1
+        return {**AS_ASKED, "shift": [0.0, 0.0]}
+    start = np.random.default_rng(seed).random(len(_STEPS))
+    strays = (((start + number * _STEPS) % 1.0) * 2 - 1).tolist()
+    x, z, turn, scale, light_turn, light_height, light_size, exposure, lora = strays
     return {
-        "shift": [round(float(x) * place.shift, 5), round(float(z) * place.shift, 5)],
-        "turn": round(float(turn) * place.turn, 3),
-        "scale": round(1 + float(scale) * place.scale, 5),
+        "shift": [round(x * place.shift, 5), round(z * place.shift, 5)],
+        "turn": round(turn * place.turn, 3),
+        "scale": round(1 + scale * place.scale, 5),
+        "light_turn": round(light_turn * place.light_turn, 3),
+        "light_height": round(light_height * place.light_height, 3),
+        "light_size": round(1 + light_size * place.light_size, 4),
+        "exposure": round(1 + exposure * place.exposure, 4),
+        "lora": round(1 + lora * LORA, 4),
     }
+
+
+def strayed_strength(strength: float, variation: dict[str, Any]) -> float:
+    """A LoRA's strength for a candidate that strays so, 0 to 2; a LoRA that is off stays off."""
+    return round(min(strength * float(variation.get("lora", 1.0)), max(_STRONGEST, strength)), 4)

@@ -27,22 +27,32 @@ class Weights:
         A folder in diffusers' layout, or one ``.safetensors`` file.
     card
         ``packline.json`` of the folder, empty where there is none: how the model wants to be called.
+    rest
+        Where `path` is a file: the folder with what it lacks. For SDXL and SD 1.5, whose file holds every part,
+        that is configurations and tokenizers; for the others everything but the transformer.
     """
 
     path: Path
     card: dict[str, Any]
+    rest: Path | None = None
 
     def sha256(self) -> str:
         """Hash over all files that determine pixels; one is read again only when its size or time changes."""
         if self.path.is_file():
-            return _hash(self.path)
-        files = sorted(
-            file for file in self.path.rglob("*") if file.suffix in _DETERMINES_PIXELS and file.is_file()
-        )
-        return digest([(file.relative_to(self.path).as_posix(), _hash(file)) for file in files], length=64)
+            return (
+                digest(_hash(self.path), _folder_hash(self.rest), length=64)
+                if self.rest
+                else _hash(self.path)
+            )
+        return _folder_hash(self.path)
 
 
-def find_weights(model: str, architecture: Architecture) -> Weights:
+def _folder_hash(folder: Path) -> str:
+    files = sorted(file for file in folder.rglob("*") if file.suffix in _DETERMINES_PIXELS and file.is_file())
+    return digest([(file.relative_to(folder).as_posix(), _hash(file)) for file in files], length=64)
+
+
+def find_weights(model: str, architecture: Architecture, rest: str = "") -> Weights:
     """Find the weights that ``engine.model`` names.
 
     Parameters
@@ -50,6 +60,8 @@ def find_weights(model: str, architecture: Architecture) -> Weights:
     model
         A folder, a ``.safetensors`` file, or a hub name ("owner/name", "owner/name@revision") that was
         downloaded before: a run never starts a download of many gigabytes by itself.
+    rest
+        ``engine.rest``: folder or hub name of what a single file lacks; the architecture's own where empty.
 
     Raises
     ------
@@ -62,35 +74,47 @@ def find_weights(model: str, architecture: Architecture) -> Weights:
             raise FixSettings(
                 f"Settings key engine.model: the file {path} is missing; put the weights there."
             )
-        if not architecture.single_file:
-            raise FixSettings(
-                f"Settings key engine.model names the single file {path}, but {architecture.name} needs a "
-                f"folder with a model_index.json."
-            )
-        return Weights(path, {})
+        folder = _folder(rest or architecture.source, architecture, "engine.rest")
+        return Weights(path, _card(folder, architecture), folder)
+    if rest:
+        raise FixSettings(
+            f"Settings key engine.rest is for a single file, but engine.model names {model}; remove engine.rest."
+        )
+    folder = _folder(model, architecture, "engine.model")
+    return Weights(folder, _card(folder, architecture))
+
+
+def _folder(named: str, architecture: Architecture, key: str) -> Path:
+    path = Path(named).expanduser()
     if not path.is_dir():
-        if not _HUB_NAME.match(model):
+        if not _HUB_NAME.match(named):
             raise FixSettings(
-                f"Settings key engine.model: the folder {path} is missing; put the weights there or name "
-                f"others."
+                f"Settings key {key}: the folder {path} is missing; put the weights there or name others."
             )
-        path = _downloaded(model)
+        path = _downloaded(named, key)
     index = path / "model_index.json"
     try:
         held = json.loads(index.read_text())["_class_name"]
     except FileNotFoundError as error:
         raise FixSettings(
-            f"Settings key engine.model: {path} holds no model_index.json; name a folder in diffusers' "
-            f"layout."
+            f"Settings key {key}: {path} holds no model_index.json; name a folder in diffusers' layout."
         ) from error
     except (ValueError, KeyError, TypeError) as error:
-        raise FixSettings(f"Settings key engine.model: {index} is malformed ({error}).") from error
+        raise FixSettings(f"Settings key {key}: {index} is malformed ({error}).") from error
     if _family(held) != _family(architecture.pipeline):
         raise FixSettings(
             f"Settings key engine.architecture says {architecture.name} ({architecture.pipeline}), but "
-            f"{path} holds a {held}; correct engine.architecture or engine.model."
+            f"{path} holds a {held}; correct engine.architecture or {key}."
         )
-    return Weights(path, _card(path, architecture))
+    return path
+
+
+def where(architecture: Architecture) -> Path | None:
+    """The folder of an architecture's own weights on this machine; None where they are not there."""
+    try:
+        return _folder(architecture.source, architecture, "engine.model")
+    except FixSettings:
+        return None
 
 
 def _family(pipeline: str) -> str:
@@ -115,7 +139,7 @@ def _card(folder: Path, architecture: Architecture) -> dict[str, Any]:
     return dict(card)
 
 
-def _downloaded(name: str) -> Path:
+def _downloaded(name: str, key: str) -> Path:
     from huggingface_hub import snapshot_download
 
     repository, _, revision = name.partition("@")
@@ -123,7 +147,7 @@ def _downloaded(name: str) -> Path:
         return Path(snapshot_download(repository, revision=revision or None, local_files_only=True))
     except Exception as error:  # the hub's client has a dozen types for "not here"
         raise FixSettings(
-            f"Settings key engine.model: {name} is neither a folder nor downloaded; run `hf download "
+            f"Settings key {key}: {name} is neither a folder nor downloaded; run `hf download "
             f"{repository}{' --revision ' + revision if revision else ''}` first or name a folder."
         ) from error
 

@@ -5,8 +5,9 @@ Nobody holds all shots of a run: a station asks for the next chunk of those that
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,16 @@ from packline.ledger import schema as t
 from packline.ledger.part import Part
 from packline.ledger.planning import slices
 from packline.ledger.reading import present
-from packline.records import PlannedShot, Work
-from packline.shots import Product, Shot
+from packline.records import PlannedShot, Wave, Work
+from packline.shots import STACKED, Product, ProductLora, Shot
 
 Place = tuple[int, int, str]
 """Where a shot stands in the catalog: its row, its place among the row's shots, its key."""
 
 PLANNED, RENDERED, EDITED, SCORED, DECIDED = "", "rendered", "edited", "scored", "decided"
 """How far a shot is in its wave."""
+WAITS = "waits"
+"""The run's budget is spent: the shot is left to the next run."""
 
 
 @dataclass(frozen=True)
@@ -55,14 +58,19 @@ class Due:
     ----------
     why
         For a person.
-    first
-        Number of its first candidate in this wave.
+    wave
+        Its candidates; of size 0 where that was not decided yet.
     """
 
     key: str
     why: str
-    first: int
     place: Place
+    wave: Wave
+
+    @property
+    def first(self) -> int:
+        """Number of its first candidate in this wave."""
+        return self.wave.first
 
 
 class Duties(Part):
@@ -78,12 +86,21 @@ class Duties(Part):
         """The next shots after a place, in the catalog's order."""
         w = t.work.c
         order = (w.row, w.position, w.shot)
-        query = select(w.shot, w.why, w.first, w.row, w.position).where(stretch.condition())
+        present = (w.wave, w.first, w.size, w.rung)
+        query = select(w.shot, w.why, w.row, w.position, *present).where(stretch.condition())
         if after is not None:
             query = query.where(tuple_(*order) > tuple_(*after))
         with self._reader.connect() as connection:
             rows = connection.execute(query.order_by(*order).limit(size)).all()
-        return [Due(row.shot, row.why, row.first, (row.row, row.position, row.shot)) for row in rows]
+        return [
+            Due(
+                row.shot,
+                row.why,
+                (row.row, row.position, row.shot),
+                Wave(row.wave, row.first, row.size, row.rung),
+            )
+            for row in rows
+        ]
 
     def advance(self, run: str, shots: Sequence[str], stage: str) -> None:
         """Note how far some shots are."""
@@ -92,14 +109,6 @@ class Duties(Part):
             for part in slices(list(shots)):
                 here = (w.run == run, w.shot.in_(part))
                 connection.execute(update(t.work).where(*here).values(stage=stage))
-
-    def next_wave(self, run: str, firsts: Mapping[str, int]) -> None:
-        """Let some shots wait for another wave, which begins with these numbers."""
-        w = t.work.c
-        with self._write() as connection:
-            for shot, first in firsts.items():
-                wait = {"wave": w.wave + 1, "stage": PLANNED, "first": first}
-                connection.execute(update(t.work).where(w.run == run, w.shot == shot).values(wait))
 
     def reasons(self, run: str) -> dict[tuple[Work, str], int]:
         """How many shots a run works on, by what is done and why; the most frequent first."""
@@ -145,7 +154,7 @@ def _planned_shots(connection: Connection, catalog: str, keys: Sequence[str]) ->
     return found
 
 
-_PRODUCT = ("sku", "title", "model", "placements", "labels", "lora", "lora_strength", "variant", "truth")
+_PRODUCT = ("sku", "title", "model", "placements", "labels", "lora", "strengths", "variant", "truth")
 
 
 def _product(row: Any) -> Product:
@@ -155,10 +164,15 @@ def _product(row: Any) -> Product:
         model=Path(row.product_model),
         placements=tuple((scene, view) for scene, view in row.product_placements),
         labels=dict(row.product_labels),
-        lora=row.product_lora,
-        lora_strength=row.product_lora_strength,
+        loras=_stack(row.product_lora, row.product_strengths or ()),
         # a row may have moved since its content was first seen
         row=row.row,
         variant=row.product_variant,
         truth=Path(row.product_truth) if row.product_truth else None,
     )
+
+
+def _stack(lora: str, strengths: Sequence[float | None]) -> tuple[ProductLora, ...]:
+    labels = lora.split(STACKED) if lora else []
+    # a strength that was left to the preset before there were stacks is absent
+    return tuple(ProductLora(*one) for one in zip_longest(labels, strengths))

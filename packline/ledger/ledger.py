@@ -42,6 +42,7 @@ from packline.ledger.survey import Survey
 from packline.ledger.tallies import Tallies
 from packline.ledger.upkeep import Upkeep
 from packline.ledger.waiting import refresh
+from packline.ledger.waves import Waves, count_pass
 from packline.ledger.work import Choice, decide
 from packline.records import (
     CandidateRecord,
@@ -292,6 +293,11 @@ class Ledger:
         """What a run has to do, chunk by chunk."""
         return Duties(self._reader, self._write)
 
+    @property
+    def waves(self) -> Waves:
+        """Which candidates each shot was promised, and how often candidates pass."""
+        return Waves(self._reader, self._write)
+
     def foresee(self, catalog: str, shots: Sequence[PlannedShot]) -> list[PlannedShot]:
         """Say for each shot what a run would owe it, as `plan` does, and write nothing."""
         with self._reader.connect() as connection:
@@ -344,6 +350,7 @@ class Ledger:
             "results": [result.to_dict() for result in scorecard.results],
         }
         with self._write() as connection:
+            count_pass(connection, run, candidate_id, checks, scorecard.passed)
             connection.execute(insert(t.scorecards), [row])
             count_verdicts(connection, run, scorecard)
 

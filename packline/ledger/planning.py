@@ -14,7 +14,7 @@ from packline.ledger import schema as t
 from packline.ledger.database import insert_once, upsert
 from packline.ledger.work import Remembered
 from packline.records import PlannedShot, RowError, ShotState
-from packline.shots import Product
+from packline.shots import Product, stack_text
 
 _SHOT_COLUMNS = tuple(c.name for c in t.shots.columns if not c.primary_key)
 
@@ -28,10 +28,16 @@ def product_row(catalog: str, run: str, product: Product) -> dict[str, Any]:
         "labels": dict(product.labels),
         "truth": str(product.truth or ""),
     }
-    return {**plain, "digest": _product_digest(catalog, plain), "catalog": catalog, "run": run}
+    del plain["loras"]
+    lora, strengths = stack_text(product.loras), [one.strength for one in product.loras]
+    found = _product_digest(catalog, plain, lora, strengths)
+    return {**plain, "lora": lora, "strengths": strengths, "digest": found, "catalog": catalog, "run": run}
 
 
-def _product_digest(catalog: str, plain: dict[str, Any]) -> str:
+def _product_digest(catalog: str, plain: dict[str, Any], lora: str, strengths: Sequence[float | None]) -> str:
+    # one LoRA or none is told as it was before there were stacks
+    told = strengths[0] if len(strengths) == 1 else list(strengths) or None
+    plain = {**plain, "lora": lora, "lora_strength": told}
     # a row that only moved within the file is the same row, and so is one from before a column was known
     later = {name for name in ("variant", "truth") if not plain[name]}
     return digest(catalog, {**{name: plain[name] for name in plain if name not in later}, "row": 0})

@@ -1,4 +1,4 @@
-"""Rounds: where the numbers of a shot's further candidates begin."""
+"""Rounds: where the numbers of a shot's further candidates begin. A round is all waves of a shot."""
 
 from __future__ import annotations
 
@@ -8,30 +8,28 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from packline.instructions import Instructions, wave_of
 from packline.ledger import schema as t
 from packline.ledger.planning import slices
-from packline.ledger.work import Choice
+from packline.ledger.waves import read_waves
 
-Asked = tuple[str, str, bool, Instructions]
-"""A shot's key and fingerprint, whether it was to do already, and what people ask of it."""
+Asked = tuple[str, str, bool]
+"""A shot's key and fingerprint, and whether it was to do already."""
 
 
-def first_numbers(
-    connection: Connection, asked: Sequence[Asked], checks: str, choice: Choice
-) -> dict[str, int]:
-    """Number of the first candidate of the next round, by shot: one round is all waves of a shot.
+def first_numbers(connection: Connection, asked: Sequence[Asked], checks: str) -> dict[str, int]:
+    """Number of the first candidate of the next round, by shot.
 
-    A shot that was to do already takes up a round of which something was not scored yet: it is paid for.
+    A shot that was to do already takes up a round of which something was promised and not scored yet.
     """
-    made = _made(connection, [(key, fingerprint) for key, fingerprint, _, _ in asked], checks)
+    places = [(key, fingerprint) for key, fingerprint, _ in asked]
+    made, promised = _made(connection, places, checks), read_waves(connection, places)
     found = {}
-    for key, fingerprint, to_do, instructions in asked:
-        numbers = made.get((key, fingerprint), {})
-        size = wave_of(choice.wave, instructions) * choice.waves
-        last = max(numbers, default=-1) // size * size
-        open_ = to_do and any(number >= last and not scored for number, scored in numbers.items())
-        found[key] = max(last if open_ else last + size, 0)
+    for key, fingerprint, to_do in asked:
+        numbers, waves = made.get((key, fingerprint), {}), promised.get((key, fingerprint), [])
+        after = 1 + max((*numbers, *(one.numbers[-1] for one in waves)), default=-1)
+        begun = max((one.first for one in waves if one.number == 1), default=after)
+        open_ = to_do and any(not numbers.get(number) for number in range(begun, after))
+        found[key] = begun if open_ else after
     return found
 
 

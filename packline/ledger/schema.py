@@ -90,11 +90,12 @@ products = Table(
     Column("placements", JSON, nullable=False),
     Column("labels", JSON, nullable=False),
     Column("lora", String(200), nullable=False),
-    Column("lora_strength", Float),
     Column("variant", String(200), nullable=False, server_default=""),
     Column("truth", Text, nullable=False, server_default=""),
     Column("run", ForeignKey("runs.id"), nullable=False),
     _when(),
+    # of the LoRAs in `lora` ("warm + noir"), in their order; null and what is absent: the preset's own
+    Column("strengths", JSON(none_as_null=True)),
     Index("ix_products_sku", "catalog", "sku"),
 )
 
@@ -137,7 +138,41 @@ work = Table(
     Column("first", Integer, nullable=False),
     Column("wave", Integer, nullable=False),
     Column("stage", String(20), nullable=False),
+    # of its present wave; 0: it was not decided yet
+    Column("size", Integer, nullable=False, server_default="0"),
+    Column("rung", String(40), nullable=False, server_default=""),
     Index("ix_work_next", "run", "work", "wave", "stage", "row", "position"),
+)
+
+# every wave of candidates that was ever asked for, written down before any of them is made, so that a run which
+# takes up from a killed one makes what that one would have made. A round begins with number 1.
+waves = Table(
+    "waves",
+    metadata,
+    Column("shot", String(400), primary_key=True),
+    Column("fingerprint", String(64), primary_key=True),
+    # number of its first candidate, and how many there are
+    Column("first", Integer, primary_key=True),
+    Column("size", Integer, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("rung", String(40), nullable=False),
+)
+
+# how often a candidate passed, by what its shot had seen before under the same checks, engine and rung: the
+# present, counted as scorecards are recorded (packline.pass_rates says why that is all there is to learn)
+pass_tallies = Table(
+    "pass_tallies",
+    metadata,
+    Column("catalog", String(200), primary_key=True),
+    Column("checks", String(64), primary_key=True),
+    Column("engine", String(100), primary_key=True),
+    Column("rung", String(40), primary_key=True),
+    Column("kind", String(200), primary_key=True),
+    Column("style", Text, primary_key=True),
+    Column("passes", Integer, primary_key=True),
+    Column("fails", Integer, primary_key=True),
+    Column("tried", Integer, nullable=False),
+    Column("passed", Integer, nullable=False),
 )
 
 # the usable rows of each catalog as its last plan read them: a digest of the row's text and of every file
@@ -244,6 +279,68 @@ loras = Table(
     Column("sha256", String(64), primary_key=True),
     Column("trigger", Text, nullable=False),
     _when(),
+)
+
+# every version of each catalog's LoRA presets: what the list said, and what was found in the file
+presets = Table(
+    "presets",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("catalog", String(200), nullable=False),
+    Column("label", String(200), nullable=False),
+    # over content, sha256, architecture and sentence
+    Column("digest", String(16), nullable=False),
+    # the list that it was read from
+    Column("file", Text, nullable=False),
+    Column("content", JSON, nullable=False),
+    # of the LoRA's file, and the model that its tensors fit; empty where it cannot be read
+    Column("sha256", String(64), nullable=False),
+    Column("architecture", String(40), nullable=False),
+    # what keeps it from use; empty where nothing does
+    Column("sentence", Text, nullable=False),
+    # no longer in the list
+    Column("gone", Boolean, nullable=False),
+    # a run, or a person
+    Column("by", String(200), nullable=False),
+    _when(),
+    Index("ix_presets_label", "catalog", "label", "id"),
+)
+
+# which version of a preset each LoRA of a candidate was
+candidate_loras = Table(
+    "candidate_loras",
+    metadata,
+    Column("candidate", ForeignKey("candidates.id"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("preset", ForeignKey("presets.id"), nullable=False),
+    Index("ix_candidate_loras_preset", "preset"),
+)
+
+# what a preset was seen to do: mean CIEDE2000 and share of changed pixels, with it against without
+preset_effects = Table(
+    "preset_effects",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("preset", ForeignKey("presets.id"), nullable=False),
+    Column("engine", JSON, nullable=False),
+    Column("shot", String(400), nullable=False),
+    Column("prompt", Text, nullable=False),
+    Column("seed", BigInteger, nullable=False),
+    Column("strength", Float, nullable=False),
+    Column("difference", Float, nullable=False),
+    Column("changed", Float, nullable=False),
+    # the same with the trigger words left out, and what the words do without the LoRA; none has no trigger
+    Column("untriggered", Float),
+    Column("untriggered_changed", Float),
+    Column("words_alone", Float),
+    # the difference that was asked for
+    Column("least", Float, nullable=False),
+    Column("works", Boolean, nullable=False),
+    # where the pictures lie
+    Column("folder", Text, nullable=False),
+    Column("by", String(200), nullable=False),
+    _when(),
+    Index("ix_preset_effects_preset", "preset", "id"),
 )
 
 scorecards = Table(
@@ -637,5 +734,8 @@ HISTORY = (
     comparisons,
     comparison_pairs,
     comparison_votes,
+    presets,
+    candidate_loras,
+    preset_effects,
 )
 """Tables that are only ever appended to."""

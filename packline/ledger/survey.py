@@ -326,12 +326,11 @@ class Survey:
         firsts = first_numbers(
             c,
             [
-                (shot.shot.key, shot.fingerprint, one.state == ShotState.TODO, shot.instructions)
+                (shot.shot.key, shot.fingerprint, one.state == ShotState.TODO)
                 for shot, one, duty in zip(shots, known, duties, strict=True)
                 if duty.further
             ],
             self._checks,
-            self._choice,
         )
         return [
             Owed(shot.key, shot.product.sku, shot.product.row, place, duty, firsts.get(shot.key, 0))
@@ -489,28 +488,15 @@ class Survey:
             )
             found.append((row, known, decide({}, self._checks, known, again=self._choice.again)))
         further = [(row, known) for row, known, duty in found if duty.further]
-        told = self._obeyed(c, [row.key for row, _ in further])
         firsts = first_numbers(
             c,
-            [
-                (row.key, row.fingerprint, known.state == ShotState.TODO, told.get(row.key, {}))
-                for row, known in further
-            ],
+            [(row.key, row.fingerprint, known.state == ShotState.TODO) for row, known in further],
             self._checks,
-            self._choice,
         )
         return [
             Owed(row.key, row.sku, row.row, row.position, duty, firsts.get(row.key, 0))
             for row, _, duty in found
         ]
-
-    def _obeyed(self, c: Connection, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
-        o = t.obeyed.c
-        found: dict[str, dict[str, Any]] = {}
-        for part in slices(list(keys)):
-            rows = c.execute(select(o.shot, o.data).where(o.catalog == self._catalog, o.shot.in_(part)))
-            found |= {row.shot: dict(row.data) for row in rows}
-        return found
 
     def counts(self) -> dict[tuple[str, bool], int]:
         """How many shots of rows that do not differ stand where, and whether a run has work for them."""

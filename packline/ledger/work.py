@@ -9,6 +9,8 @@ from packline.records import ShotState, Work
 
 # flags that say nothing about the pictures: the next run may well succeed
 PASSING = ("error", "try again")
+BUDGET = "budget"
+"""Reason of a shot that is to do because the last run had spent what it might."""
 AGAIN = "again"
 """Reason of a shot that is to do because a person asked for another try."""
 
@@ -58,16 +60,12 @@ class Choice:
         SKUs to work on; empty means all of them.
     again
         Whether flagged shots get another round of candidates.
-    wave, waves
-        Candidates in a wave, and waves in a round.
     deliveries
         The files that the shop gets of a select (`packline.delivery.delivery_digests`).
     """
 
     only: tuple[str, ...] = ()
     again: bool = False
-    wave: int = 1
-    waves: int = 1
     deliveries: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -126,6 +124,8 @@ def decide(parts: Mapping[str, str], checks: str, known: Remembered, *, again: b
         return Duty(Work.NOTHING, CHOSEN)
     if known.state == ShotState.TODO and known.reason == AGAIN:
         return Duty(Work.MAKE, "a merchandiser asked for another try", True)
+    if known.state == ShotState.TODO and known.reason == BUDGET:
+        return Duty(Work.MAKE, "the last run's budget was spent")
     if known.row_error:
         return Duty(Work.MAKE, "its catalog row was mended")
     if known.parts is None:

@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 
 from packline.candidate import Candidate, Recipe
 from packline.editing.architectures import architecture_of
-from packline.editing.engine import EditRequest, LoraChoice
+from packline.editing.engine import Edit, EditRequest, LoraChoice
+from packline.editing.loras import Lora, triggers_of
 from packline.editing.prompts import build_prompt
 from packline.editing.refine import refine
-from packline.fingerprint import digest
+from packline.editing.variation import strayed_strength
+from packline.errors import TryAgain
 from packline.funnel import candidate_seed
+from packline.ladder import ASKED, engine_at
 from packline.line.line import Line
 from packline.line.plan import Try
-from packline.line.references import Rendered, references_of, variation_of
+from packline.line.references import Rendered, labels_in, references_of, roles_of, variation_of
+from packline.line.rungs import Terms, incapable, terms_of
+from packline.pass_rates import Group, engine_key
 from packline.records import PlannedShot
 from packline.reference import Picture, Reference
+from packline.shots import kind_of, stack_text
+
+# dollars that a candidate of an engine without a price counts for when engines are compared
+_FREE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -31,6 +41,10 @@ class Asked:
     ----------
     references
         In the order of their tags, the base photo left out.
+    denoise
+        None: as the architecture says.
+    engine
+        A key of ``[engines]``; empty: ``[engine]``.
     """
 
     planned: PlannedShot
@@ -39,47 +53,84 @@ class Asked:
     stack: tuple[LoraChoice, ...]
     references: tuple[Rendered, ...]
     truth: Path
+    denoise: float | None = None
+    engine: str = ""
 
 
-def make_candidates(line: Line, run: str, tries: Sequence[Try], done: Callable[[str], None]) -> None:
+def make_candidates(
+    line: Line, run: str, tries: Sequence[Try], done: Callable[[str], None], *, last_try: bool = False
+) -> None:
     """Make one wave of candidates for some shots.
 
     Parameters
     ----------
     done
         Called with the id of each candidate that is there.
+    last_try
+        Whether an engine that fails now has failed often enough for another to take its place.
 
     Raises
     ------
     TryAgain, GiveUp, FixSettings
         As the engine said; what was made before that is recorded.
     """
-    waiting: list[Asked] = []
-    for one in tries:
-        planned = line.shots[one.key]
+    while True:
+        engines = [choose_engine(line, one) for one in tries]
+        try:
+            _make(line, run, tries, engines, done, last_try)
+            return
+        except TryAgain:
+            if not last_try or engines == [choose_engine(line, one) for one in tries]:
+                raise
+
+
+def _make(
+    line: Line,
+    run: str,
+    tries: Sequence[Try],
+    engines: Sequence[str],
+    done: Callable[[str], None],
+    last_try: bool,
+) -> None:
+    waiting: dict[str, list[Asked]] = {}
+    for one, engine in zip(tries, engines, strict=True):
         recorded = {
-            record.candidate.id
-            for record in line.ledger.candidates(one.key, planned.fingerprint)
+            record.candidate.recipe.number: record.candidate.id
+            for record in line.ledger.candidates(one.key, line.shots[one.key].fingerprint)
             if record.candidate.picture.is_file()
         }
-        for candidate in ask(line, one):
-            if candidate.id in recorded:
-                done(candidate.id)
-            else:
-                waiting.append(candidate)
-    # recorded after every batch, so that a kill loses no more than one
-    for start in range(0, len(waiting), line.settings.engine.batch):
-        batch = waiting[start : start + line.settings.engine.batch]
-        edits = line.engine.edit([_request(line, asked) for asked in batch])
-        for asked, edit in zip(batch, edits, strict=True):
-            line.ledger.record_candidate(run, _write(line, asked, edit.picture, edit.seconds, edit.used))
-            done(asked.id)
-        # what was paid for is kept whatever became of the run, but a lost one pays for no more
-        line.ledger.assert_not_lost(run)
+        missing = [number for number in one.wave.numbers if number not in recorded]
+        for number in one.wave.numbers:
+            if number in recorded:
+                done(recorded[number])
+        if missing:
+            wanted = (asked for asked in ask(line, one, engine) if asked.recipe.number in missing)
+            waiting.setdefault(engine, []).extend(wanted)
+    for engine, some in waiting.items():
+        # recorded after every batch, so that a kill loses no more than one
+        together = line.engine_settings(engine).batch or line.engine_called(engine).capabilities.batch
+        for start in range(0, len(some), together):
+            batch = some[start : start + together]
+            try:
+                edits = line.engine_at_work(engine).edit([_request(line, asked) for asked in batch])
+            except TryAgain:
+                if last_try:
+                    line.health.failed(engine)
+                raise
+            for asked, edit in zip(batch, edits, strict=True):
+                line.ledger.record_candidate(run, _write(line, asked, edit))
+                done(asked.id)
+            # what was paid for is kept whatever became of the run, but a lost one pays for no more
+            line.ledger.assert_not_lost(run)
 
 
-def ask(line: Line, one: Try) -> list[Asked]:
+def ask(line: Line, one: Try, engine: str | None = None) -> list[Asked]:
     """What to ask the engine for, candidate by candidate; its id is known before anything is made.
+
+    Parameters
+    ----------
+    engine
+        A key of ``[engines]``, empty for ``[engine]``; None: as the wave's rung says.
 
     Raises
     ------
@@ -87,78 +138,130 @@ def ask(line: Line, one: Try) -> list[Asked]:
         Where the shot cannot be asked for: an unknown LoRA, say.
     """
     settings, planned = line.settings, line.shots[one.key]
-    shot, product = planned.shot, planned.shot.product
-    scene = line.scene(shot.scene)
-    trigger = ""
-    stack: tuple[LoraChoice, ...] = ()
-    loras: tuple[dict[str, object], ...] = ()
-    if product.lora:
-        preset = line.presets.get(product.lora)
-        strength = preset.settings.strength if product.lora_strength is None else product.lora_strength
-        strength = float(planned.instructions.get("lora_strength", strength))
-        trigger, stack = preset.trigger, (LoraChoice(product.lora, strength),)
-        loras = (
-            {
-                "label": product.lora,
-                "sha256": line.presets.sha256(product.lora),
-                "strength": strength,
-                "trigger": trigger,
-            },
-        )
-    tag = architecture_of(settings.engine.architecture).tag
+    terms = terms_of(line, planned, one.wave.rung)
+    changed: dict[str, Any] = {}
+    engine = terms.engine if engine is None else engine
+    if engine != terms.engine:
+        changed["instead"] = line.engine_settings(terms.engine).name
+    product, scene = planned.shot.product, line.scene(planned.shot.scene)
+    told = planned.instructions.get("lora_strength")
+    stack = line.presets.stack(product.loras, told)
+    facts = line.engine_called(engine).describe()
     asked = []
-    for number, found in references_of(line, one).items():
-        seed = candidate_seed(settings.run.seed, shot.key, number)
-        recipe = Recipe(
-            shot=shot.key,
-            fingerprint=planned.fingerprint,
-            wave=number // settings.candidates.wave + 1,
-            number=number,
-            seed=seed,
-            prompt=build_prompt(
-                settings.prompt.template, product, scene, ["base", *(one.role for one in found)], tag, trigger
-            ),
-            references=(scene.sha256, *(one.fingerprint for one in found)),
-            engine=line.engine.describe(),
-            loras=loras,
-            variation=variation_of(line, planned, number),
-            refine=planned.instructions.get("refine", settings.engine.refine),
+    for number, found in references_of(line, one, engine).items():
+        roles = ["base", *(one.role for one in found)]
+        variation = variation_of(line, planned, number)
+        if told is not None or not stack:
+            # what a person asked for is not strayed from
+            variation = {**variation, "lora": 1.0}
+        choices = tuple(
+            LoraChoice(lora.preset.label, strayed_strength(lora.strength, variation)) for lora in stack
         )
-        asked.append(Asked(planned, digest(asdict(recipe)), recipe, stack, tuple(found), found[0].folder))
+        recipe = Recipe(
+            shot=planned.shot.key,
+            fingerprint=planned.fingerprint,
+            wave=one.wave.number,
+            number=number,
+            seed=candidate_seed(settings.run.seed, planned.shot.key, number),
+            prompt=_prompt(line, planned, roles, stack, engine),
+            references=(scene.sha256, *(one.fingerprint for one in found)),
+            engine=facts,
+            loras=tuple(_lora(line, lora, choice) for lora, choice in zip(stack, choices, strict=True)),
+            variation=variation,
+            refine=terms.refine,
+            rung=one.wave.rung,
+            changed={**terms.changed, **changed, **_more(line, planned, terms, engine, found)},
+        )
+        asked.append(
+            Asked(planned, recipe.id, recipe, choices, tuple(found), found[0].folder, terms.denoise, engine)
+        )
     return asked
+
+
+def choose_engine(line: Line, one: Try) -> str:
+    """Which engine makes a wave: its rung's, or while that one keeps failing the cheapest that can.
+
+    Cheapest is what costs least for a picture that passes. Where no other can, it is the rung's own.
+    """
+    planned = line.shots[one.key]
+    own = engine_at(line.settings.candidates, one.wave.rung)
+    if line.health.well(own):
+        return own
+    others = [name for name in ("", *line.settings.engines) if name != own and line.health.well(name)]
+    able = [name for name in others if not incapable(line, planned, name)]
+    if len(able) < 2:
+        return able[0] if able else own
+    product = planned.shot.product
+    kind, style = kind_of(product.sku, product.title), stack_text(product.loras)
+    groups = {name: Group(kind, style, engine_key(line.engine_called(name).describe())) for name in able}
+    rates = line.ledger.waves.rates(line.catalog.name, line.checks, groups.values())
+    # free engines cost time, so that the one that passes more often comes first
+    costs = {
+        name: (line.engine_settings(name).price or _FREE) / rates.of(group).mean for name, group in groups.items()
+    }
+    return min(able, key=lambda name: costs[name])
+
+
+def _prompt(
+    line: Line, planned: PlannedShot, roles: Sequence[str], stack: Sequence[Lora], engine: str
+) -> str:
+    tag = architecture_of(line.engine_settings(engine).architecture).tag
+    scene = line.scene(planned.shot.scene)
+    template = line.settings.prompt.template or ""
+    return build_prompt(template, planned.shot.product, scene, roles, tag, triggers_of(stack))
+
+
+def _lora(line: Line, lora: Lora, choice: LoraChoice) -> dict[str, object]:
+    return {
+        "label": choice.label,
+        "sha256": line.presets.sha256(choice.label),
+        "strength": choice.strength,
+        "trigger": lora.preset.trigger,
+    }
+
+
+def _more(
+    line: Line, planned: PlannedShot, terms: Terms, engine: str, found: Sequence[Rendered]
+) -> dict[str, list[str]]:
+    """References that the ladder has added."""
+    if not terms.adherent:
+        return {}
+    usual = roles_of(line, planned, labels_in(found[0].folder), ASKED, engine)
+    return {"references": [one.role for one in found if one.role not in usual]}
 
 
 def _request(line: Line, asked: Asked) -> EditRequest:
     pictures = (line.photo(asked.planned.shot.scene), *(one.colour() for one in asked.references))
-    return EditRequest(
-        pictures, asked.recipe.prompt, asked.recipe.seed, asked.stack, asked.references[0].mask()
-    )
+    mask = asked.references[0].mask()
+    recipe = asked.recipe
+    return EditRequest(pictures, recipe.prompt, recipe.seed, asked.stack, mask, asked.denoise)
 
 
-def _write(line: Line, asked: Asked, picture: Picture, seconds: float, used: dict[str, object]) -> Candidate:
+def _write(line: Line, asked: Asked, edit: Edit) -> Candidate:
     """Refine an edit, write both pictures, and say what was made.
 
     The recipe that is kept says besides what the engine reported: device, and the batch that memory allowed.
     """
-    settings, recipe = line.settings, asked.recipe
+    recipe = asked.recipe
     base = line.photo(asked.planned.shot.scene)
     # a change of the whole picture's light is kept where a LoRA asked for it, and is a fault where none did
     styled = bool(asked.stack)
-    final = refine(picture, base, Reference.load(asked.truth), recipe.refine, styled=styled).picture
+    final = refine(edit.picture, base, Reference.load(asked.truth), recipe.refine, styled=styled).picture
     folder = line.work / "candidates" / asked.id[:2]
     folder.mkdir(parents=True, exist_ok=True)
     edit_file, picture_file = folder / f"{asked.id}-edit.png", folder / f"{asked.id}.png"
-    _save(edit_file, picture)
+    _save(edit_file, edit.picture)
     _save(picture_file, final)
-    reported = {name: value for name, value in used.items() if name != "loras"}
+    reported = {name: value for name, value in edit.used.items() if name != "loras"}
     return Candidate(
         id=asked.id,
         recipe=replace(recipe, engine={**recipe.engine, **reported}),
         picture=picture_file,
         edit=edit_file,
         truth=asked.truth,
-        seconds=seconds,
-        cost=settings.engine.price,
+        seconds=edit.seconds,
+        # what it really cost, where the engine says so
+        cost=float(edit.used.get("cost", line.engine_settings(asked.engine).price)),
     )
 
 

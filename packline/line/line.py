@@ -15,12 +15,14 @@ from packline.editing.engine import Engine
 from packline.editing.engines import open_engine
 from packline.editing.loras import Presets, load_presets
 from packline.ledger import Ledger
+from packline.errors import FixSettings
+from packline.line.health import Health
 from packline.line.order import Order
 from packline.plan import Planner
 from packline.records import PlannedShot
 from packline.reference import Picture
 from packline.scenes import Scene, load_scene
-from packline.settings import Settings
+from packline.settings import EngineSettings, Settings
 
 _MOST_PHOTOS = 32  # 3 MB each at 1024 pixels; the shots of a chunk share few
 
@@ -92,6 +94,8 @@ class Line:
     def __init__(self, order: Order, checks: str) -> None:
         self.order = order
         self.checks = checks
+        self._engines: dict[str, Engine] = {}
+        self._at_work = ""
         self._scenes: dict[str, Scene] = {}
         self._photos: dict[str, Picture] = {}
         self._words: dict[int, tuple[list[str], list[str]]] = {}
@@ -125,6 +129,50 @@ class Line:
     def engine(self) -> Engine:
         """The editor; its weights are loaded when the first candidate is made."""
         return open_engine(self.settings.engine, self.presets)
+
+    def engine_settings(self, name: str) -> EngineSettings:
+        """An engine's settings by its name in ``[engines]``; empty: ``[engine]``."""
+        return self.settings.engines[name] if name else self.settings.engine
+
+    def engine_called(self, name: str) -> Engine:
+        """An editor by its name in ``[engines]``; empty: ``[engine]``.
+
+        Raises
+        ------
+        FixSettings
+            Where its architecture is unknown or its weights are missing.
+        """
+        if not name:
+            return self.engine
+        if name not in self._engines:
+            try:
+                self._engines[name] = open_engine(self.settings.engines[name], self.presets)
+            except FixSettings as error:
+                raise FixSettings(f"[engines.{name}]: {error}") from error
+        return self._engines[name]
+
+    def engine_at_work(self, name: str) -> Engine:
+        """An editor that is to edit now; the one that did so before makes room in memory."""
+        if name != self._at_work:
+            self.engine_called(self._at_work).free()
+            self._at_work = name
+        return self.engine_called(name)
+
+    def check_engines(self) -> None:
+        """Look for the weights of every engine; loads none.
+
+        Raises
+        ------
+        FixSettings
+            As `engine_called`.
+        """
+        for name in self.settings.engines:
+            self.engine_called(name)
+
+    @cached_property
+    def health(self) -> Health:
+        """Which engines have failed lately."""
+        return Health()
 
     def planner(self, assets: Assets) -> Planner:
         """What computes fingerprints, with the files' digests as somebody remembers them."""

@@ -15,7 +15,7 @@ from packline.ledger.work import CHOSEN, PUBLISHED, WAITS, Choice
 from packline.line.line import Line
 from packline.line.survey import Reading, compare, open_reader, read_differing
 from packline.publish import check_delivery
-from packline.records import ShotState, Work
+from packline.records import ShotState, Wave, Work
 
 _SETTLED = {ShotState.PUBLISHED: PUBLISHED, ShotState.FLAGGED: WAITS, ShotState.SELECTED: CHOSEN}
 
@@ -28,12 +28,12 @@ class Try:
     ----------
     key
         The shot's.
-    first
-        Number of its first candidate in this wave.
+    wave
+        Which candidates it gets.
     """
 
     key: str
-    first: int
+    wave: Wave = Wave()
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,7 @@ def begin_run(line: Line) -> Plan:
     """
     ledger, name = line.ledger, line.catalog.name
     line.bucket.check_writable()
+    line.check_engines()
     check_delivery(line.settings)
     reader, reading = open_reader(line), Reading()
     with ledger.survey(name, line.checks, _choice(line), writes=True) as desk:
@@ -177,9 +178,7 @@ class Forecast:
 
 
 def _choice(line: Line) -> Choice:
-    candidates = line.settings.candidates
-    deliveries = delivery_digests(line.settings)
-    return Choice(line.order.only, line.order.again, candidates.wave, candidates.waves, deliveries)
+    return Choice(line.order.only, line.order.again, delivery_digests(line.settings))
 
 
 def _flat(pages: Iterable[list[Owed]]) -> Iterator[Owed]:

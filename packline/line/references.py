@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,16 +13,18 @@ from typing import Any
 import cv2
 import numpy as np
 
-from packline.editing.references import choose_roles, notes_on, views_needed
+from packline.editing.references import Labelled, choose_roles, extra_angles, notes_on, views_needed
 from packline.editing.variation import vary
 from packline.errors import GiveUp, TryAgain
 from packline.funnel import candidate_seed
-from packline.instructions import wave_of
+from packline.ladder import ADHERENCE, engine_at, up_to
 from packline.line.line import Line
 from packline.line.plan import Try
 from packline.records import PlannedShot
 from packline.reference import Picture, Reference
 from packline.stage.service import RenderJob, RenderResult, SceneView, render_product, render_products
+from packline.stage.views import SIDES
+from packline.truth import TextTruth
 
 # which rendered view serves a role; the other roles are named like their views
 _VIEW_OF = {"side": "left"}
@@ -34,7 +37,7 @@ class Rendered:
     Parameters
     ----------
     role
-        "product", "side", "top" or "label:<id>".
+        "product", "side", "top", "right", ... or "label:<id>".
     fingerprint
         Of everything that determined it.
     folder
@@ -81,18 +84,19 @@ def render(line: Line, tries: Sequence[Try], done: Callable[[str], None]) -> Non
     # looks in its scenes says which of its labels need a close-up.
     jobs = [(some, _scenes_job(line, some)) for some in by_product]
     scenes: dict[str, Path] = {}
+    shown: dict[str, tuple[str, ...]] = {}
     for number, (result, (some, _)) in enumerate(zip(render_products(job for _, job in jobs), jobs)):  # noqa: B905
         if number < len(by_product):
             for one in some:
                 scenes[one.key] = _scenes_found(line, one, result)
-            needed = [views_needed(load(scenes[one.key])) for one in some]
+            shown |= {one.key: _roles_at(line, one, load(scenes[one.key])) for one in some}
+            needed = [views_needed(load(scenes[one.key]), shown[one.key]) for one in some]
             jobs.append((some, _views_job(line, some[0], *needed)))
             continue
         for one in some:
-            scene = load(scenes[one.key])
-            views = views_needed(scene)
+            scene, roles = load(scenes[one.key]), shown[one.key]
+            views = views_needed(scene, roles)
             folders = {"scene": scenes[one.key], **{view: found(result, view)[1] for view in views}}
-            roles = choose_roles(scene, views, line.engine.capabilities.most_references)
             notes = (*scene.notes, *notes_on(scene, roles))
             line.ledger.record_references(one.key, line.shots[one.key].fingerprint, folders, notes)
             done(one.key)
@@ -101,15 +105,20 @@ def render(line: Line, tries: Sequence[Try], done: Callable[[str], None]) -> Non
 def _scenes_found(line: Line, one: Try, result: RenderResult) -> Path:
     """The folder of the shot exactly as asked, once all of the wave's candidates have theirs."""
     planned = line.shots[one.key]
-    for number in numbers(line, one):
+    for number in numbers(one):
         found(result, _scene_view(line, planned, number).name)
     return found(result, _scene_view(line, planned, 0).name)[1]
 
 
-def references_of(line: Line, one: Try) -> dict[int, list[Rendered]]:
+def references_of(line: Line, one: Try, engine: str | None = None) -> dict[int, list[Rendered]]:
     """The references of a shot's candidates in this wave, by the candidate's number.
 
     They are in the order of their tags; the base photo is left out.
+
+    Parameters
+    ----------
+    engine
+        A key of ``[engines]``, empty for ``[engine]``; None: as the wave's rung says.
 
     Raises
     ------
@@ -119,20 +128,61 @@ def references_of(line: Line, one: Try) -> dict[int, list[Rendered]]:
     planned = line.shots[one.key]
     placed = render_product(_scenes_job(line, [one]))
     scene = load(found(placed, _scene_view(line, planned, 0).name)[1])
-    views = views_needed(scene)
-    alone = render_product(_views_job(line, one, views))
-    roles = choose_roles(scene, views, line.engine.capabilities.most_references)
+    roles = _roles_at(line, one, scene, engine)
+    alone = render_product(_views_job(line, one, views_needed(scene, roles)))
     others = [Rendered(role, *found(alone, _VIEW_OF.get(role, role))) for role in roles[2:]]
     return {
         number: [Rendered("product", *found(placed, _scene_view(line, planned, number).name)), *others]
-        for number in numbers(line, one)
+        for number in numbers(one)
     }
 
 
-def numbers(line: Line, one: Try) -> range:
+def numbers(one: Try) -> range:
     """Numbers of a shot's candidates in this wave."""
-    asked = line.shots[one.key].instructions
-    return range(one.first, one.first + wave_of(line.settings.candidates.wave, asked))
+    return one.wave.numbers
+
+
+def roles_of(line: Line, planned: PlannedShot, labels: Labelled, rung: str, engine: str) -> tuple[str, ...]:
+    """What an engine is shown of a shot at a rung of the ladder, in the order of the references' numbers.
+
+    Parameters
+    ----------
+    labels
+        Of the product in the scene.
+    engine
+        A key of ``[engines]``; empty: ``[engine]``.
+    """
+    adherent = ADHERENCE in up_to(line.settings.candidates, rung)
+    extra = extra_angles(*_seen_from(line, planned), every=adherent)
+    most = line.engine_called(engine).capabilities.most_references
+    return choose_roles(labels, None, most, extra, legible=adherent)
+
+
+def _roles_at(line: Line, one: Try, labels: Labelled, engine: str | None = None) -> tuple[str, ...]:
+    if engine is None:
+        engine = engine_at(line.settings.candidates, one.wave.rung)
+    return roles_of(line, line.shots[one.key], labels, one.wave.rung, engine)
+
+
+def _seen_from(line: Line, planned: PlannedShot) -> tuple[float, float]:
+    """Azimuth from the product's front and elevation, degrees, of the scene's camera."""
+    scene = line.scene(planned.shot.scene)
+    x, y, z = np.subtract(scene.camera.eye, scene.place.position)
+    turned = scene.place.yaw + SIDES.get(planned.shot.view, 0.0)
+    return float(np.degrees(np.arctan2(x, z))) - turned, float(np.degrees(np.arctan2(y, np.hypot(x, z))))
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The labels of a view without its pictures."""
+
+    labels: tuple[TextTruth, ...]
+
+
+def labels_in(folder: Path) -> Labels:
+    """The labels of a reference, without reading its pictures."""
+    truth = json.loads((folder / "truth.json").read_text())
+    return Labels(tuple(TextTruth.from_dict(label) for label in truth["labels"]))
 
 
 def found(result: RenderResult, view: str) -> tuple[str, Path]:
@@ -163,7 +213,7 @@ def _scenes_job(line: Line, tries: Sequence[Try]) -> RenderJob:
     views = tuple(
         _scene_view(line, line.shots[one.key], number)
         for one in tries
-        for number in sorted({0, *numbers(line, one)})
+        for number in sorted({0, *numbers(one)})
     )
     return _job(line, tries[0], views, line.settings.run.size)
 
@@ -196,6 +246,7 @@ def _scene_view(line: Line, planned: PlannedShot, number: int) -> SceneView:
         shift=(strays["shift"][0], strays["shift"][1]),
         turn=strays["turn"],
         scale=strays["scale"],
+        light=(strays["light_turn"], strays["light_height"], strays["light_size"], strays["exposure"]),
     )
 
 

@@ -230,9 +230,9 @@ class ViewMaker:
         )
 
 
-def _in_order(record: CandidateRecord) -> tuple[int, int, str]:
+def _in_order(record: CandidateRecord) -> tuple[int, str]:
     return _order(record.candidate)
 
 
-def _order(candidate: Candidate) -> tuple[int, int, str]:
-    return candidate.recipe.wave, candidate.recipe.number, candidate.id
+def _order(candidate: Candidate) -> tuple[int, str]:
+    return candidate.recipe.number, candidate.id

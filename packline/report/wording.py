@@ -96,6 +96,17 @@ def _lora(lora: Mapping[str, object]) -> str:
     return words + (f", sha256 {str(lora['sha256'])[:12]}" if lora.get("sha256") else "")
 
 
+def _light(variation: Mapping[str, object]) -> list[str]:
+    words = {
+        "light_turn": (0, "light turned {:+.1f}°"),
+        "light_height": (0, "raised {:+.1f}°"),
+        "light_size": (1, "softness {:.0%}"),
+        "exposure": (1, "brightness {:.0%}"),
+    }
+    found = ((variation.get(name, plain), plain, said) for name, (plain, said) in words.items())
+    return [said.format(value) for value, plain, said in found if value != plain]
+
+
 def _variation(variation: Mapping[str, object]) -> str:
     shift, turn, scale = variation.get("shift"), variation.get("turn"), variation.get("scale")
     parts = []
@@ -105,4 +116,8 @@ def _variation(variation: Mapping[str, object]) -> str:
         parts.append(f"turned {turn:+.1f}°")
     if isinstance(scale, int | float) and scale != 1:
         parts.append(f"size {100 * scale:.1f} %")
+    parts += _light(variation)
+    lora = variation.get("lora", 1)
+    if isinstance(lora, int | float) and lora != 1:
+        parts.append(f"LoRA {100 * (lora - 1):+.0f} %")
     return "; ".join(parts) or "nothing: exactly as asked"

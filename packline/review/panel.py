@@ -85,7 +85,8 @@ def open_panel(desk: Desk, visitor: Visitor, catalog: str, record: ShotRecord) -
     except NotNow:
         version = ""
     first = record.candidates[0].candidate.recipe if record.candidates else None
-    lora = first.loras[0] if first is not None and first.loras else {}
+    stack = first.loras if first is not None else ()
+    lora = stack[0] if stack else {}
     settings = desk.settings_of(catalog)
     carried = review.carry_out(catalog)
     last = review.last_of(visitor.name)
@@ -102,7 +103,7 @@ def open_panel(desk: Desk, visitor: Visitor, catalog: str, record: ShotRecord) -
             if one.scorecard is not None and one.scorecard.passed
         ),
         tags=_tags(record.candidates),
-        lora=str(lora.get("label", "")),
+        lora=str(lora.get("label", "")) + (" (the others in proportion)" if len(stack) > 1 else ""),
         strength=float(lora.get("strength", 1.0)),
         wave=settings.candidates.wave,
         most=MOST_CANDIDATES,

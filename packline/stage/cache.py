@@ -22,6 +22,9 @@ from packline.reference import Reference
 from packline.scenes import Scene
 from packline.stage import device
 
+AS_IT_IS = (0.0, 0.0, 1.0, 1.0)
+"""A scene's light that does not stray."""
+
 _LIST = "files.json"
 
 
@@ -68,6 +71,7 @@ def fingerprint(
     shift: tuple[float, float] = (0.0, 0.0),
     turn: float = 0.0,
     scale: float = 1.0,
+    light: tuple[float, float, float, float] = AS_IT_IS,
 ) -> str:
     """The key of one reference.
 
@@ -81,8 +85,8 @@ def fingerprint(
         Longer side in pixels.
     scene
         Its camera, place, ground and light count; its photo does not, for a reference does not show it.
-    shift, turn, scale
-        How the product strays from the scene's place, see `service.SceneView`.
+    shift, turn, scale, light
+        How the product and its light stray from the scene's, see `service.SceneView`.
     """
     content = {**_product(model_sha256, declared, variant), "view": view, "size": size}
     if scene is not None:
@@ -93,6 +97,7 @@ def fingerprint(
             "light": vars(scene.light),
         }
         content["pose"] = [*map(float, shift), float(turn), float(scale)]
+        content["strayed light"] = [*map(float, light)]
     return _hash(content)
 
 

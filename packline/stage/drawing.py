@@ -160,6 +160,7 @@ def _draw(job: dict[str, Any]) -> dict[str, Any]:
             scene = load_scene(Path(view["scene"]))
             shift = (float(view["shift"][0]), float(view["shift"][1]))
             pose = scene_pose(model, scene, view["view"], shift, view["turn"], view["scale"])
+            scene = replace(scene, light=scene.light.strayed(*view["light"]))
             with rasteriser.staged(model.transformed(pose)) as stage:
                 reference = render_reference(stage, "scene", scene_camera(scene, size), scene, colours)
             write(replace(reference, renderer=renderer), drafts / view["key"])

@@ -26,6 +26,7 @@ from packline.errors import FixSettings, GiveUp
 from packline.scenes import Scene, load_scene
 from packline.stage import device
 from packline.stage.cache import (
+    AS_IT_IS,
     fingerprint,
     is_stored,
     keep,
@@ -66,6 +67,8 @@ class SceneView:
     shift, turn, scale
         How the product strays from the scene's place: metres along the world's X and Z, degrees about Y,
         factor on the size; see `views.scene_pose`.
+    light
+        How its light strays from the scene's: `Light.strayed`'s turn, height, size and exposure.
     """
 
     scene: Path
@@ -73,14 +76,17 @@ class SceneView:
     shift: tuple[float, float] = (0.0, 0.0)
     turn: float = 0.0
     scale: float = 1.0
+    light: tuple[float, float, float, float] = AS_IT_IS
 
     @property
     def name(self) -> str:
         """Unique within a job."""
         name = f"scene:{self.scene.stem}:{self.side}"
-        if (self.shift, self.turn, self.scale) == ((0.0, 0.0), 0.0, 1.0):
-            return name
-        return f"{name}:{self.shift[0]:+g}{self.shift[1]:+g}@{self.turn:+g}x{self.scale:g}"
+        if (self.shift, self.turn, self.scale) != ((0.0, 0.0), 0.0, 1.0):
+            name += f":{self.shift[0]:+g}{self.shift[1]:+g}@{self.turn:+g}x{self.scale:g}"
+        if self.light != AS_IT_IS:
+            name += ":light{:+g}{:+g}x{:g}x{:g}".format(*self.light)
+        return name
 
 
 @dataclass(frozen=True)
@@ -272,7 +278,7 @@ def _wanted(
             continue
         key = fingerprint(
             digest, job.declared, view.side, job.size, scene,
-            variant=job.variant, shift=view.shift, turn=view.turn, scale=view.scale,
+            variant=job.variant, shift=view.shift, turn=view.turn, scale=view.scale, light=view.light,
         )  # fmt: skip
         yield _Wanted(view.name, view.side, key, reference_folder(job.cache, key), view)
 
@@ -337,6 +343,7 @@ class _Worker:
                     "shift": view.placed.shift if view.placed else (0.0, 0.0),
                     "turn": view.placed.turn if view.placed else 0.0,
                     "scale": view.placed.scale if view.placed else 1.0,
+                    "light": view.placed.light if view.placed else AS_IT_IS,
                 }
                 for view in wanted
             ],

@@ -2,81 +2,94 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
 import pytest
-from safetensors.numpy import save_file
+from lora_layouts import KOHYA, TABLE, layers, pair, save_header
 
-from packline.editing.loras import Presets, load_presets, read_shapes, recognise
+from packline.editing.architectures import LORA_ARCHITECTURES
+from packline.editing.lora_files import read_header, read_shapes, recognise, unusable
+from packline.editing.loras import Presets, load_presets
 from packline.errors import FixSettings, GiveUp
 
 
-def pair(name, into, out, rank=8, kohya=False):
-    down, up = ("lora_down", "lora_up") if kohya else ("lora_A", "lora_B")
-    return {f"{name}.{down}.weight": (rank, into), f"{name}.{up}.weight": (out, rank)}
-
-
-SINGLE, DOUBLE = "single_transformer_blocks.0.attn", "transformer_blocks.0"
-UNET = "down_blocks.1.attentions.0.transformer_blocks"
-LAYOUTS = [
-    (
-        "sd15 kohya",
-        "sd15",
-        pair("lora_unet_mid_block_attentions_0_transformer_blocks_0_attn2_to_k", 768, 320, kohya=True),
-    ),
-    ("sd15 diffusers", "sd15", pair(f"unet.{UNET}.0.attn2.to_k", 768, 320)),
-    (
-        "sdxl kohya",
-        "sdxl",
-        pair("lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_v", 2048, 640, kohya=True),
-    ),
-    ("sdxl peft", "sdxl", pair(f"base_model.model.{UNET}.0.attn2.to_v", 2048, 640)),
-    ("sdxl without text", "sdxl", pair(f"unet.{UNET}.7.attn1.to_q", 1280, 1280)),
-    (
-        "flux1 diffusers",
-        "flux1",
-        {
-            **pair(f"transformer.{SINGLE}.to_q", 3072, 3072),
-            **pair(f"transformer.{DOUBLE}.attn.add_k_proj", 3072, 3072),
-        },
-    ),
-    (
-        "flux1 original",
-        "flux1",
-        {
-            **pair("diffusion_model.double_blocks.0.img_mlp.0", 3072, 12288),
-            **pair("diffusion_model.single_blocks.0.linear1", 3072, 21504),
-        },
-    ),
-    ("flux1 kohya", "flux1", pair("lora_unet_double_blocks_0_img_mlp_0", 3072, 12288, kohya=True)),
-    ("klein 4B diffusers", "flux2-klein-4b", pair(f"transformer.{SINGLE}.to_qkv_mlp_proj", 3072, 27648)),
-    ("klein 4B original", "flux2-klein-4b", pair("diffusion_model.double_blocks.0.img_mlp.0", 3072, 18432)),
-    ("klein 4B kohya", "flux2-klein-4b", pair("lora_unet_single_blocks_0_linear1", 3072, 27648, kohya=True)),
-    ("klein 9B diffusers", "flux2-klein-9b", pair(f"transformer.{DOUBLE}.ff.linear_in", 4096, 24576)),
-    ("dev diffusers", "flux2-dev", pair(f"transformer.{SINGLE}.to_qkv_mlp_proj", 6144, 55296)),
-    ("embedded", "flux2-klein-embedded", pair(f"transformer.{SINGLE}.to_qkv_mlp_proj", 192, 1728)),
-    ("embedded attention only", "flux2-klein-embedded", pair(f"transformer.{DOUBLE}.attn.to_q", 192, 192)),
-    ("qwen diffusers", "qwen", pair(f"transformer.{DOUBLE}.attn.add_k_proj", 3072, 3072)),
-    ("qwen original", "qwen", pair(f"diffusion_model.{DOUBLE}.img_mod.1", 3072, 18432)),
-    ("z-image", "zimage", pair("diffusion_model.layers.3.attention.to_q", 3840, 3840)),
-    ("stable diffusion 2", None, pair(f"unet.{UNET}.0.attn2.to_k", 1024, 320)),
-    ("something else", None, pair("encoder.layer.0.query", 768, 768)),
-    ("no lora", None, {"weight": (4, 4)}),
-]
+SINGLE = "single_transformer_blocks.0.attn"
 
 
 @pytest.mark.parametrize(
-    ("expected", "shapes"), [row[1:] for row in LAYOUTS], ids=[row[0] for row in LAYOUTS]
+    ("expected", "shapes"), [row[1:] for row in TABLE], ids=[f"{row[1]} {row[0]}" for row in TABLE]
 )
-def test_the_architecture_is_read_from_names_and_shapes(expected, shapes):
-    assert recognise(shapes) == expected
+def test_the_model_is_read_from_names_and_shapes(tmp_path, expected, shapes):
+    file = tmp_path / "a.safetensors"
+    save_header(file, shapes)
+    assert recognise(*read_header(file)).architecture == expected
+    assert unusable(read_shapes(file)) == "", "and it is a plain LoRA"
+
+
+def test_every_model_is_in_the_table_in_three_layouts():
+    for architecture in LORA_ARCHITECTURES:
+        layouts = {row[0] for row in TABLE if row[1] == architecture}
+        assert {"kohya", "diffusers", "peft"} <= layouts, architecture
+
+
+# what two models have in common, each with what metadata makes of it
+SHARED = [
+    (
+        layers("transformer.", ("transformer_blocks.0.attn.to_q", 3072, 3072)),
+        {"flux1", "flux2-klein-4b", "qwen"},
+    ),
+    (layers("diffusion_model.", ("double_blocks.4.img_attn.qkv", 3072, 9216)), {"flux1", "flux2-klein-4b"}),
+    (layers("lora_te_", ("text_model_encoder_layers_0_mlp_fc1", 768, 3072), kind=KOHYA), {"sd15", "sdxl"}),
+]
+
+
+@pytest.mark.parametrize(("shapes", "possible"), SHARED)
+def test_tensors_that_several_models_have_leave_them_open(shapes, possible):
+    found = recognise(shapes)
+    assert (found.possible, found.architecture) == (possible, None)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "expected"),
+    [
+        ({"ss_base_model_version": "flux2_klein_4b"}, "flux2-klein-4b"),
+        ({"ss_base_model_version": "flux1"}, "flux1"),
+        ({"modelspec.architecture": "Flux.2-klein-base-4B/lora"}, "flux2-klein-4b"),
+        ({"modelspec.architecture": "flux-1-dev/lora"}, "flux1"),
+        ({"modelspec.architecture": "Qwen-Image-Edit/lora"}, "qwen"),
+        ({"lora_adapter_metadata": '{"transformer.r": 4}'}, None),
+        ({"ss_base_model_version": "sdxl_base_v1-0"}, None),
+        ({"format": "pt"}, None),
+    ],
+)
+def test_metadata_settles_what_the_tensors_leave_open(metadata, expected):
+    assert recognise(SHARED[0][0], metadata).architecture == expected
+
+
+@pytest.mark.parametrize(
+    ("metadata", "contradicts"),
+    [
+        ({"ss_base_model_version": "sdxl_base_v1-0"}, True),
+        ({"modelspec.architecture": "stable-diffusion-v1/lora"}, True),
+        ({"ss_base_model_version": "sd_v2"}, True),
+        ({"lora_adapter_metadata": '{"unet.r": 4}'}, True),
+        ({"lora_adapter_metadata": '{"transformer.r": 4}'}, False),
+        ({"modelspec.architecture": "flux-2-klein/lora"}, False),
+        ({"lora_adapter_metadata": "["}, False),
+        ({}, False),
+    ],
+)
+def test_tensors_outrank_metadata_and_a_contradiction_is_remarked_on(metadata, contradicts):
+    found = recognise(EMBEDDED, metadata)
+    assert found.architecture == "flux2-klein-embedded"
+    assert bool(found.remark) is contradicts
+    if contradicts:
+        assert f"its metadata ({next(iter(metadata))}" in found.remark
 
 
 @pytest.fixture
 def write(tmp_path):
     def write(*entries, **files):
         for name, shapes in files.items():
-            tensors = {key: np.zeros(shape, np.float16) for key, shape in shapes.items()}
-            save_file(tensors, str(tmp_path / f"{name}.safetensors"))
+            save_header(tmp_path / f"{name}.safetensors", shapes)
         file = tmp_path / "presets.json"
         file.write_text(json.dumps({"loras": list(entries)}))
         return load_presets(file)
@@ -135,6 +148,11 @@ def test_the_models_folder_of_the_environment_is_where_paths_start(write, tmp_pa
         ({f"{SINGLE}.hada_w1_a": (4, 4)}, "LyCORIS"),
         ({f"{SINGLE}.lokr_w1": (4, 4)}, "LyCORIS"),
         ({**EMBEDDED, f"transformer.{SINGLE}.dora_scale": (4,)}, "DoRA"),
+        ({**EMBEDDED, f"transformer.{SINGLE}.to_out.diff_b": (192,)}, "to_out.diff_b, which is no part of"),
+        (
+            layers("diffusion_model.", ("double_blocks.0.img_attn.proj", 3072, 3072)),
+            "fit flux1 and flux2-klein-4b alike",
+        ),
         ({"weight": (4, 4)}, "holds no LoRA tensors"),
         (dict(list(EMBEDDED.items())[:1]), "only one of its two matrices"),
         (pair("encoder.layer.0.query", 768, 768), "fit no model that Packline knows"),

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from packline.camera import Camera
-from packline.editing.references import choose_roles, gather, make_request, notes_on, views_needed
+from packline.editing.references import (
+    choose_roles,
+    extra_angles,
+    gather,
+    make_request,
+    notes_on,
+    views_needed,
+)
 from packline.errors import GiveUp
 from packline.reference import Reference
 from packline.truth import TextTruth
@@ -83,6 +90,34 @@ def test_a_label_that_cannot_be_seen_is_no_label_too_small_to_read():
     unseen = replace(SCENE, labels=(label("brand", 40), label("back", 4, visible=0.05)))
     assert notes_on(unseen, choose_roles(unseen, VIEWS, 4)) == ()
     assert views_needed(unseen) == ("left", "top")
+
+
+def test_an_angle_helps_where_the_camera_sees_that_side_slanted():
+    assert extra_angles(0, 10) == ()
+    assert extra_angles(35, 15) == ("right",)
+    # the side that faces the camera is in image 2, and the left is what "side" shows
+    assert extra_angles(90, 10) == ()
+    assert extra_angles(-60, 10) == ("front",)
+    assert extra_angles(35, 15, every=True) == ("right", "bottom", "back")
+    assert set(extra_angles(180, 5, every=True)) == {"right", "front", "bottom"}
+
+
+def test_further_angles_come_after_side_and_top_and_close_ups_stay_last():
+    extra = ("right", "back")
+    assert choose_roles(SCENE, None, 8, extra) == (
+        "base", "product", "side", "top", "right", "back", "label:neck", "label:foot",
+    )  # fmt: skip
+    assert choose_roles(SCENE, None, 6, extra) == choose_roles(SCENE, None, 6)
+    roles = choose_roles(SCENE, None, 7, extra)
+    assert roles == ("base", "product", "side", "top", "right", "label:neck", "label:foot")
+    assert views_needed(SCENE, roles) == ("left", "top", "label:neck", "label:foot", "right")
+
+
+def test_a_legible_label_gets_a_close_up_where_that_is_asked_for_and_displaces_nothing():
+    assert choose_roles(SCENE, None, 8, legible=True) == (
+        "base", "product", "side", "top", "label:neck", "label:foot", "label:brand",
+    )  # fmt: skip
+    assert choose_roles(SCENE, None, 6, legible=True) == choose_roles(SCENE, None, 6)
 
 
 def test_pictures_come_in_the_order_of_their_roles():

@@ -1,0 +1,31 @@
+"""Which engines have failed lately: one that does is left alone for a while."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+REST = 600.0
+"""Seconds for which an engine that kept failing is not asked again where another can do its work."""
+
+
+class Health:
+    """What a line remembers of its engines' failures, in this process.
+
+    Parameters
+    ----------
+    clock
+        Seconds of a clock that only goes forward.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._failed: dict[str, float] = {}
+
+    def failed(self, engine: str) -> None:
+        """Note that an engine failed although it was asked several times."""
+        self._failed[engine] = self._clock()
+
+    def well(self, engine: str) -> bool:
+        """Whether an engine is worth asking."""
+        return engine not in self._failed or self._clock() - self._failed[engine] >= REST

@@ -1,0 +1,205 @@
+"""Pass rates: how likely a shot's next candidate passes, learned from all that were judged before.
+
+Shots differ: of some every candidate passes, of others none. So a shot's own rate p is taken as drawn from
+Beta(m s, (1 - m) s): m is the mean over shots of a group, and s says how alike they are (small: each shot passes
+always or never, so that a failure tells much). After k passes and f failures its next candidate passes with
+probability (m s + k) / (s + k + f), whichever order they came in. Hence counts of tries and passes by what the
+shot had seen before, k and f, are all that has to be remembered to learn m and s.
+
+m and s are learned for an engine and a rung of the ladder from all shots of the catalog, on a grid; a group
+(product type and LoRA stack) shrinks to that m as if it had been seen `_SHOTS` times already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+MOST_SEEN = 12
+"""Passes and failures of a shot are told apart up to here."""
+
+_SHOTS = 4.0
+# what nobody has tried yet is worth trying: its mean is the catalog's, and a few failures unlearn that
+_UNTRIED = 2.0
+
+_MEANS = 1 / (1 + np.exp(-np.linspace(-5.5, 5.5, 45)))
+_LIKENESS = np.geomspace(0.05, 50, 19)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Candidates that are expected to pass alike.
+
+    Parameters
+    ----------
+    kind
+        Product type (`packline.shots.kind_of`).
+    style
+        Its LoRA stack, in words.
+    engine
+        Name and weights (`engine_key`).
+    rung
+        Of the ladder; new seeds are no rung of their own.
+    """
+
+    kind: str
+    style: str
+    engine: str
+    rung: str = ""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """How often a candidate was judged, and passed, of shots that had so many passes and failures before."""
+
+    passes: int
+    fails: int
+    tried: int
+    passed: int
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A shot's pass rate as Beta(passing, failing)."""
+
+    passing: float
+    failing: float
+
+    @property
+    def mean(self) -> float:
+        """Probability that the next candidate passes."""
+        return self.passing / (self.passing + self.failing)
+
+    def after(self, passes: int, fails: int) -> Rate:
+        """The same with what was seen of the shot itself."""
+        return Rate(self.passing + passes, self.failing + fails)
+
+    def at_least(self, need: int, tries: int) -> float:
+        """Probability that of so many candidates at least `need` pass."""
+        return 1.0 if need <= 0 else float(1 - _passes(self.passing, self.failing, tries)[:need].sum())
+
+
+def engine_key(facts: Mapping[str, object]) -> str:
+    """An engine's name and weights in short, from ``Engine.describe()`` or a recipe."""
+    return f"{facts.get('name', '')} {str(facts.get('weights_sha256', ''))[:12]}".strip()
+
+
+@lru_cache(maxsize=4096)
+def _passes(passing: float, failing: float, tries: int) -> NDArray[np.float64]:
+    """Probability of each number of passes, 0 to `tries`: a beta-binomial, by Pólya's urn."""
+    found = np.zeros(tries + 1)
+    found[0] = 1.0
+    for made in range(tries):
+        seen = np.arange(made + 1)
+        chance = (passing + seen) / (passing + failing + made)
+        so_far = found[: made + 1].copy()
+        found[: made + 1] = so_far * (1 - chance)
+        found[1 : made + 2] += so_far * chance
+    return found
+
+
+def wave_size(rate: Rate, need: int, *, sure: float, worth: float, most: int) -> int:
+    """How many candidates a wave should have.
+
+    Parameters
+    ----------
+    rate
+        The shot's.
+    need
+        Passing candidates that it still lacks.
+    sure
+        The wave is to bring them with this probability; but no candidate goes along that brings less than
+        1 / `worth` of a select.
+    worth
+        Candidates that another select may cost.
+    most
+        Largest wave.
+
+    Returns
+    -------
+    int
+        0 where another select would be expected to cost more than it is worth.
+    """
+    chances = [rate.at_least(need, tries) for tries in range(most + 1)]
+    worthwhile = [n for n in range(1, most + 1) if chances[n] * worth >= n]
+    if not worthwhile:
+        return 0
+    size = worthwhile[0]
+    while size < most and chances[size] < sure and (chances[size + 1] - chances[size]) * worth >= 1:
+        size += 1
+    return size
+
+
+class PassRates:
+    """What was learned.
+
+    Parameters
+    ----------
+    seen
+        By group.
+    whole
+        Of all groups together, by engine and rung.
+    """
+
+    def __init__(
+        self, seen: Mapping[Group, Sequence[Seen]], whole: Mapping[tuple[str, str], Sequence[Seen]]
+    ) -> None:
+        self._seen = seen
+        self._whole = whole
+        self._fits: dict[tuple[str, str], tuple[float, float]] = {}
+        self._rates: dict[Group, Rate] = {}
+
+    def of(self, group: Group) -> Rate:
+        """Of a shot of the group of which nothing was seen yet."""
+        if group not in self._rates:
+            mean, alike, shots = self._start(group.engine, group.rung)
+            found = _mean(self._seen.get(group, ()), alike, mean, shots)
+            self._rates[group] = Rate(found * alike, (1 - found) * alike)
+        return self._rates[group]
+
+    def _start(self, engine: str, rung: str) -> tuple[float, float, float]:
+        """Mean and likeness of an engine's shots at a rung, and how many shots that counts for."""
+        if self._whole.get((engine, rung)):
+            return (*self._fit(engine, rung), _SHOTS)
+        return (*self._fit("", ""), _UNTRIED)
+
+    def _fit(self, engine: str, rung: str) -> tuple[float, float]:
+        place = engine, rung
+        if place not in self._fits:
+            # where an engine is not named: any, as it was asked for at first
+            own = [one for (name, at), cells in self._whole.items() for one in cells
+                   if at == rung and engine in ("", name)]  # fmt: skip
+            self._fits[place] = _mean_and_likeness(own)
+        return self._fits[place]
+
+
+def _log_likelihood(
+    cells: Sequence[Seen], mean: NDArray[np.float64], alike: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    total = np.zeros(np.broadcast_shapes(mean.shape, alike.shape))
+    for one in cells:
+        chance = (mean * alike + one.passes) / (alike + one.passes + one.fails)
+        total += one.passed * np.log(chance) + (one.tried - one.passed) * np.log1p(-chance)
+    return total
+
+
+def _mean_and_likeness(cells: Sequence[Seen]) -> tuple[float, float]:
+    """Posterior means over the grid; every mean, and every order of likeness, is as probable at first."""
+    mean, alike = _MEANS[:, None], _LIKENESS[None]
+    # the grid is even in log-odds: its weight turns that into an even prior on the mean
+    weight = np.log(mean * (1 - mean)) + _log_likelihood(cells, mean, alike)
+    weight = np.exp(weight - weight.max())
+    weight /= weight.sum()
+    return float((weight * mean).sum()), float(np.exp((weight * np.log(alike)).sum()))
+
+
+def _mean(cells: Sequence[Seen], alike: float, start: float, shots: float) -> float:
+    """A group's mean, which begins at `start` as if that had been seen of so many shots."""
+    weight = start * shots * np.log(_MEANS) + (1 - start) * shots * np.log1p(-_MEANS)
+    weight = weight + _log_likelihood(cells, _MEANS, np.array(alike))
+    weight = np.exp(weight - weight.max())
+    return float((weight * _MEANS).sum() / weight.sum())

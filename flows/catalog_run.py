@@ -29,7 +29,7 @@ from tasks.publication import publish_selects
 from tasks.references import render_references
 from tasks.releases import release_published
 from tasks.scorecards import score_candidates
-from tasks.selects import decide, flag_chunk
+from tasks.selects import decide, flag_chunk, open_wave
 
 logger = logging.getLogger(__name__)
 
@@ -83,23 +83,24 @@ def run_stations(order: Order, plan: Plan) -> Closing:
     """All stations after the plan, in the order of the line."""
     try:
         run = Chunks(order, plan.run)
-        waves = line_of(order).settings.candidates
+        waves = line_of(order).settings.candidates.waves
 
         if plan.rescore:
             run.each(score_candidates, run.stretch(Work.RESCORE), SCORED, scorecards.STATION, "again")
             run.decide(run.stretch(Work.RESCORE, stage=SCORED), last=True)
 
-        for wave in range(1, waves.waves + 1):
-            words, weight = f"wave {wave}", waves.wave
+        for wave in range(1, waves + 1):
+            words = f"wave {wave}"
             planned, rendered, edited, scored = (
                 run.stretch(Work.MAKE, wave, stage) for stage in (PLANNED, RENDERED, EDITED, SCORED)
             )
-            if not run.count(planned):
-                break
+            # a shot for which a wave would change nothing goes on to the next one
+            if not run.open(planned):
+                continue
             run.each(render_references, planned, RENDERED, references.STATION, words)
-            run.each(edit_candidates, rendered, EDITED, candidates.STATION, words, weight)
-            run.each(score_candidates, edited, SCORED, scorecards.STATION, words, weight)
-            run.decide(scored, last=wave == waves.waves)
+            run.each(edit_candidates, rendered, EDITED, candidates.STATION, words)
+            run.each(score_candidates, edited, SCORED, scorecards.STATION, words)
+            run.decide(scored, last=wave == waves)
 
         run.publish()
         release_published(order, plan.run)
@@ -128,6 +129,7 @@ class Chunks:
         self._ledger = line.ledger
         self._duties = line.ledger.duties
         self._size = line.settings.run.chunk
+        self._candidates = 0
 
     def stretch(self, work: Work, wave: int = 1, stage: str = PLANNED) -> Stretch:
         """The run's shots that are so far."""
@@ -137,6 +139,16 @@ class Chunks:
         """How many they are."""
         return self._duties.count(stretch)
 
+    def open(self, stretch: Stretch) -> int:
+        """Size a wave; returns for how many shots there are candidates to be made."""
+        total = self.count(stretch)
+        if not total:
+            return 0
+        name = f"open {self._catalog} wave {stretch.wave} ({_shots(total)})"
+        opening = open_wave.with_options(task_run_name=name)(self._order, self._run, stretch.wave)
+        self._candidates = opening.candidates
+        return opening.shots
+
     def each(
         self,
         task: Task[..., Any],
@@ -144,7 +156,6 @@ class Chunks:
         stage: str,
         station: str,
         words: str = "",
-        weight: int = 1,
     ) -> None:
         """Call `task` on every chunk of a stretch; what goes well is at `stage` then.
 
@@ -152,16 +163,15 @@ class Chunks:
         ----------
         words
             For the names of the task runs: "wave 1".
-        weight
-            Progress that one shot is worth.
         """
         total = self.count(stretch)
         if not total:
             return
-        progress.started(station, total * weight)
+        counted = stretch.work == Work.MAKE and station != references.STATION
+        progress.started(station, self._candidates if counted else total)
         for number, chunk in enumerate(self._chunks(stretch, self._size), 1):
             name = self._name(task, words, number, total, len(chunk))
-            tries = [Try(due.key, due.first) for due in chunk]
+            tries = [Try(due.key, due.wave) for due in chunk]
             named = task.with_options(task_run_name=name)
             if task is score_candidates:
                 keys = self._attempt(named, [one.key for one in tries], name)
@@ -174,11 +184,10 @@ class Chunks:
         """Decide on shots that have their scorecards; some wait for another wave thereafter."""
         total = self.count(stretch)
         for chunk in self._chunks(stretch, _DECIDED_TOGETHER):
-            firsts = {due.key: due.first for due in chunk}
+            tries = [Try(due.key, due.wave) for due in chunk]
             name = f"decide {self._catalog} ({min(total, len(chunk))} shots)"
-            further = decide.with_options(task_run_name=name)(self._order, self._run, list(firsts), last)
-            self._duties.advance(self._run, [key for key in firsts if key not in further], DECIDED)
-            self._duties.next_wave(self._run, {key: firsts[key] + size for key, size in further.items()})
+            further = decide.with_options(task_run_name=name)(self._order, self._run, tries, last)
+            self._duties.advance(self._run, [one.key for one in tries if one.key not in further], DECIDED)
 
     def publish(self) -> None:
         """Publish every select that waits for it."""
@@ -200,9 +209,8 @@ class Chunks:
             after = chunk[-1].place
 
     def _name(self, task: Task[..., Any], words: str, number: int, total: int, size: int) -> str:
-        shots = f"{size} shot{'' if size == 1 else 's'}"
         where = f"{words} " if words else ""
-        return f"{task.name} {self._catalog} {where}chunk {number}/{-(-total // self._size)} ({shots})"
+        return f"{task.name} {self._catalog} {where}chunk {number}/{-(-total // self._size)} ({_shots(size)})"
 
     def _attempt(self, task: Task[..., Any], chunk: Sequence[Item], name: str) -> list[Item]:
         try:
@@ -217,3 +225,7 @@ class Chunks:
                 self._order, self._run, keys, f"{name} was lost ({type(error).__name__}); run it again."
             )
             return []
+
+
+def _shots(count: int) -> str:
+    return f"{count} shot{'' if count == 1 else 's'}"

@@ -26,8 +26,8 @@ class Recipe:
     refine
         "off", "labels" or "product".
     rung, changed
-        Which rung of the ladder asked for it (`packline.ladder`), and what that changed: ``{"denoise": 0.45}``,
-        ``{"references": [...]}``, ``{"refine": "product"}``, ``{"engine": name}``, ``{"instead": name}``.
+        Which rung of the ladder asked for it (`packline.ladder`), and what that changed: ``denoise``,
+        ``references`` that were added, ``refine``, ``engine``; ``instead`` of which engine it was made.
     """
 
     shot: str

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from packline.choice import standing
 from packline.fingerprint import digest
-from packline.ladder import words
+from packline.ladder import rung_words
 from packline.records import CandidateRecord
 from packline.scorecard import CheckResult
 from packline.settings import CandidateSettings
@@ -160,12 +160,12 @@ def _flag(records: Sequence[CandidateRecord], passed_over: Sequence[tuple[str, s
 
 def _climbed(records: Sequence[CandidateRecord], passed_over: Sequence[tuple[str, str]]) -> str:
     """Which rungs of the ladder were tried, and which were not; nothing where it was left alone."""
-    tried = Counter(words(one.candidate.recipe.rung, one.candidate.recipe.changed) for one in records)
+    tried = Counter(rung_words(one.candidate.recipe.rung, one.candidate.recipe.changed) for one in records)
     said = ""
     if len(tried) > 1:
         said += f" Tried: {', '.join(f'{count} {what}' for what, count in tried.items())}."
     if passed_over:
-        said += f" Not tried: {'; '.join(f'{words(rung, {})} ({why})' for rung, why in passed_over)}."
+        said += f" Not tried: {'; '.join(f'{rung_words(rung, {})} ({why})' for rung, why in passed_over)}."
     return said
 
 

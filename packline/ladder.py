@@ -56,7 +56,7 @@ def denoise_at(climbed: Sequence[str], usual: float) -> float | None:
     return round(max(usual * _DENOISE, _LEAST_DENOISE), 3)
 
 
-def words(rung: str, changed: Mapping[str, Any]) -> str:
+def rung_words(rung: str, changed: Mapping[str, Any]) -> str:
     """A rung for a person."""
     if rung in (ASKED, ""):
         return "as asked"

@@ -1,13 +1,13 @@
 """Pass rates: how likely a shot's next candidate passes, learned from all that were judged before.
 
 Shots differ: of some every candidate passes, of others none. So a shot's own rate p is taken as drawn from
-Beta(m s, (1 - m) s): m is the mean over shots of a group, and s says how alike they are (small: each shot passes
-always or never, so that a failure tells much). After k passes and f failures its next candidate passes with
-probability (m s + k) / (s + k + f), whichever order they came in. Hence counts of tries and passes by what the
-shot had seen before, k and f, are all that has to be remembered to learn m and s.
+Beta(m s, (1 - m) s): m is the mean over shots of a group, and s says how alike they are (small: each shot
+passes always or never, so that a failure tells much). After k passes and f failures its next candidate passes
+with probability (m s + k) / (s + k + f), in whichever order they came. Hence counts of tries and passes by
+what the shot had seen before, k and f, are all that has to be remembered to learn m and s.
 
 m and s are learned for an engine and a rung of the ladder from all shots of the catalog, on a grid; a group
-(product type and LoRA stack) shrinks to that m as if it had been seen `_SHOTS` times already.
+(product type and LoRA stack) shrinks to that m as if it had been seen of `_SHOTS` shots already.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,8 +103,11 @@ def _passes(passing: float, failing: float, tries: int) -> NDArray[np.float64]:
     return found
 
 
-def wave_size(rate: Rate, need: int, *, sure: float, worth: float, most: int) -> int:
+def wave_size(rate: Rate, need: int, *, sure: float, worth: float, most: int, waves: int = 1) -> int:
     """How many candidates a wave should have.
+
+    The fewest that bring enough are shared out over the waves that are left: a shot that gets there sooner
+    needs no more of them.
 
     Parameters
     ----------
@@ -112,26 +116,29 @@ def wave_size(rate: Rate, need: int, *, sure: float, worth: float, most: int) ->
     need
         Passing candidates that it still lacks.
     sure
-        The wave is to bring them with this probability; but no candidate goes along that brings less than
-        1 / `worth` of a select.
+        Probability with which the waves are to bring them; but no candidate is asked for that brings less
+        than 1 / `worth` of a select.
     worth
         Candidates that another select may cost.
     most
         Largest wave.
+    waves
+        How many are left, this one included.
 
     Returns
     -------
     int
         0 where another select would be expected to cost more than it is worth.
     """
-    chances = [rate.at_least(need, tries) for tries in range(most + 1)]
-    worthwhile = [n for n in range(1, most + 1) if chances[n] * worth >= n]
-    if not worthwhile:
-        return 0
-    size = worthwhile[0]
-    while size < most and chances[size] < sure and (chances[size + 1] - chances[size]) * worth >= 1:
-        size += 1
-    return size
+    chances = [rate.at_least(need, tries) for tries in range(most * waves + 1)]
+    total = next((n for n in range(1, len(chances)) if chances[n] * worth >= n), 0)
+    while (
+        0 < total < most * waves
+        and chances[total] < sure
+        and (chances[total + 1] - chances[total]) * worth >= 1
+    ):
+        total += 1
+    return min(-(-total // waves), most)
 
 
 class PassRates:
@@ -150,31 +157,56 @@ class PassRates:
     ) -> None:
         self._seen = seen
         self._whole = whole
-        self._fits: dict[tuple[str, str], tuple[float, float]] = {}
-        self._rates: dict[Group, Rate] = {}
+        self._rates: dict[tuple[Group, tuple[bool, ...]], Rate] = {}
 
-    def of(self, group: Group) -> Rate:
-        """Of a shot of the group of which nothing was seen yet."""
-        if group not in self._rates:
-            mean, alike, shots = self._start(group.engine, group.rung)
-            found = _mean(self._seen.get(group, ()), alike, mean, shots)
-            self._rates[group] = Rate(found * alike, (1 - found) * alike)
-        return self._rates[group]
+    def of(self, group: Group, own: Sequence[bool] = ()) -> Rate:
+        """A shot's rate.
 
-    def _start(self, engine: str, rung: str) -> tuple[float, float, float]:
+        Parameters
+        ----------
+        own
+            Whether each of the shot's own candidates of this engine and rung passed, in their order. They are
+            among what was learned; they count once.
+        """
+        place = group, tuple(own)
+        if place not in self._rates:
+            history = _history(own)
+            mean, alike, shots = self._start(group, history)
+            found = _mean(_without(self._seen.get(group, ()), history), alike, mean, shots)
+            fresh = Rate(found * alike, (1 - found) * alike)
+            self._rates[place] = fresh.after(sum(own), len(own) - sum(own))
+        return self._rates[place]
+
+    def _start(self, group: Group, history: Sequence[Seen]) -> tuple[float, float, float]:
         """Mean and likeness of an engine's shots at a rung, and how many shots that counts for."""
-        if self._whole.get((engine, rung)):
-            return (*self._fit(engine, rung), _SHOTS)
-        return (*self._fit("", ""), _UNTRIED)
+        if cells := _without(self._whole.get((group.engine, group.rung), ()), history):
+            return (*_mean_and_likeness(cells), _SHOTS)
+        # whatever engine, as it was asked for at first
+        first = [
+            _without(cells, history if (engine, rung) == (group.engine, group.rung) else ())
+            for (engine, rung), cells in sorted(self._whole.items())
+            if not rung
+        ]
+        return (*_mean_and_likeness(tuple(chain(*first))), _UNTRIED)
 
-    def _fit(self, engine: str, rung: str) -> tuple[float, float]:
-        place = engine, rung
-        if place not in self._fits:
-            # where an engine is not named: any, as it was asked for at first
-            own = [one for (name, at), cells in self._whole.items() for one in cells
-                   if at == rung and engine in ("", name)]  # fmt: skip
-            self._fits[place] = _mean_and_likeness(own)
-        return self._fits[place]
+
+def _history(own: Sequence[bool]) -> tuple[Seen, ...]:
+    """What a shot's candidates have added to the counts."""
+    before = [sum(own[:number]) for number in range(len(own))]
+    return tuple(
+        Seen(min(k, MOST_SEEN), min(number - k, MOST_SEEN), 1, int(passed))
+        for number, (k, passed) in enumerate(zip(before, own, strict=True))
+    )
+
+
+def _without(cells: Sequence[Seen], history: Sequence[Seen]) -> tuple[Seen, ...]:
+    """Counts less what one shot has added to them."""
+    left = {(one.passes, one.fails): [one.tried, one.passed] for one in cells}
+    for one in history:
+        if (one.passes, one.fails) in left:
+            counts = left[one.passes, one.fails]
+            counts[0], counts[1] = max(counts[0] - 1, 0), max(counts[1] - one.passed, 0)
+    return tuple(Seen(*place, n, min(k, n)) for place, (n, k) in sorted(left.items()) if n)
 
 
 def _log_likelihood(
@@ -187,7 +219,8 @@ def _log_likelihood(
     return total
 
 
-def _mean_and_likeness(cells: Sequence[Seen]) -> tuple[float, float]:
+@lru_cache(maxsize=4096)
+def _mean_and_likeness(cells: tuple[Seen, ...]) -> tuple[float, float]:
     """Posterior means over the grid; every mean, and every order of likeness, is as probable at first."""
     mean, alike = _MEANS[:, None], _LIKENESS[None]
     # the grid is even in log-odds: its weight turns that into an even prior on the mean

@@ -14,7 +14,7 @@ from packline.catalog import Catalog
 from packline.catalog.fields import between_pluses
 from packline.catalog.table import COLUMNS, Fields
 from packline.editing.loras import Lora, Presets, load_presets
-from packline.editing.prompts import describe_references
+from packline.editing.prompts import check_template, describe_references, recipe_for
 from packline.errors import GiveUp
 from packline.fingerprint import digest
 from packline.instructions import Instructions, determining
@@ -54,11 +54,14 @@ class Planner:
             # the same product in two catalogs is two shots: their pictures, flags and releases are their
             # owner's
             "the catalog's name": digest(settings.run.tenant, settings.run.name),
-            "the prompt": digest(settings.prompt.template, _WORDING),
             "the engine": digest(dict(engine_facts)),
             "the run's settings": _run_digest(settings),
             "Packline's stage": digest(STAGE_VERSION),
         }
+        if settings.prompt.template is not None:
+            check_template(settings.prompt.template)
+        for name, recipe in settings.prompts.items():
+            check_template(recipe.template, f"prompts.{name}.template")
         self._models = str(settings.paths.models)
         self._scenes: dict[str, str] = {}
         self._tokens: dict[tuple[str, str], str] = {}
@@ -86,7 +89,13 @@ class Planner:
         ]
 
     def _shot(self, shot: Shot, product: Mapping[str, str], asked: Instructions) -> PlannedShot:
-        parts = {**product, "the scene": self._scene(shot.scene), **self._shared}
+        recipe = recipe_for(self._settings, shot.product.sku, shot.scene)
+        parts = {
+            **product,
+            "the scene": self._scene(shot.scene),
+            "the prompt": digest(recipe.template, _WORDING),
+            **self._shared,
+        }
         if told := determining(asked):
             parts[INSTRUCTIONS] = digest(told)
         fingerprint = digest({**parts, "shot": shot.key})
@@ -152,9 +161,11 @@ class Planner:
     @cached_property
     def _key(self) -> bytes:
         """Over what all rows share: another Packline may read the same row in another way."""
-        engine, paths = self._settings.engine, self._settings.paths
+        settings, paths = self._settings, self._settings.paths
+        told = [settings.prompt.template, list(settings.prompts.items()), _WORDING]
+        places = [str(paths.models), str(paths.scenes)]
         shared = digest(
-            self._shared, _code_digest(), engine.architecture, str(paths.models), str(paths.scenes), length=64
+            self._shared, told, _code_digest(), settings.engine.architecture, places, length=64
         )
         return bytes.fromhex(shared)
 
@@ -215,8 +226,9 @@ _WORDING = describe_references(("base", "product", "side", "top", "label:x"), "s
 
 def _run_digest(settings: Settings) -> str:
     # what else the engine's table holds is among the engine's facts, or changes no pixel
-    # (how many waves a shot may have and how many passes are enough change no picture that exists)
-    return digest(settings.run.size, settings.run.seed, settings.candidates.wave, settings.engine.refine)
+    # (how many candidates a shot may have and what the ladder changes for them, change no picture that exists);
+    # the 2 is the size of a wave, which once belonged here: what was made then is not paid for again
+    return digest(settings.run.size, settings.run.seed, 2, settings.engine.refine)
 
 
 @lru_cache(maxsize=1)

@@ -69,6 +69,10 @@ class Tally:
         self._station = station
         self._seen: set[str] = set()
 
+    def __len__(self) -> int:
+        """How many things were reported."""
+        return len(self._seen)
+
     def __call__(self, name: str) -> None:
         """Report that `name` is done."""
         if name not in self._seen:

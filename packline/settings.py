@@ -6,7 +6,15 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from packline.errors import FixSettings
 
@@ -92,10 +100,17 @@ class EngineSettings(_Table):
     price: float = Field(0.0, ge=0, description="dollars a candidate")
 
 
+def _wave(value: Any) -> Any:
+    # a union's own messages name its parts
+    if value == "adaptive" or (type(value) is int and 1 <= value <= 64):
+        return value
+    raise ValueError('give "adaptive" or a whole number from 1 to 64')
+
+
 class CandidateSettings(_Table):
     """``[candidates]``: waves of tries for each shot"""
 
-    wave: Literal["adaptive"] | Annotated[int, Field(ge=1, le=64)] = Field(
+    wave: Annotated[Literal["adaptive"] | int, BeforeValidator(_wave)] = Field(
         "adaptive", description="candidates in a wave; adaptive: by the pass rate that the ledger has seen"
     )
     waves: int = Field(4, ge=1, le=16, description="waves before the shot is flagged")
@@ -135,6 +150,14 @@ class CandidateSettings(_Table):
         return min(self.most or self.highest * self.waves, self.highest * self.waves)
 
 
+class LoraSettings(_Table):
+    """``[loras]``"""
+
+    least_effect: float = Field(
+        0.5, ge=0, description="mean CIEDE2000 that a LoRA must change a picture by (1 is just seen)"
+    )
+
+
 class PromptSettings(_Table):
     """``[prompt]``"""
 
@@ -147,6 +170,7 @@ class NamedPromptSettings(_Table):
     template: str
     sku: str = Field("", description="only these products: a name or a pattern such as SHOE-*; commas")
     scene: str = Field("", description="only these scenes, likewise")
+    engine: str = Field("", description="only for these engines, by engine.name, likewise")
 
 
 class BucketSettings(_Table):
@@ -266,6 +290,7 @@ class Settings(_Table):
         default_factory=dict, description="further engines by name, for candidates.ladder and for failures"
     )
     candidates: CandidateSettings = CandidateSettings()
+    loras: LoraSettings = LoraSettings()
     prompt: PromptSettings = PromptSettings()
     prompts: dict[UseName, NamedPromptSettings] = Field(
         default_factory=dict, description="recipes by name, in order; prompt is for all other shots"
@@ -303,7 +328,7 @@ class Settings(_Table):
         prices = [engine.price for engine in (self.engine, *self.engines.values())]
         if budget.dollars is not None and budget.dollars < highest * max(prices):
             raise ValueError(
-                f"run.budget.dollars must be {highest * max(prices):g} at least, so that one wave fits into it"
+                f"run.budget.dollars must be {highest * max(prices):g} at least, so that a wave fits into it"
             )
         return self
 

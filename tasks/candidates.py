@@ -19,13 +19,13 @@ STATION = "candidates"
 def edit_candidates(order: Order, run: str, tries: list[Try]) -> list[Try]:
     """Let the engine make a wave of candidates for a chunk of shots."""
     line, tally = line_of(order), progress.Tally(STATION)
-    with timed(line, run, STATION, len(tries) * line.settings.candidates.wave):
+    with timed(line, run, STATION, tally):
         return work_carefully(
             line,
             run,
             tries,
             lambda one: one.key,
-            lambda some: make_candidates(line, run, some, tally),
+            lambda some: make_candidates(line, run, some, tally, last_try=last_try()),
             reason="engine",
             last_try=last_try(),
         )

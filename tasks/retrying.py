@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from contextlib import contextmanager
 from typing import Any
 
@@ -57,10 +57,11 @@ def last_try() -> bool:
 
 
 @contextmanager
-def timed(line: Line, run: str, station: str, items: int) -> Iterator[None]:
-    """Note in the ledger what the block took."""
+def timed(line: Line, run: str, station: str, items: int | Sized) -> Iterator[None]:
+    """Note in the ledger what the block took for so many items, or for those counted by its end."""
     start = time.perf_counter()
     try:
         yield
     finally:
-        line.ledger.record_station(run, station, items, time.perf_counter() - start)
+        count = items if isinstance(items, int) else len(items)
+        line.ledger.record_station(run, station, count, time.perf_counter() - start)

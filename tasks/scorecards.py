@@ -27,7 +27,7 @@ _DISTRACTORS = 12
 def score_candidates(order: Order, run: str, keys: list[str]) -> list[str]:
     """Judge every candidate of a chunk of shots that has no scorecard of the present checks."""
     line, tally = line_of(order), progress.Tally(STATION)
-    with timed(line, run, STATION, len(keys) * line.settings.candidates.wave):
+    with timed(line, run, STATION, tally):
         return work_carefully(
             line,
             run,

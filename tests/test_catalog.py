@@ -11,6 +11,7 @@ import pytest
 from packline.catalog import Catalog, read_catalog, settings_file
 from packline.errors import FixSettings
 from packline.fingerprint import file_digest
+from packline.settings import Settings
 from packline.shots import Product, ProductLora
 from tests.parts import HEADER, make_folder
 
@@ -246,6 +247,32 @@ def test_a_label_that_holds_an_equals_sign_is_cut_at_the_last_one(tmp_path: Path
             "Row 1, SKU A1: lora_strength much is not a number; write 0 to 2.",
         ),
         (
+            "A1,shoe,shoe.glb,table,,warm,0.5 + 0.3",
+            "lora_strength",
+            "Row 1, SKU A1: lora_strength 0.5 + 0.3 has 2 numbers for 1 LoRA; remove what is too much.",
+        ),
+        (
+            "A1,shoe,shoe.glb,table,,warm + warm,",
+            "lora",
+            "Row 1, SKU A1: lora names warm twice; remove one.",
+        ),
+        (
+            "A1,shoe,shoe.glb,table,,warm +,",
+            "lora",
+            'Row 1, SKU A1: lora "warm +" has a plus with no LoRA beside it; write warm + noir.',
+        ),
+        (
+            "A1,shoe,shoe.glb,table,,warm + noirr,",
+            "lora",
+            "Row 1, SKU A1: LoRA 'noirr' is not in {folder}/loras/presets.json (known: warm); "
+            "correct the row.",
+        ),
+        (
+            f"A1,shoe,shoe.glb,table,,{'x' * 201},",
+            "lora",
+            "Row 1, SKU A1: lora has 201 characters; use at most 200.",
+        ),
+        (
             "A1,shoe,shoe.glb,table,,,0.5",
             "lora_strength",
             "Row 1, SKU A1: lora_strength is given without a lora; name one or empty it.",
@@ -266,6 +293,74 @@ def test_a_bad_field_is_an_error_of_its_row_alone_with_a_sentence(
 def test_a_strength_that_is_unusual_but_legal_goes_on(tmp_path: Path) -> None:
     catalog = read(tmp_path, "A1,shoe,shoe.glb,table,,warm,0\nA2,shoe,shoe.glb,table,,warm,2\n")
     assert [product.loras[0].strength for product in catalog.products] == [0.0, 2.0]
+
+
+def with_presets(folder: Path, *labels: str) -> Settings:
+    """A catalog's folder whose presets are called so."""
+    settings = make_folder(folder)
+    (warm,) = json.loads(settings.paths.loras.read_text())["loras"]
+    settings.paths.loras.write_text(json.dumps({"loras": [{**warm, "label": label} for label in labels]}))
+    return settings
+
+
+@pytest.mark.parametrize(
+    ("lora", "strength", "stack"),
+    [
+        ("warm + noir", "0.8 + 0.5", [("warm", 0.8), ("noir", 0.5)]),
+        ("noir  +  warm", "", [("noir", None), ("warm", None)]),
+        ("warm + noir", "0.8", [("warm", 0.8), ("noir", None)]),
+        ("warm + noir", "+ 0.5", [("warm", None), ("noir", 0.5)]),
+        ("warm + noir", "0.8 +", [("warm", 0.8), ("noir", None)]),
+        ("warm + a+b + noir", "0 + + 2", [("warm", 0.0), ("a+b", None), ("noir", 2.0)]),
+        ("a+b", "1", [("a+b", 1.0)]),
+    ],
+)
+def test_a_stack_is_joined_by_pluses_between_spaces(
+    tmp_path: Path, lora: str, strength: str, stack: list[tuple[str, float | None]]
+) -> None:
+    settings = with_presets(tmp_path, "warm", "noir", "a+b")
+    (tmp_path / "demo.csv").write_text(f"{HEADER}\nA1,shoe,shoe.glb,table,,{lora},{strength}\n")
+    catalog = read_catalog(tmp_path / "demo.csv", settings)
+    assert catalog.errors == ()
+    assert catalog.products[0].loras == tuple(ProductLora(*one) for one in stack)
+
+
+@pytest.mark.parametrize(
+    ("lora", "strength", "stack"),
+    [
+        ([{"label": "warm", "strength": 0.8}, {"label": "noir"}], None, [("warm", 0.8), ("noir", None)]),
+        ([{"label": "warm"}, {"label": "noir", "strength": 1}], None, [("warm", None), ("noir", 1.0)]),
+        (["warm", "a+b"], "0.5 + 0.25", [("warm", 0.5), ("a+b", 0.25)]),
+        ([{"label": "noir"}], 0.5, [("noir", 0.5)]),
+        ([], None, []),
+        # these are refused
+        ([{"label": "warm", "strength": 0.8}], 0.5, "is malformed; write"),
+        ([{"label": "warm", "weight": 0.8}], None, "is malformed; write"),
+        ([{"strength": 0.8}], None, "is malformed; write"),
+        ([["warm"]], None, "is malformed; write"),
+        (["warm + noir"], None, "is malformed; write"),
+        ([{"label": "warm", "strength": "much"}], None, "lora_strength much is not a number"),
+    ],
+)
+def test_json_lines_may_give_a_stack_as_a_list(
+    tmp_path: Path, lora: list[object], strength: object, stack: list[tuple[str, float | None]] | str
+) -> None:
+    settings = with_presets(tmp_path, "warm", "noir", "a+b")
+    row = {"sku": "A1", "title": "shoe", "model": "shoe.glb", "scenes": "table", "lora": lora}
+    (tmp_path / "demo.jsonl").write_text(json.dumps({**row, "lora_strength": strength}))
+    catalog = read_catalog(tmp_path / "demo.jsonl", settings)
+    if isinstance(stack, str):
+        (error,) = catalog.errors
+        assert stack in error.sentence
+    else:
+        assert catalog.errors == ()
+        assert catalog.products[0].loras == tuple(ProductLora(*one) for one in stack)
+
+
+def test_every_lora_of_a_stack_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    catalog = read(tmp_path, "A1,shoe,shoe.glb,table,,cold + warm + wet,\n")
+    assert [error.field for error in catalog.errors] == ["lora", "lora"]
+    assert ["'cold'" in catalog.errors[0].sentence, "'wet'" in catalog.errors[1].sentence] == [True, True]
 
 
 def test_a_short_row_is_read_as_one_with_empty_fields(tmp_path: Path) -> None:

@@ -92,17 +92,6 @@ def test_models_are_listed_with_their_licences() -> None:
     assert "Apache-2.0" in result.output
 
 
-def test_a_missing_lora_file_is_found_by_the_check(tmp_path: Path) -> None:
-    presets = tmp_path / "presets.json"
-    one = {"label": "sepia", "base_architecture": "flux2-klein-embedded", "path": "sepia.safetensors"}
-    presets.write_text(json.dumps({"loras": [one]}))
-    listed = SHELL.invoke(app, ["loras", "list", "--file", str(presets)])
-    checked = SHELL.invoke(app, ["loras", "check", "--file", str(presets)])
-    assert (listed.exit_code, checked.exit_code) == (0, 2)
-    assert "sepia" in listed.output
-    assert "is missing" in checked.output
-
-
 def test_a_model_that_cannot_be_drawn_ends_render_with_a_sentence(tmp_path: Path) -> None:
     result = SHELL.invoke(app, ["render", str(tmp_path / "no.glb"), "--out", str(tmp_path / "out")])
     assert result.exit_code == 2

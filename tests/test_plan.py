@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from packline.catalog import read_catalog
+from packline.fingerprint import digest, file_digest
 from packline.ledger import Ledger
-from packline.plan import plan_shots
+from packline.plan import Planner, plan_shots
 from packline.records import PlannedShot, Work
 from packline.settings import Settings, load_settings
 from packline.stage.files import model_digest, model_files
@@ -95,6 +96,11 @@ EVERY = [*SHOE, "B1/table/hero"]
         (new_preset_strength, SHOE, "the LoRA's strength"),
         (in_rows("warm,", "warm,0.5"), SHOE, "the LoRA's strength"),
         (in_settings("put the {title}", "place the {title}"), EVERY, "the prompt"),
+        (
+            in_settings("[bucket]", '[prompts.shelf]\ntemplate = "{title}"\nscene = "shelf"\n[bucket]'),
+            ["A1/shelf/hero"],
+            "the prompt",
+        ),
         (in_settings("size = 256", "size = 512"), EVERY, "the run's settings"),
         (in_settings('work = "work"', 'work = "work"\nseed = 9'), EVERY, "the run's settings"),
         (in_settings('model = "weights"', 'model = "weights"\nrefine = "off"'), EVERY, "the run's settings"),
@@ -152,6 +158,53 @@ def test_a_lora_that_is_taken_away_is_a_change_too(tmp_path: Path) -> None:
     before = plan(tmp_path)
     in_rows("warm,", ",")(tmp_path)
     assert changed(before, plan(tmp_path)) == {key: ["the LoRA", "the LoRA's strength"] for key in SHOE}
+
+
+def test_a_stack_has_its_own_fingerprint_and_one_lora_that_of_before_there_were_stacks(
+    tmp_path: Path,
+) -> None:
+    make_folder(tmp_path, ROWS)
+    before = plan(tmp_path)
+    make_lora(tmp_path / "loras" / "noir.safetensors", 1.0)
+    file = tmp_path / "loras" / "presets.json"
+    (warm,) = json.loads(file.read_text())["loras"]
+    noir = {**warm, "label": "noir", "path": "noir.safetensors", "settings": {"strength": 0.6}}
+    file.write_text(json.dumps({"loras": [warm, noir]}))
+    assert changed(before, plan(tmp_path)) == {}, "another preset is nobody's business"
+    sha = file_digest(tmp_path / "loras" / warm["path"])
+    old = digest("warm", sha, warm.get("prompt", ""), warm.get("negative_prompt", ""))
+    assert before[SHOE[0]].parts["the LoRA"] == old, "as it was before there were stacks"
+
+    def stacked(lora: str, strength: str = "") -> dict[str, PlannedShot]:
+        in_rows("warm,", f"{lora},{strength}")(tmp_path)
+        return plan(tmp_path)
+
+    both = stacked("warm + noir")
+    named, strong = "the LoRA", "the LoRA's strength"
+    assert changed(before, both) == {key: [named, strong] for key in SHOE}
+    assert changed(both, stacked("noir + warm")) == {key: [named, strong] for key in SHOE}
+    assert changed(both, stacked("warm + noir", "+ 0.6")) == {}, "the preset's own strength"
+    assert changed(both, stacked("warm + noir", "+ 0.7")) == {key: [strong] for key in SHOE}
+
+
+def test_a_rows_digest_follows_each_file_of_its_stack(tmp_path: Path) -> None:
+    settings = make_folder(tmp_path, ROWS)
+    file = tmp_path / "loras" / "presets.json"
+    (warm,) = json.loads(file.read_text())["loras"]
+    make_lora(tmp_path / "loras" / "noir.safetensors")
+    file.write_text(json.dumps({"loras": [warm, {**warm, "label": "noir", "path": "noir.safetensors"}]}))
+    fields = ("A1", "red shoe", "shoe.glb", "table", "", "warm + noir", "0.5", "", "", "")
+
+    def row() -> int | None:
+        return Planner(settings, ENGINE, "checks-1").row_digest(fields)
+
+    before = row()
+    assert before is not None and before == row()
+    make_lora(tmp_path / "loras" / "noir.safetensors", 1.0)
+    after = row()
+    assert after is not None and after != before
+    (tmp_path / "loras" / "noir.safetensors").unlink()
+    assert row() is None, "such a row is read in full, which says what is missing"
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,11 @@ def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
     file.write_text(SETTINGS.replace("size = 256\n", "").replace("[candidates]\nwave = 2\nwaves = 3\n", ""))
     settings = load_settings(file)
     assert (settings.run.size, settings.run.environment, settings.run.chunk) == (1024, "dev", 8)
-    assert (settings.candidates.wave, settings.candidates.waves, settings.candidates.enough) == (2, 3, 1)
+    assert (settings.candidates.wave, settings.candidates.waves, settings.candidates.enough) == (
+        "adaptive",
+        4,
+        1,
+    )
     assert (settings.engine.refine, settings.engine.device, settings.checks) == ("product", "auto", {})
 
 
@@ -85,7 +89,6 @@ REQUIRED = [
     "paths.loras",
     "engine.architecture",
     "engine.model",
-    "prompt.template",
     "bucket.url",
     "ledger.url",
 ]
@@ -102,7 +105,7 @@ def test_an_absent_key_is_named(tmp_path: Path, key: str) -> None:
     assert said_of(file) == f"Settings file {file}: key {key} is absent; add it."
 
 
-@pytest.mark.parametrize("table", ["run", "paths", "engine", "prompt", "bucket", "ledger"])
+@pytest.mark.parametrize("table", ["run", "paths", "engine", "bucket", "ledger"])
 def test_an_absent_table_is_named(tmp_path: Path, table: str) -> None:
     file = tmp_path / "demo.toml"
     file.write_text(SETTINGS.replace(f"[{table}]\n", "[unknown]\n"))
@@ -167,7 +170,11 @@ def test_an_absent_table_is_named(tmp_path: Path, table: str) -> None:
             '[formats."Zoom 2"]\n[bucket]',
             "key formats.Zoom 2.[key] is wrong: String should match pattern '^[a-z0-9][a-z0-9-]*$'.",
         ),
-        ("wave = 2", "wave = 0", "key candidates.wave is wrong: Input should be greater than or equal to 1."),
+        (
+            "wave = 2",
+            "wave = 0",
+            'key candidates.wave is wrong: give "adaptive" or a whole number from 1 to 64.',
+        ),
         (
             'model = "weights"',
             'model = "weights"\nsize = 250',

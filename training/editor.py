@@ -143,7 +143,7 @@ class Trainer:
 
     def loss(self, lessons: Lessons, batch: int, window: int) -> torch.Tensor:
         """Mean squared error of the velocity on `batch` lessons, on a window of `window` cells a side."""
-        pick = torch.from_numpy(self.rng.integers(0, len(lessons), batch))
+        pick = self.pick(len(lessons), batch)
         top, left = (int(v) for v in self.rng.integers(0, CELLS - window + 1, 2))
         rows, columns = torch.arange(top, top + window), torch.arange(left, left + window)
 
@@ -154,18 +154,7 @@ class Trainer:
             return whole.float().flatten(1, 2)
 
         target = tokens("out")
-        draw = self.rng.random(batch)
-        level = np.where(
-            draw < 0.3,
-            1.0,
-            np.where(
-                draw < 0.8,
-                self.levels[self.rng.integers(0, STEPS, batch)],
-                self.rng.random(batch) * 0.98 + 0.02,
-            ),
-        )
-        sigma = torch.from_numpy(level.astype(np.float32))
-        noise = torch.randn_like(target)
+        sigma, noise = self.noise(target)
         noisy = (1 - sigma[:, None, None]) * target + sigma[:, None, None] * noise
         small = torch.arange(SMALL)
         places = torch.cat(
@@ -200,7 +189,30 @@ class Trainer:
         # last: refine takes fine detail elsewhere
         changed = (4 * (target - tokens("base")).abs().mean(-1, keepdim=True)).clamp(max=1)
         weight = (1 + 2 * changed) * COMPONENT_WEIGHT
-        return ((velocity.float() - (noise - target)) ** 2 * weight).mean() / weight.mean()
+        return self.miss((velocity.float() - (noise - target)) * weight.sqrt()) / weight.mean()
+
+    def pick(self, lessons: int, batch: int) -> torch.Tensor:
+        """Which lessons a step takes."""
+        return torch.from_numpy(self.rng.integers(0, lessons, batch))
+
+    def noise(self, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Noise levels, (batch,), and noise like the target: mostly the levels that the pipeline visits."""
+        batch = len(target)
+        draw = self.rng.random(batch)
+        level = np.where(
+            draw < 0.3,
+            1.0,
+            np.where(
+                draw < 0.8,
+                self.levels[self.rng.integers(0, STEPS, batch)],
+                self.rng.random(batch) * 0.98 + 0.02,
+            ),
+        )
+        return torch.from_numpy(level.astype(np.float32)), torch.randn_like(target)
+
+    def miss(self, error: torch.Tensor) -> torch.Tensor:
+        """The loss of a weighted error."""
+        return (error**2).mean()
 
     def run(
         self,

@@ -25,6 +25,8 @@ from training.editor import Lessons, Trainer, encode_lessons, join
 from training.pairs import Pair, load_pairs
 
 RANK = 16
+RATE = 3e-3
+CONTRAST = 4.0
 TARGETS = [
     *("to_q", "to_k", "to_v", "to_out.0", "to_qkv_mlp_proj", "linear_in", "linear_out"),
     *("add_q_proj", "add_k_proj", "add_v_proj", "to_add_out", "context_embedder"),
@@ -83,6 +85,33 @@ def styled(picture: NDArray[np.uint8], style: Style) -> NDArray[np.uint8]:
     return to_srgb(graded * np.asarray(style.gain, np.float32) + np.asarray(style.lift, np.float32))
 
 
+class StyleTrainer(Trainer):
+    """Teaches both halves of the lessons side by side: with and without the trigger, under the same noise.
+
+    Where a picture is not all noise it shows which light is wanted, and the words need not be read. So the
+    first half of the training is all noise, and what tells the two apart counts most.
+    """
+
+    reads = True
+
+    def pick(self, lessons: int, batch: int) -> torch.Tensor:
+        """The same lessons from both halves."""
+        one = torch.from_numpy(self.rng.integers(0, lessons // 2, batch // 2))
+        return torch.cat([one, one + lessons // 2])
+
+    def noise(self, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The same for both."""
+        sigma, noise = super().noise(target[: len(target) // 2])
+        if self.reads:
+            sigma = torch.ones_like(sigma)
+        return sigma.repeat(2), noise.repeat(2, 1, 1)
+
+    def miss(self, error: torch.Tensor) -> torch.Tensor:
+        """What the two halves miss, and what their difference misses."""
+        plain, styled = error.chunk(2)
+        return (error**2).mean() + CONTRAST * ((styled - plain) ** 2).mean()
+
+
 def train(style: Style, pipe: Flux2KleinPipeline, pairs: list[Pair], cpu_minutes: float, out: Path) -> None:
     """Train one LoRA and write it.
 
@@ -109,8 +138,11 @@ def train(style: Style, pipe: Flux2KleinPipeline, pairs: list[Pair], cpu_minutes
     config = LoraConfig(r=RANK, lora_alpha=RANK, target_modules=TARGETS, init_lora_weights="gaussian")
     net.add_adapter(config, "style")
     parameters = [p for p in net.parameters() if p.requires_grad]
-    trainer = Trainer(net, pipe.text_encoder, rate=3e-3, parameters=parameters)
-    trainer.run(lambda: lessons, cpu_minutes, 16, lambda done: 8 if done < 0.6 else 16, until=0.02)
+    trainer = StyleTrainer(net, pipe.text_encoder, rate=RATE, parameters=parameters)
+    # the words first, on small windows: a light is the same everywhere
+    trainer.run(lambda: lessons, 0.6 * cpu_minutes, 16, lambda done: 4, until=0.3)
+    trainer.reads = False
+    trainer.run(lambda: lessons, 0.4 * cpu_minutes, 16, lambda done: 8 if done < 0.5 else 16, until=0.02)
     out.mkdir(parents=True, exist_ok=True)
     pipe.save_lora_weights(
         out,

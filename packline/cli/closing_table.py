@@ -29,7 +29,7 @@ def closing_tables(
     shots, whole
         From `packline.line.closing.extract`.
     """
-    yield _outcome(run, whole.outcome if whole else figures.outcome(run, shots))
+    yield _outcome(run, closing, whole.outcome if whole else figures.outcome(run, shots))
     tallies = whole.tallies if whole else figures.tally(shots)
     if tallies:
         yield _checks(tallies)
@@ -47,7 +47,7 @@ def flag_table(flags: Sequence[tuple[str, str, str]], title: str) -> Table:
     return table(title, ("shot", "reason", "what is wrong"), rows)
 
 
-def _outcome(run: RunRecord, result: figures.Outcome) -> Table:
+def _outcome(run: RunRecord, closing: Closing, result: figures.Outcome) -> Table:
     rate = (
         "none scored"
         if result.pass_rate is None
@@ -61,6 +61,8 @@ def _outcome(run: RunRecord, result: figures.Outcome) -> Table:
         ("passed every check", rate),
         ("took", figures.duration(run.seconds)),
     ]
+    if closing.waiting:
+        rows.append(("left to the next run", f"{closing.waiting}, for the run's budget is spent"))
     if result.cost:
         rows.append(("cost", f"${result.cost:.2f}"))
     return table("Outcome", ("", ""), rows, right=(1,))

@@ -41,7 +41,7 @@ def add_user(order: Order, name: str, role: str, *, by_proxy: bool) -> None:
         raise FixSettings(f"There is a user {name} already; packline users change changes them.")
     password = "" if by_proxy else hash_password(_ask_password(name))
     people.add_user(User(name, role, password))
-    people.log("user added", _me(), "terminal", f"{name}, {role}")
+    people.log("user added", me(), "terminal", f"{name}, {role}")
     typer.echo(f"{name} may come to the review desk as {role}.")
 
 
@@ -62,7 +62,7 @@ def change_user(order: Order, name: str, role: str, *, password: bool, disabled:
     if not columns:
         raise FixSettings("Say what is to be changed: --role, --password, --disable or --enable.")
     people.change_user(name, **columns)
-    people.log("user changed", _me(), "terminal", f"{name}: {', '.join(columns)}")
+    people.log("user changed", me(), "terminal", f"{name}: {', '.join(columns)}")
     typer.echo(f"{name} is changed; whoever was signed in with that name has to sign in again.")
 
 
@@ -85,7 +85,8 @@ def _way_in(password: str) -> str:
     return "with a password" if password else "through the proxy"
 
 
-def _me() -> str:
+def me() -> str:
+    """Who is at the terminal."""
     import getpass
 
     try:

@@ -100,8 +100,8 @@ def _cost(line: Line, works: Counter[Work]) -> str:
     from packline.report.figures import duration
 
     settings, rates = line.settings, line.ledger.tallies.rates(line.catalog.name)
-    least = works[Work.MAKE] * settings.candidates.wave
-    most = least * settings.candidates.waves
+    least = works[Work.MAKE] * (settings.candidates.fixed or 1)
+    most = works[Work.MAKE] * settings.candidates.total
     price = settings.engine.price
     words = ""
     if least:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from packline.cli.table import console, table
-from packline.errors import FixSettings, GiveUp
+from packline.errors import FixSettings
 from packline.ledger import Ledger
 from packline.line.order import Order
 
@@ -43,43 +41,6 @@ def rewrite_report(order: Order) -> None:
     if latest is None:
         raise _never_run(line.catalog.name, order)
     console().print(str(report(line, latest.id)), highlight=False, markup=False, soft_wrap=True)
-
-
-def show_loras(file: Path) -> None:
-    """Print the presets."""
-    from packline.editing.loras import load_presets
-
-    rows = [
-        (
-            preset.label,
-            preset.base_architecture,
-            f"{preset.settings.strength:g}",
-            preset.trigger,
-            preset.path or preset.air,
-        )
-        for preset in load_presets(file)
-    ]
-    console().print(table(str(file), ("label", "for", "strength", "trigger", "file"), rows, right=(2,)))
-
-
-def check_loras(file: Path) -> int:
-    """Open every LoRA file as an engine would; prints what is wrong and returns how many are."""
-    from packline.editing.lora_files import module_count, read_shapes
-    from packline.editing.loras import load_presets
-
-    presets = load_presets(file)
-    rows, faults = [], 0
-    for preset in presets:
-        try:
-            presets.fit(preset.label, preset.base_architecture)
-            shapes = read_shapes(presets.file(preset.label))
-            said = f"good: {module_count(shapes)} modules for {preset.base_architecture}"
-        except GiveUp as error:
-            said = str(error)
-            faults += 1
-        rows.append((preset.label, said))
-    console().print(table(str(file), ("label", "finding"), rows))
-    return faults
 
 
 def show_models() -> None:

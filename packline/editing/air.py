@@ -98,7 +98,10 @@ def parse_air(text: str) -> Air:
         raise GiveUp(f"AIR {text!r} is malformed; it must read {SHAPE}.")
     ecosystem, kind, source, rest = parts.groups()
     if kind not in ADAPTERS:
-        raise GiveUp(f"AIR {text!r} names a {kind}, not a LoRA; only {', '.join(ADAPTERS)} may be pulled.")
+        known = ", ".join(ADAPTERS)
+        raise GiveUp(
+            f"AIR {text!r} names a model of the type {kind}, not a LoRA; only {known} may be pulled."
+        )
     if source != "civitai":
         raise GiveUp(f"AIR {text!r}: {source} is not a source that Packline knows; only civitai is.")
     numbers = _NUMBERS.fullmatch(rest)

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from packline.editing.air import ADAPTERS, Air
 from packline.editing.web import PATIENCE, Patience, Web
@@ -18,6 +18,14 @@ BASE_NAME, KEY_NAME = "CIVITAI_BASE_URL", "CIVITAI_API_KEY"
 _LONGEST_ANSWER = 8_000_000
 # CivitAI calls LyCORIS adapters by the name of one of their kinds
 _TYPES = {*ADAPTERS, "locon"}
+
+
+def _printable(text: str) -> str:
+    """What a stranger wrote, without the letters that would steer a terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+Words = Annotated[str, AfterValidator(_printable)]
 
 
 def _or_nothing(value: Any) -> Any:
@@ -38,20 +46,19 @@ class Hashes(_Answer):
 class FileMetadata(_Answer):
     """How a file is written."""
 
-    format: str | None = None
+    format: Words | None = None
 
 
 class VersionFile(_Answer):
     """One file of a version."""
 
     id: int = 0
-    name: str = ""
-    type: str = "Model"
-    kilobytes: float = Field(0, alias="sizeKB", ge=0)
+    name: Words = ""
+    type: Words = "Model"
     primary: bool = False
     hashes: Hashes = Hashes()
-    pickle_scan: str | None = Field(None, alias="pickleScanResult")
-    virus_scan: str | None = Field(None, alias="virusScanResult")
+    pickle_scan: Words | None = Field(None, alias="pickleScanResult")
+    virus_scan: Words | None = Field(None, alias="virusScanResult")
     metadata: FileMetadata = FileMetadata()
     address: str = Field("", alias="downloadUrl")
 
@@ -60,17 +67,12 @@ class VersionFile(_Answer):
         """In lower case; empty where CivitAI does not say it."""
         return self.hashes.sha256.lower()
 
-    @property
-    def size(self) -> int:
-        """About how many bytes."""
-        return round(self.kilobytes * 1024)
-
 
 class Model(_Answer):
     """The model that a version belongs to."""
 
-    name: str = ""
-    type: str = ""
+    name: Words = ""
+    type: Words = ""
 
 
 class ModelVersion(_Answer):
@@ -78,9 +80,11 @@ class ModelVersion(_Answer):
 
     id: int
     model_id: int | None = Field(None, alias="modelId")
-    name: str = ""
-    base_model: str = Field("", alias="baseModel")
-    trained_words: Annotated[tuple[str, ...], BeforeValidator(_or_nothing)] = Field((), alias="trainedWords")
+    name: Words = ""
+    base_model: Words = Field("", alias="baseModel")
+    trained_words: Annotated[tuple[Words, ...], BeforeValidator(_or_nothing)] = Field(
+        (), alias="trainedWords"
+    )
     files: Annotated[tuple[VersionFile, ...], BeforeValidator(_or_nothing)] = ()
     model: Model = Model()
 
@@ -135,7 +139,7 @@ def read_version(civitai: Web, air: Air) -> ModelVersion:
         problem = error.errors()[0]
         key = ".".join(str(part) for part in problem["loc"]) or "answer"
         raise GiveUp(f"AIR {air}: CivitAI's answer is not as documented: {key}: {problem['msg']}.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise GiveUp(
             f"AIR {air}: CivitAI answered no JSON, perhaps a page for browsers; try again later."
         ) from error

@@ -6,9 +6,11 @@ Importing it costs nothing: torch and diffusers come with `warm_up`.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Hashable, Sequence
@@ -151,6 +153,18 @@ class DiffusersEngine:
         """
         with self._lock:
             self._ready()
+
+    def free(self) -> None:
+        """Let go of the weights, for another engine to have the memory; they are loaded again when needed."""
+        with self._lock:
+            if self._driver is None:
+                return
+            self._driver = None
+        # the pipeline's parts know each other
+        gc.collect()
+        torch = sys.modules.get("torch")
+        if torch is not None and torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
     def edit(self, requests: Sequence[EditRequest]) -> list[Edit]:
         """Make one picture a request, in order.

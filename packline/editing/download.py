@@ -109,8 +109,9 @@ def download(
             try:
                 web.patience.insist(lambda: _fill(web, wanted, part, watcher, most))
                 accept(partial)
-            except (GiveUp, OSError):
-                part.remove()
+            except BaseException as error:
+                if isinstance(error, (GiveUp, OSError)) or not part.size():
+                    part.remove()
                 raise
             part.become(target)
     return True
@@ -249,7 +250,7 @@ def _receive(
         if done > most:
             raise _too_large(wanted, most)
         if not looked and done >= _HEAD:
-            _check_head(web, wanted, os.pread(part.handle, _HEAD, 0))
+            _check_head(web, wanted, part)
             looked = True
         watcher.advanced(done, total)
         now = time.monotonic()
@@ -278,11 +279,15 @@ def _check_answer(
         )
 
 
-def _check_head(web: Web, wanted: Wanted, head: bytes) -> None:
+def _check_head(web: Web, wanted: Wanted, part: _Part) -> None:
+    """As soon as the file's first bytes are there; nothing is kept of what cannot become it."""
+    head = os.pread(part.handle, _HEAD, 0)
+    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= _LONGEST_HEADER:
+        return
+    part.restart()
     if head.lstrip()[:1] == b"<":
         raise _a_page(web, wanted)
-    if head[8:9] != b"{" or int.from_bytes(head[:8], "little") > _LONGEST_HEADER:
-        raise GiveUp(f"{wanted.what}: what comes is no safetensors file; nothing of it was kept.")
+    raise GiveUp(f"{wanted.what}: what comes is no safetensors file; nothing of it was kept.")
 
 
 def _a_page(web: Web, wanted: Wanted) -> GiveUp | FixSettings:

@@ -104,15 +104,20 @@ class PipelineDriver:
         self.slot = LoraSlot(self.pipe, self.presets, self.architecture.lora)
         if self.settings.compile == "off" and self.settings.precision == "full":
             return
-        # before anything is compiled or stored in 8 bits, and for every preset: nothing changes shape later
+        # before anything is compiled or stored in 8 bits, and large enough for a stack of the two largest: what
+        # changes later are numbers, not shapes
+        fitting: list[tuple[int, Lora]] = []
         for preset in self.presets.of(self.architecture.lora):
             try:
                 self.presets.fit(preset.label, self.architecture.lora)
-                self.slot.use([Lora(preset, 1.0)])
+                lora = Lora(preset, 1.0)
+                self.slot.use([lora])
             except GiveUp:
                 continue  # said when a shot asks for it
-            self.slot.use([])
-            break
+            fitting.append((self.presets.file(preset.label).stat().st_size, lora))
+        fitting.sort(key=lambda one: one[0], reverse=True)
+        self.slot.use([lora for _, lora in fitting[:2]])
+        self.slot.use([])
 
     def use_loras(self, stack: Sequence[Lora]) -> None:
         """Load LoRAs, each at its strength; an empty stack is the plain model."""
@@ -282,8 +287,7 @@ class PipelineDriver:
         found = []
         if negative_of(stack) and not self.architecture.negative_prompt:
             found.append("the negative prompt: this model takes none")
-        guidance = guidance_of(stack, 1.0 if not self.guided else self.settings.guidance)
-        if not self.guided and guidance != 1.0:
+        if not self.guided and guidance_of(stack, self.settings.guidance) != 1.0:
             found.append("the guidance: this model is distilled and has its own")
         if any(lora.preset.settings.clip_skip is not None for lora in stack):
             found.append("clip_skip: this model has no CLIP whose layers could be skipped")
@@ -293,4 +297,4 @@ class PipelineDriver:
 
     def acting(self, request: EditRequest, stack: Sequence[Lora]) -> dict[str, Any]:
         """Numbers as they act, where they may differ from the settings'."""
-        return {"guidance": guidance_of(stack, self.settings.guidance)}
+        return {"guidance": guidance_of(stack, self.settings.guidance)} if self.guided else {}

@@ -112,6 +112,9 @@ class Engine(Protocol):
     def warm_up(self) -> None:
         """Load weights and be ready."""
 
+    def free(self) -> None:
+        """Let go of the weights, for another engine to have the memory; they are loaded again when needed."""
+
     def edit(self, requests: Sequence[EditRequest]) -> list[Edit]:
         """Make one picture a request, in order.
 

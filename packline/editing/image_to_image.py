@@ -20,7 +20,7 @@ from packline.editing.engine import EditRequest
 from packline.editing.loading import generators
 from packline.editing.lora_files import module_count, read_shapes
 from packline.editing.loras import Lora, Preset, Presets, guidance_of, negative_of
-from packline.editing.placing import further_views, place
+from packline.editing.placing import place
 from packline.editing.weights import Weights
 from packline.errors import FixSettings, GiveUp
 from packline.settings import EngineSettings
@@ -134,8 +134,8 @@ class ImageToImageDriver(PipelineDriver):
         return {"guidance": guidance_of(stack, self.settings.guidance), "denoise": denoise}
 
     def ignored(self, request: EditRequest, stack: Sequence[Lora]) -> list[str]:
-        """Further views, and a clip skip that is not the encoder's last layer."""
-        found = further_views(request)
+        """A clip skip that is not the encoder's last layer."""
+        found = []
         asked = next(
             (lora.preset.settings.clip_skip for lora in stack if lora.preset.settings.clip_skip), None
         )

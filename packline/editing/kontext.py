@@ -17,7 +17,7 @@ from packline.editing.architectures import Architecture
 from packline.editing.engine import EditRequest
 from packline.editing.loading import generators
 from packline.editing.loras import Lora, Presets, guidance_of
-from packline.editing.placing import further_views, place
+from packline.editing.placing import place
 from packline.editing.weights import Weights
 from packline.settings import EngineSettings
 
@@ -54,10 +54,6 @@ class KontextDriver(PipelineDriver):
             max_sequence_length=self.architecture.longest_prompt,
             output_type="pt",
         )
-
-    def ignored(self, request: EditRequest, stack: Sequence[Lora]) -> list[str]:
-        """Further views as well."""
-        return [*super().ignored(request, stack), *further_views(request)]
 
     def _embed(self, prompt: str) -> tuple[torch.Tensor, torch.Tensor]:
         known = self.prompts.get(prompt)

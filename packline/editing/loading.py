@@ -56,6 +56,8 @@ def load_pipeline(
     ------
     FixSettings
         A file is missing or damaged; the sentence names ``engine.model``.
+    TryAgain
+        Memory is short.
     """
     diffusers.utils.logging.set_verbosity_error()
     diffusers.utils.logging.disable_progress_bar()
@@ -64,17 +66,15 @@ def load_pipeline(
     if device == "cpu" and "PACKLINE_THREADS" in os.environ:
         torch.set_num_threads(max(int(os.environ["PACKLINE_THREADS"]), 1))
     dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[settings.dtype]
+    if settings.offload == "model" and device == "cpu":
+        raise FixSettings('Settings key engine.offload is "model", but the engine runs on the CPU; say "off".')
     with _sentences(weights, architecture):
         pipe = _loaded(pipeline, architecture, weights, dtype)
-    pipe.set_progress_bar_config(disable=True)
-    if settings.offload == "model":
-        if device == "cpu":
-            raise FixSettings(
-                'Settings key engine.offload is "model", but the engine runs on the CPU; say "off".'
-            )
+        pipe.set_progress_bar_config(disable=True)
+        if settings.offload == "off":
+            return pipe.to(device)
         pipe.enable_model_cpu_offload(device=device)
         return pipe
-    return pipe.to(device)
 
 
 def _loaded(pipeline: type[Any], architecture: Architecture, weights: Weights, dtype: torch.dtype) -> Any:

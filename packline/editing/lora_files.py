@@ -137,7 +137,7 @@ def rows_changed(shapes: Shapes) -> int:
     return sum(shape[0] for name, shape in shapes.items() if _UP.match(name))
 
 
-# by the trade's own names: kohya (lora_down), peft and diffusers (lora_A), diffusers before peft (to_q_lora.down)
+# kohya says lora_down, peft and diffusers say lora_A, and diffusers before peft said to_q_lora.down
 _PART = r"^(.*?)(?:\.lora_{peft}|\.lora_{kohya}|[._]lora\.{kohya}|\.lora_linear_layer\.{kohya})"
 _DOWN, _UP = (
     re.compile(_PART.format(peft=peft, kohya=kohya) + r"(?:\.default(?:_\d+)?)?\.weight$")

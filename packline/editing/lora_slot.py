@@ -167,8 +167,8 @@ class LoraSlot:
         if matrices and rows != rows_changed(shapes):
             # converters leave out what they have no name for, with a warning at most
             raise GiveUp(
-                f"LoRA {preset.label!r}: of the {module_count(shapes)} modules that {file.name} changes, some "
-                f"have no place in this model ({_unplaced(shapes)}); it was made for another model, or for "
+                f"LoRA {preset.label!r}: of the {module_count(shapes)} modules that {file.name} changes, "
+                f"some have no place in this model ({_unplaced(shapes)}); it was made for another model, or for "
                 f"its text encoder as well."
             )
         left = [key for key in state if not re.search(r"\.lora_[AB]\.weight$|\.alpha$", key)]

@@ -19,7 +19,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from packline.editing.architectures import LORA_ARCHITECTURES
-from packline.editing.lora_files import read_header, recognise, unusable
+from packline.editing.lora_files import Recognised, read_header, recognise, unusable
 from packline.errors import FixSettings, GiveUp
 from packline.fingerprint import file_digest
 from packline.shots import STACKED, ProductLora
@@ -196,6 +196,10 @@ class Presets:
             raise GiveUp(f"LoRA {label!r}: its file {file} is missing; {mend}.")
         return file
 
+    def place(self, preset: Preset) -> Path | None:
+        """Where a preset's file is to be, whether it is there or not."""
+        return self._base / preset.path if preset.path else None
+
     def _pulling(self, label: str) -> str:
         return f"`packline loras pull {shlex.quote(label)} --file {shlex.quote(str(self.file_read))}`"
 
@@ -203,8 +207,11 @@ class Presets:
         """SHA-256 of the preset's file, checked against what the preset says."""
         file = self.file(label)
         about = file.stat()
-        found = _digest_once(file, about.st_size, about.st_mtime_ns)
-        claimed = self.get(label).sha256.lower()
+        return self.check_digest(label, _digest_once(file, about.st_size, about.st_mtime_ns))
+
+    def check_digest(self, label: str, found: str) -> str:
+        """Refuse a file whose SHA-256 is not what the preset says."""
+        claimed, file = self.get(label).sha256.lower(), self.file(label)
         if claimed and claimed != found:
             raise GiveUp(
                 f"LoRA {label!r}: {file} has SHA-256 {found}, its preset says {claimed}; restore the file or "
@@ -255,11 +262,19 @@ class Presets:
             )
         return found
 
-    def remark(self, label: str) -> str:
-        """What is odd about a preset that can be used: a sentence, or nothing."""
+    def recognised(self, label: str) -> Recognised:
+        """For which models a preset's file can have been made, whatever the preset says.
+
+        Raises
+        ------
+        GiveUp
+            The file is no LoRA that can be used.
+        """
         file = self.file(label)
-        said = recognise(*read_header(file)).remark
-        return f"LoRA {label!r}: {file.name}: {said}" if said else ""
+        shapes, metadata = read_header(file)
+        if fault := unusable(shapes):
+            raise GiveUp(f"LoRA {label!r}: {file.name} {fault}.")
+        return recognise(shapes, metadata)
 
     def of(self, architecture: str) -> tuple[Preset, ...]:
         """The presets that may be offered with an engine."""

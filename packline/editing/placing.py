@@ -27,9 +27,3 @@ def place(request: EditRequest, height: int, width: int) -> Picture:
         )
     cover = request.mask[..., None].astype(np.float32) / 255
     return resize(np.round(product * cover + base * (1 - cover)).astype(np.uint8), height, width)
-
-
-def further_views(request: EditRequest) -> list[str]:
-    """What such a model makes of further references."""
-    count = len(request.references)
-    return [f"references 3 to {count}: this model sees the render in the photo only"] if count > 2 else []

@@ -1,18 +1,23 @@
 """Prompts: a template that a merchandiser can read, filled with the shot's own words.
 
-The template names the fields ``{references}`` (the sentences that say which picture is what), ``{title}``,
-``{scene}``, ``{light}`` and ``{trigger}``, and speaks of "image 1", "image 2", ...; the words of the
-architecture ("Picture 1") take their place.
+The template names fields (`FIELDS`) and speaks of "image 1", "image 2", ...; the words of the architecture
+("Picture 1") take their place. Which template a shot gets, its recipe, the settings say: the first table of
+``[prompts]`` that means its product and scene, else ``[prompt]``, else the architecture's own.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import lru_cache
 from string import Formatter
 
+from packline.editing.architectures import architecture_of
 from packline.errors import FixSettings
 from packline.scenes import Scene
+from packline.settings import EngineSettings, Settings
 from packline.shots import Product
 
 # The embedded model was trained with this very wording (training/): a change here needs new weights.
@@ -21,7 +26,7 @@ DEFAULT_TEMPLATE = (
     "keep its text and logo as in image 2. do not change anything else. {trigger}"
 )
 
-FIELDS = ("references", "title", "scene", "light", "trigger")
+FIELDS = ("references", "title", "scene", "light", "trigger", "labels", "view", "sku", "variant")
 
 _ROLES = {
     "product": "the product in place",
@@ -33,21 +38,63 @@ _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 _SPACE = re.compile(r"\s+")
 
 
+@dataclass(frozen=True)
+class PromptRecipe:
+    """A template, and the settings key that holds it."""
+
+    key: str
+    template: str
+
+
+def recipe_for(settings: Settings, sku: str, scene: str, engine: EngineSettings | None = None) -> PromptRecipe:
+    """What an engine is told of a shot.
+
+    Parameters
+    ----------
+    engine
+        Another than the run's own, from the ladder.
+    """
+    engine = engine or settings.engine
+    for name, recipe in settings.prompts.items():
+        asked = ((recipe.sku, sku), (recipe.scene, scene), (recipe.engine, engine.name))
+        if all(_meant(pattern, one) for pattern, one in asked):
+            return PromptRecipe(f"prompts.{name}.template", recipe.template)
+    if settings.prompt.template is not None:
+        return PromptRecipe("prompt.template", settings.prompt.template)
+    return PromptRecipe("prompt.template", architecture_of(engine.architecture).template or DEFAULT_TEMPLATE)
+
+
+def _meant(pattern: str, name: str) -> bool:
+    return not pattern or any(fnmatchcase(name, part.strip()) for part in pattern.split(","))
+
+
 def build_prompt(
-    template: str, product: Product, scene: Scene, roles: Sequence[str], tag: str, trigger: str = ""
+    template: str,
+    product: Product,
+    scene: Scene,
+    roles: Sequence[str],
+    tag: str,
+    trigger: str = "",
+    *,
+    view: str = "",
+    key: str = "prompt.template",
 ) -> str:
     """The prompt of one shot.
 
     Parameters
     ----------
     template
-        ``prompt.template`` of the settings.
+        Of the shot's recipe.
     roles
         What each reference shows, in order: "base", "product", "side", "top", "label:<id>".
     tag
         How the architecture names a reference: "image" or "Picture"; empty where it sees none.
     trigger
         A LoRA's trigger words; they are put where ``{trigger}`` stands, or last, and never cut.
+    view
+        Which side faces the camera.
+    key
+        The settings key of the template, for sentences.
 
     Raises
     ------
@@ -60,13 +107,17 @@ def build_prompt(
         "scene": scene.words,
         "light": scene.light.words,
         "trigger": trigger.strip(),
+        "labels": ", ".join(f'"{label}" reads {way}' for label, way in product.labels.items()),
+        "view": view,
+        "sku": product.sku,
+        "variant": product.variant,
     }
     parts: list[str] = []
-    for literal, field in check_template(template):
+    for literal, field in check_template(template, key):
         for number in _TAG.findall(literal):
             if not 1 <= int(number) <= len(roles):
                 raise FixSettings(
-                    f"Settings key prompt.template speaks of image {number}, but shots have "
+                    f"Settings key {key} speaks of image {number}, but shots have "
                     f"{len(roles)} images; mend the number."
                 )
         parts.append(_TAG.sub(rf"{tag or 'image'} \1", literal))
@@ -78,7 +129,8 @@ def build_prompt(
     return prompt
 
 
-def check_template(template: str) -> list[tuple[str, str | None]]:
+@lru_cache(maxsize=256)
+def check_template(template: str, key: str = "prompt.template") -> list[tuple[str, str | None]]:
     """Split a template into (text, field that follows it) pairs.
 
     Raises
@@ -87,7 +139,7 @@ def check_template(template: str) -> list[tuple[str, str | None]]:
         The template is empty, its braces do not match or it names an unknown field.
     """
     if not template.strip():
-        raise FixSettings("Settings key prompt.template is empty; write what the engine is to do.")
+        raise FixSettings(f"Settings key {key} is empty; write what the engine is to do.")
     try:
         pieces = [
             (literal, field, bool(spec or conversion))
@@ -95,13 +147,13 @@ def check_template(template: str) -> list[tuple[str, str | None]]:
         ]
     except ValueError as error:
         raise FixSettings(
-            f"Settings key prompt.template has a brace without its partner ({error}); fields are "
+            f"Settings key {key} has a brace without its partner ({error}); fields are "
             f"written {', '.join('{' + name + '}' for name in FIELDS)}."
         ) from error
     for _, field, formatted in pieces:
         if field is not None and (field not in FIELDS or formatted):
             raise FixSettings(
-                f"Settings key prompt.template names the unknown field {{{field}}}; known are "
+                f"Settings key {key} names the unknown field {{{field}}}; known are "
                 f"{', '.join('{' + name + '}' for name in FIELDS)}."
             )
     return [(literal, field) for literal, field, _ in pieces]

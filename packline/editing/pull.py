@@ -5,12 +5,13 @@ Nothing here is called by a run; a person asks for it.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from packline.editing.air import Air, check_ecosystem, is_air, parse_air
+from packline.editing.air import Air, check_ecosystem, is_air, may_mean, parse_air
 from packline.editing.civitai import ModelVersion, VersionFile, choose_file, read_version
 from packline.editing.download import Wanted, Watcher, download
 from packline.editing.loras import Preset, Presets, load_presets, made_for
@@ -87,7 +88,7 @@ def _pull_preset(list_file: Path, presets: Presets, preset: Preset, civitai: Web
         chosen = choose_file(version, air, preset.sha256)
         path = preset.path or _path(chosen, version)
         file = presets.base / path
-        fetched = _fetch(civitai, chosen, air, file, watcher)
+        fetched = _fetch(civitai, chosen, air, preset.base_architecture, file, watcher)
     except PacklineError as error:
         # the same error for the caller, with the label for the reader
         error.args = (f"LoRA {label!r}: {error}",)
@@ -110,18 +111,19 @@ def _pull_air(list_file: Path, presets: Presets, air: Air, civitai: Web, watcher
     chosen = choose_file(version, air)
     path = _path(chosen, version)
     file = presets.base / path
-    fetched = _fetch(civitai, chosen, air, file, watcher)
-    architecture = made_for(file, file.name)
-    made: list[str] = []
+    claimed = _claimed(version, air)
+    fetched = _fetch(civitai, chosen, air, claimed, file, watcher)
+    architecture = made_for(file, file.name, claimed)
+    made: list[tuple[str, bool]] = []
 
     def add(text: str) -> str:
         # read anew: another process may have added a preset meanwhile
         held = load_presets(list_file)
         if same := next((preset for preset in held if preset.air and _names_same(preset, air)), None):
-            made.append(same.label)
+            made.append((same.label, False))
             return text
         label = _label(version, air, [preset.label for preset in held])
-        made.append(label)
+        made.append((label, True))
         preset = {
             "label": label,
             "notes": ", ".join(part for part in (version.name, version.base_model) if part),
@@ -134,15 +136,25 @@ def _pull_air(list_file: Path, presets: Presets, air: Air, civitai: Web, watcher
         return with_preset(text, {key: value for key, value in preset.items() if value})
 
     edit_presets(list_file, add)
-    return Pulled(made[0], file, architecture, fetched, new=True)
+    label, new = made[0]
+    return Pulled(label, file, architecture, fetched, new)
 
 
-def _fetch(civitai: Web, chosen: VersionFile, air: Air, file: Path, watcher: Watcher) -> bool:
+def _fetch(civitai: Web, chosen: VersionFile, air: Air, claimed: str, file: Path, watcher: Watcher) -> bool:
     def accept(came: Path) -> None:
-        check_ecosystem(air, made_for(came, chosen.name))
+        check_ecosystem(air, made_for(came, chosen.name, claimed))
 
     wanted = Wanted(f"AIR {air}", chosen.address, chosen.sha256)
     return download(civitai, wanted, file, watcher, accept)
+
+
+def _claimed(version: ModelVersion, air: Air) -> str:
+    """What CivitAI says it was made for, for files whose tensors leave that open; empty where it does not."""
+    known = may_mean(air.ecosystem) or ()
+    said = version.base_model.lower().replace("flux.2 d", "flux.2 dev").replace(".", "").replace(" ", "-")
+    # longer names say more: "Flux.2 Klein 9B-base" is of flux2-klein-9b
+    named = [name for name in known if said.startswith(name)]
+    return named[0] if named else known[0] if len(known) == 1 else ""
 
 
 def _here(presets: Presets, preset: Preset) -> bool:
@@ -184,10 +196,9 @@ def _path(chosen: VersionFile, version: ModelVersion) -> str:
 def _label(version: ModelVersion, air: Air, taken: Iterable[str]) -> str:
     held = set(taken)
     name = _plain(version.model.name) or f"{air.type} {air.id}"
-    for label in (name, f"{name} {_plain(version.name)}".strip(), f"{name} {version.id}"):
-        if label not in held:
-            return label
-    return f"{name} {version.id} {air.file or ''}".strip()
+    better = (name, f"{name} {_plain(version.name)}".strip(), f"{name} {version.id}")
+    counted = (f"{name} {version.id} {number}" for number in itertools.count(2))
+    return next(label for label in itertools.chain(better, counted) if label not in held)
 
 
 def _plain(text: str) -> str:

@@ -19,8 +19,8 @@ LORA = 0.15
 
 _STRONGEST = 2.0
 
-# Richtmyer's sequence, multiples of the roots of primes, spreads few points evenly along every axis, which the
-# powers of one number (Roberts' recurrence) do not in as many dimensions
+# Richtmyer's sequence, multiples of the roots of primes, spreads few points evenly along every axis; the
+# powers of one number (Roberts' recurrence) do not in so many dimensions
 _STEPS = np.sqrt([2.0, 3.0, 5.0, 7.0, 11.0, 13.0, 17.0, 19.0, 23.0])
 
 AS_ASKED: dict[str, Any] = {

@@ -27,6 +27,7 @@ from packline.ledger.moving import Moves
 from packline.ledger.origins import Origin, find_origin
 from packline.ledger.people import People
 from packline.ledger.planning import flag_rows, mark_gone, product_row, remember, store_plan
+from packline.ledger.presets import PresetHistory, link_candidate
 from packline.ledger.queue import Queue
 from packline.ledger.reading import (
     read_candidates,
@@ -284,6 +285,11 @@ class Ledger:
                 survey.close()
 
     @property
+    def presets(self) -> PresetHistory:
+        """The LoRA presets, version by version."""
+        return PresetHistory(self._reader, self._write)
+
+    @property
     def tallies(self) -> Tallies:
         """Counts over a whole catalog."""
         return Tallies(self._reader)
@@ -338,6 +344,7 @@ class Ledger:
         with self._write() as connection:
             upsert(connection, t.candidates, [row], ("picture", "edit", "truth"))
             insert_once(connection, t.loras, used)
+            link_candidate(connection, run, candidate.id, recipe.loras)
 
     def record_scorecard(self, run: str, candidate_id: str, checks: str, scorecard: Scorecard) -> None:
         """Append a scorecard to a candidate's; the latest counts."""

@@ -161,10 +161,16 @@ def count_pass(connection: Connection, run: str, candidate: str, checks: str, pa
     engine, rung = _process(one.recipe)
     style = STACKED.join(lora["label"] for lora in one.recipe["loras"])
     row = {
-        **{"catalog": one.catalog, "checks": checks, "engine": engine, "rung": rung},
-        **{"kind": kind_of(one.sku, one.title)[:_LONGEST_KIND], "style": style},
-        **{"passes": min(passes, MOST_SEEN), "fails": min(len(verdicts) - passes, MOST_SEEN)},
-        **{"tried": 1, "passed": int(passed)},
+        "catalog": one.catalog,
+        "checks": checks,
+        "engine": engine,
+        "rung": rung,
+        "kind": kind_of(one.sku, one.title)[:_LONGEST_KIND],
+        "style": style,
+        "passes": min(passes, MOST_SEEN),
+        "fails": min(len(verdicts) - passes, MOST_SEEN),
+        "tried": 1,
+        "passed": int(passed),
     }
     table = t.pass_tallies
     adding = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)

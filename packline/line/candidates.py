@@ -14,7 +14,7 @@ from packline.candidate import Candidate, Recipe
 from packline.editing.architectures import architecture_of
 from packline.editing.engine import Edit, EditRequest, LoraChoice
 from packline.editing.loras import Lora, triggers_of
-from packline.editing.prompts import build_prompt
+from packline.editing.prompts import build_prompt, recipe_for
 from packline.editing.refine import refine
 from packline.editing.variation import strayed_strength
 from packline.errors import TryAgain
@@ -112,7 +112,7 @@ def _make(
         for start in range(0, len(some), together):
             batch = some[start : start + together]
             try:
-                edits = line.engine_at_work(engine).edit([_request(line, asked) for asked in batch])
+                edits = line.engine_at_work(engine).edit([request_of(line, asked) for asked in batch])
             except TryAgain:
                 if last_try:
                     line.health.failed(engine)
@@ -196,19 +196,21 @@ def choose_engine(line: Line, one: Try) -> str:
     groups = {name: Group(kind, style, engine_key(line.engine_called(name).describe())) for name in able}
     rates = line.ledger.waves.rates(line.catalog.name, line.checks, groups.values())
     # free engines cost time, so that the one that passes more often comes first
-    costs = {
-        name: (line.engine_settings(name).price or _FREE) / rates.of(group).mean for name, group in groups.items()
-    }
+    prices = {name: line.engine_settings(name).price or _FREE for name in able}
+    costs = {name: prices[name] / rates.of(group).mean for name, group in groups.items()}
     return min(able, key=lambda name: costs[name])
 
 
 def _prompt(
     line: Line, planned: PlannedShot, roles: Sequence[str], stack: Sequence[Lora], engine: str
 ) -> str:
-    tag = architecture_of(line.engine_settings(engine).architecture).tag
-    scene = line.scene(planned.shot.scene)
-    template = line.settings.prompt.template or ""
-    return build_prompt(template, planned.shot.product, scene, roles, tag, triggers_of(stack))
+    settings, shot = line.engine_settings(engine), planned.shot
+    recipe = recipe_for(line.settings, shot.product.sku, shot.scene, settings)
+    tag, scene = architecture_of(settings.architecture).tag, line.scene(shot.scene)
+    told = triggers_of(stack)
+    return build_prompt(
+        recipe.template, shot.product, scene, roles, tag, told, view=shot.view, key=recipe.key
+    )
 
 
 def _lora(line: Line, lora: Lora, choice: LoraChoice) -> dict[str, object]:
@@ -230,7 +232,8 @@ def _more(
     return {"references": [one.role for one in found if one.role not in usual]}
 
 
-def _request(line: Line, asked: Asked) -> EditRequest:
+def request_of(line: Line, asked: Asked) -> EditRequest:
+    """What the engine is asked for, its pictures read."""
     pictures = (line.photo(asked.planned.shot.scene), *(one.colour() for one in asked.references))
     mask = asked.references[0].mask()
     recipe = asked.recipe

@@ -9,6 +9,7 @@ from typing import Any
 
 from packline.drift import WINDOW, Watch, drift_sentence, watch
 from packline.errors import GiveUp
+from packline.ledger.duties import WAITS
 from packline.line.line import Line
 from packline.records import RunRecord, ShotRecord, ShotState
 from packline.report import figures, write_report
@@ -35,6 +36,8 @@ class Closing:
         Of the shots that the run worked on.
     drift
         What changed in the pass rates, in one sentence; empty where nothing did.
+    waiting
+        Shots that were left to the next run because this one's budget was spent.
     """
 
     run: str
@@ -43,6 +46,7 @@ class Closing:
     candidates: int
     report: Path
     drift: str = ""
+    waiting: int = 0
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -54,6 +58,7 @@ class Closing:
             "flagged": count[ShotState.FLAGGED],
             "unfinished": count[ShotState.TODO] + count[ShotState.SELECTED],
             "candidates": self.candidates,
+            "waiting": self.waiting,
             "report": str(self.report),
             "drift": self.drift,
         }
@@ -67,6 +72,8 @@ class Closing:
             words += f", {found['flagged']} flagged"
         if found["unfinished"]:
             words += f", {found['unfinished']} unfinished"
+        if self.waiting:
+            words += f" ({self.waiting} because the run's budget is spent; the next run goes on with them)"
         return f"{words}."
 
 
@@ -90,6 +97,7 @@ def closing_of(line: Line, run: str, *, drift: str) -> Closing:
         candidates=tallies.made(name, run).candidates,
         report=report_file(line),
         drift=drift,
+        waiting=line.ledger.waves.waiting(run, WAITS),
     )
 
 

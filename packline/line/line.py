@@ -14,8 +14,8 @@ from packline.catalog.table import Row
 from packline.editing.engine import Engine
 from packline.editing.engines import open_engine
 from packline.editing.loras import Presets, load_presets
-from packline.ledger import Ledger
 from packline.errors import FixSettings
+from packline.ledger import Ledger
 from packline.line.health import Health
 from packline.line.order import Order
 from packline.plan import Planner
@@ -78,6 +78,10 @@ class Shots:
             self._kept.clear()
             wanted = list(keys)
         self._kept |= self._ledger.duties.shots(self._catalog, wanted)
+
+    def keep(self, planned: PlannedShot) -> None:
+        """Let a shot that no run has planned stand beside the others, for a trial."""
+        self._kept[planned.shot.key] = planned
 
 
 class Line:

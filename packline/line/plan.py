@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from packline.assets import Assets
 from packline.delivery import delivery_digests
@@ -13,6 +13,7 @@ from packline.fingerprint import file_digest
 from packline.ledger.survey import Owed, Survey
 from packline.ledger.work import CHOSEN, PUBLISHED, WAITS, Choice
 from packline.line.line import Line
+from packline.line.presets import import_presets
 from packline.line.survey import Reading, compare, open_reader, read_differing
 from packline.publish import check_delivery
 from packline.records import ShotState, Wave, Work
@@ -33,7 +34,7 @@ class Try:
     """
 
     key: str
-    wave: Wave = Wave()
+    wave: Wave = field(default_factory=Wave)
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,8 @@ def begin_run(line: Line) -> Plan:
         desk.run = run
         try:
             ledger.record_deliveries(name, delivery_digests(line.settings))
+            import_presets(line, line.presets, planner.assets, run)
+            desk.note(planner.assets.news())
             for _ in read_differing(line, desk, reader, planner, reading):
                 pass
             desk.settle(str(line.catalog.file.resolve()), file_digest(line.catalog.file))

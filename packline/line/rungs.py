@@ -1,4 +1,4 @@
-"""What a rung of the ladder means for a shot: engine, references, denoise, refine; and where it means nothing."""
+"""What a rung of the ladder means for a shot: engine, references, denoise, refine; and where it is idle."""
 
 from __future__ import annotations
 

@@ -34,9 +34,7 @@ def select_or_flag(line: Line, run: str, tries: Sequence[Try], *, last: bool) ->
         key, planned = one.key, shots[one.key]
         place = key, planned.fingerprint
         # a scorecard of other checks decides nothing
-        records = [
-            record for record in line.ledger.candidates(*place) if record.checks == planned.checks
-        ]
+        records = [record for record in line.ledger.candidates(*place) if record.checks == planned.checks]
         # what a person did not want is not chosen by the checks, however they judge it now
         aside, said = line.ledger.review.set_aside(*place)
         if aside:

@@ -1,4 +1,4 @@
-"""Waves: how many candidates a shot gets next, at which rung of the ladder, and what a run may spend on them."""
+"""Waves: how many candidates a shot gets next, at which rung of the ladder, and what a run may spend."""
 
 from __future__ import annotations
 
@@ -182,7 +182,12 @@ class Sizes:
 
     def first(self, planned: PlannedShot, number: int) -> Wave:
         """A round's first wave, which begins with candidate `number`: it has one candidate at least."""
-        size = max(self._size(planned, self._rungs[0], self._settings.enough, 0, 0, self._settings.total), 1)
+        size = max(
+            self._size(
+                planned, self._rungs[0], self._settings.enough, (), self._settings.total, len(self._rungs)
+            ),
+            1,
+        )
         return Wave(1, number, wave_of(size, planned.instructions), self._rungs[0])
 
     def next(self, planned: PlannedShot, records: Sequence[CandidateRecord], wave: Wave, begun: int) -> Next:
@@ -200,30 +205,33 @@ class Sizes:
         left = self._settings.total - (first - begun)
         cards = [one.scorecard for one in records if one.scorecard is not None]
         need = self._settings.enough - sum(card.passed for card in cards)
-        for number, rung in enumerate(self._rungs, 1):
-            if number <= wave.number:
-                continue
+        higher = []
+        for number, rung in enumerate(self._rungs[wave.number :], wave.number + 1):
+            if why := idle(self._line, planned, rung):
+                passed_over.append((rung, why))
+            else:
+                higher.append((number, rung))
+        for place, (number, rung) in enumerate(higher):
             if left < 1:
                 passed_over.append((rung, f"{self._settings.total} candidates are the most for a shot"))
                 continue
-            if why := idle(self._line, planned, rung):
-                passed_over.append((rung, why))
-                continue
-            size = self._size(planned, rung, need, *self._seen(planned, records, rung), left)
-            if size:
+            own, waves = self._seen(planned, records, rung), len(higher) - place
+            if size := self._size(planned, rung, need, own, left, waves):
                 size = min(wave_of(size, planned.instructions), max(left, size))
                 return Next(Wave(number, first, size, rung), tuple(passed_over))
             worth = f"another select would take more than {self._settings.worth:g} candidates"
             passed_over.append((rung, worth))
         return Next(None, tuple(passed_over))
 
-    def _size(self, planned: PlannedShot, rung: str, need: int, passes: int, fails: int, left: int) -> int:
+    def _size(
+        self, planned: PlannedShot, rung: str, need: int, own: Sequence[bool], left: int, waves: int
+    ) -> int:
         settings = self._settings
         if self._rates is None:
             return min(settings.highest, left)
-        rate = self._rates.of(self._group(planned, rung)).after(passes, fails)
+        rate = self._rates.of(self._group(planned, rung), own)
         most = min(settings.largest, left)
-        return wave_size(rate, need, sure=settings.sure, worth=settings.worth, most=most)
+        return wave_size(rate, need, sure=settings.sure, worth=settings.worth, most=most, waves=waves)
 
     def _group(self, planned: PlannedShot, rung: str) -> Group:
         product = planned.shot.product
@@ -233,14 +241,13 @@ class Sizes:
         kind, style = kind_of(product.sku, product.title), stack_text(product.loras)
         return Group(kind, style, self._engines[rung], learned_as(rung))
 
-    def _seen(self, planned: PlannedShot, records: Sequence[CandidateRecord], rung: str) -> tuple[int, int]:
-        """Passes and failures of the shot's own candidates that were made in the same way."""
+    def _seen(self, planned: PlannedShot, records: Sequence[CandidateRecord], rung: str) -> list[bool]:
+        """Whether the shot's own candidates that were made in the same way passed."""
         group = self._group(planned, rung)
-        verdicts = [
+        return [
             one.scorecard.passed
             for one in records
             if one.scorecard is not None
             and engine_key(one.candidate.recipe.engine) == group.engine
             and learned_as(one.candidate.recipe.rung) == group.rung
         ]
-        return sum(verdicts), len(verdicts) - sum(verdicts)

@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from packline.candidate import Candidate
+from packline.candidate import Candidate, Recipe
+from packline.ladder import rung_words
 from packline.report.figures import duration, plain_name
 from packline.scorecard import CheckResult, Scorecard, Verdict
 from packline.truth import TextTruth, direction_words
@@ -80,6 +81,7 @@ def facts_of(candidate: Candidate) -> tuple[tuple[str, str], ...]:
     facts.append(("LoRA", "; ".join(_lora(lora) for lora in recipe.loras) or "none"))
     facts.append(("Seed", str(recipe.seed)))
     facts.append(("Wave, number", f"{recipe.wave}, {recipe.number}"))
+    facts.append(("Rung of the ladder", _rung(recipe)))
     facts.append(("Strays by", _variation(recipe.variation)))
     facts.append(("Refine", recipe.refine))
     facts.append(("Took", duration(candidate.seconds)))
@@ -87,6 +89,15 @@ def facts_of(candidate: Candidate) -> tuple[tuple[str, str], ...]:
         facts.append(("Cost", f"${candidate.cost:.4f}"))
     facts.append(("Candidate id", candidate.id))
     return tuple(facts)
+
+
+def _rung(recipe: Recipe) -> str:
+    said = rung_words(recipe.rung, recipe.changed)
+    if added := recipe.changed.get("references"):
+        said += f": {', '.join(added)}"
+    if instead := recipe.changed.get("instead"):
+        said += f"; made instead of engine {instead}, which kept failing"
+    return said
 
 
 def _lora(lora: Mapping[str, object]) -> str:

@@ -40,6 +40,8 @@ class Panel:
         Ids of the candidates that passed the checks.
     undo
         The visitor's last decision, on whichever shot, where it was not taken back.
+    wave
+        Candidates in one where nobody asks for more; None: as many as it is worth.
     waiting
         How many shots of the visitor's filters are to do.
     carried
@@ -56,7 +58,7 @@ class Panel:
     tags: tuple[Tag, ...]
     lora: str
     strength: float
-    wave: int
+    wave: int | None
     most: int
     refine: str
     asked: dict[str, Any]
@@ -105,7 +107,7 @@ def open_panel(desk: Desk, visitor: Visitor, catalog: str, record: ShotRecord) -
         tags=_tags(record.candidates),
         lora=str(lora.get("label", "")) + (" (the others in proportion)" if len(stack) > 1 else ""),
         strength=float(lora.get("strength", 1.0)),
-        wave=settings.candidates.wave,
+        wave=settings.candidates.fixed,
         most=MOST_CANDIDATES,
         refine=first.refine if first is not None else settings.engine.refine,
         asked=review.instructions(catalog, record.key),

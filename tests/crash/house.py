@@ -34,8 +34,9 @@ batch = {batch}
 refine = "product"
 price = {price}
 [candidates]
-wave = 1
+wave = "adaptive"
 waves = 2
+largest = 2
 [prompt]
 template = "{{references}} put the {{title}} into image 1 as image 2 shows it, with {{light}}. {{trigger}}"
 [bucket]

@@ -1,4 +1,4 @@
-"""A CivitAI for tests: real servers with real sockets, the API on one port and the store of its files on another.
+"""A CivitAI for tests: real servers and sockets, the API on one port and the store of its files on another.
 
 It answers as CivitAI's documentation says: metadata as JSON, downloads by a redirect to a signed address.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -112,6 +113,15 @@ class Site:
         return [one for one in self.asked if one.host == "store"]
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        # clients hang up here on purpose
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     host = ""
@@ -149,7 +159,7 @@ class _Api(_Handler):
     def answered(self, path: str) -> None:
         site, number = self.site, int(path.rsplit("/", 1)[1])
         if site.api is not None and site.api(self):
-            return
+            return None
         if path.startswith("/api/v1/model-versions/"):
             if number not in site.versions:
                 return self.answer(404, b'{"error": "Model not found"}')
@@ -181,7 +191,7 @@ class _Store(_Handler):
 
 
 def cut_after(count: int, times: int = 1) -> Callable[[BaseHTTPRequestHandler, bytes], bool]:
-    """The store promises everything from the byte asked for, sends `count` bytes and hangs up; so many times."""
+    """The store promises everything that was asked for, sends `count` bytes and hangs up; so many times."""
     left = [times]
 
     def broken(handler: BaseHTTPRequestHandler, data: bytes) -> bool:
@@ -209,8 +219,7 @@ def open_site() -> Iterator[Site]:
     site = Site()
     servers = []
     for handler in (_Api, _Store):
-        server = ThreadingHTTPServer(("127.0.0.1", 0), type(handler.__name__, (handler,), {"site": site}))
-        server.daemon_threads = True
+        server = _Server(("127.0.0.1", 0), type(handler.__name__, (handler,), {"site": site}))
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         servers.append(server)
     site.base, site.store_base = (f"http://127.0.0.1:{server.server_port}" for server in servers)

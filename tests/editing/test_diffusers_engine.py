@@ -222,15 +222,15 @@ def test_out_of_memory_halves_the_batch_and_loses_no_candidate(make_engine, requ
     engine.warm_up()
     requests = [request_for(shot=n % 2, seed=n) for n in range(5)]
     expected = engine.edit(requests)
-    draw, tried = engine._driver.draw, []
+    denoise, tried = engine._driver.denoise, []
 
     def small_card(batch, preset):
         tried.append(len(batch))
         if len(batch) > 1:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return draw(batch, preset)
+        return denoise(batch, preset)
 
-    engine._driver.draw = small_card
+    engine._driver.denoise = small_card
     edits = engine.edit(requests)
     assert tried == [4, 2, 1, 1, 1, 1, 1]
     assert max(map(difference, edits, expected)) <= 1
@@ -246,7 +246,7 @@ def test_out_of_memory_with_one_candidate_asks_to_try_again(make_engine, request
     def no_card(batch, preset):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    engine._driver.draw = no_card
+    engine._driver.denoise = no_card
     with pytest.raises(TryAgain, match="memory ran out with a single candidate at 64 px"):
         engine.edit([request_for()])
 

@@ -33,7 +33,7 @@ def as_kohya(tensors):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory, loras_folder, klein_folder):
-    """An engine with LoRAs in kohya's names: whole, with a text encoder's keys, with a layer that has no place."""
+    """An engine with LoRAs in kohya's names: whole, with a text encoder's keys, with an unknown layer."""
     folder = tmp_path_factory.mktemp("kohya")
     plain = load_file(str(loras_folder / "warm.safetensors"))
     whole = as_kohya(plain)

@@ -10,7 +10,6 @@ from packline.editing.lora_files import read_header, read_shapes, recognise, unu
 from packline.editing.loras import Presets, load_presets
 from packline.errors import FixSettings, GiveUp
 
-
 SINGLE = "single_transformer_blocks.0.attn"
 
 

@@ -44,7 +44,7 @@ def placed(pictures):
     mask[24:72, 24:72] = 255
 
     def make(shot=0, seed=1, lora=None):
-        return EditRequest(pictures(3, shot), "a red shoe", seed, (lora,) if lora else (), mask)
+        return EditRequest(pictures(2, shot), "a red shoe", seed, (lora,) if lora else (), mask)
 
     return make
 
@@ -59,7 +59,7 @@ def test_sdxl_candidates_in_a_batch_equal_those_made_alone(sdxl, placed):
 
 
 def test_sdxl_starts_from_the_render_in_the_photo(sdxl_folder, placed):
-    from packline.editing.image_to_image import place
+    from packline.editing.placing import place
 
     request = placed()
     start = place(request, 96, 96)

@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 
 import numpy as np
-
 import pytest
 
 from packline.editing.variation import AS_ASKED, LORA, strayed_strength, vary
@@ -53,7 +52,7 @@ def test_the_seed_decides_and_the_result_can_be_stored():
 
 
 def test_a_scene_that_allows_nothing_gets_nothing():
-    nothing = {name: 0 for name in ("shift", "turn", "scale", "light_turn", "light_height", "light_size")}
+    nothing = dict.fromkeys(("shift", "turn", "scale", "light_turn", "light_height", "light_size"), 0)
     fixed = Place((0.0, 0.0, 0.0), 0.0, (0.3, 0.3), **nothing, exposure=0)
     assert {**vary(fixed, 1, 3), "lora": 1.0} == AS_ASKED
 

@@ -234,7 +234,7 @@ def sdxl_lora(file: Path, folder: Path) -> Path:
     return file
 
 
-def save_qwen(folder: Path) -> Path:
+def save_qwen(folder: Path, zero_cond_t: bool = False) -> Path:
     """A QwenImageEditPlusPipeline."""
     torch.manual_seed(0)
     tokenizer = qwen_tokenizer()
@@ -292,6 +292,7 @@ def save_qwen(folder: Path) -> Path:
         joint_attention_dim=16,
         guidance_embeds=False,
         axes_dims_rope=(8, 4, 4),
+        zero_cond_t=zero_cond_t,
     )
     louder(transformer)
     pipe = QwenImageEditPlusPipeline(

@@ -47,7 +47,9 @@ class TruthEngine:
         What the next calls raise instead, in order.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "truth") -> None:
+        self.name = name
+        self.freed = 0
         self.made: list[int] = []
         self.faults: list[Exception] = []
         self.wrong: set[str] = set()
@@ -58,10 +60,13 @@ class TruthEngine:
         return Capabilities("flux2-klein-embedded", 4, True, False, 16, 500)
 
     def describe(self) -> dict[str, Any]:
-        return {"name": "truth", "weights_sha256": self.weights}
+        return {"name": self.name, "weights_sha256": self.weights}
 
     def warm_up(self) -> None:
         pass
+
+    def free(self) -> None:
+        self.freed += 1
 
     def edit(self, requests: Sequence[EditRequest]) -> list[Edit]:
         if self.faults:
@@ -76,7 +81,7 @@ class TruthEngine:
         picture = base * (1 - cover) + product * cover
         if any(words in request.prompt for words in self.wrong):
             picture = 255 - picture
-        return Edit(np.round(picture).astype(np.uint8), 0.01, {"name": "truth", "batch": len(self.made)})
+        return Edit(np.round(picture).astype(np.uint8), 0.01, {"name": self.name, "batch": len(self.made)})
 
 
 @pytest.fixture

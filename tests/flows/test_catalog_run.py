@@ -8,11 +8,21 @@ from typing import Any
 
 import pytest
 
+from packline.editing.variation import AS_ASKED
 from packline.errors import GiveUp, TryAgain
 from packline.ledger import Ledger
 from packline.records import ShotRecord, ShotState
 from tests.flows.conftest import TruthEngine
 from tests.flows.house import ROWS, write_rows
+
+SPARE = """
+[engines.spare]
+name = "spare"
+architecture = "flux2-klein-embedded"
+model = "no weights"
+refine = "off"
+price = 0.25
+"""
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -133,9 +143,53 @@ def test_what_never_passes_is_flagged_in_words_and_not_published(catalog: Path, 
         numbers = [one.candidate.recipe.number for one in shots[key].candidates]
         variations = [one.candidate.recipe.variation for one in shots[key].candidates]
         assert numbers == [0, 1]
-        assert variations[0] == {"shift": [0.0, 0.0], "turn": 0.0, "scale": 1.0} != variations[1]
+        assert variations[0] == AS_ASKED != variations[1]
     published = list((catalog.parent / "bucket").rglob("*.png"))
     assert len(published) == 1
+
+
+def test_a_shot_that_keeps_failing_climbs_the_ladder_to_another_engine(
+    catalog: Path, engine: TruthEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spare = TruthEngine("spare")
+    both = {"embedded": engine, "spare": spare}
+    monkeypatch.setattr("packline.line.line.open_engine", lambda settings, presets: both[settings.name])
+    edit_settings(catalog, "waves = 2\n", 'waves = 4\nladder = ["seeds", "refine", "spare"]\n' + SPARE)
+    engine.wrong = {"beige ceramic mug"}
+    assert run(catalog).name == "Completed"
+
+    mug = shots_of(catalog)["MUG/table/front"]
+    recipes = [one.candidate.recipe for one in mug.candidates]
+    assert [(one.number, one.wave, one.rung) for one in recipes] == [
+        (0, 1, "asked"),
+        (1, 2, "seeds"),
+        (2, 3, "refine"),
+        (3, 4, "spare"),
+    ]
+    assert [one.refine for one in recipes] == ["off", "off", "labels", "labels"]
+    assert recipes[3].changed == {"engine": "spare", "refine": "labels"}
+    assert (recipes[3].engine["name"], mug.candidates[3].candidate.cost) == ("spare", 0.25)
+    assert mug.select == mug.candidates[3].candidate.id
+    # the one made room for the other, and nothing was made by both
+    assert (engine.freed, len(engine.made), len(spare.made)) == (1, 5, 1)
+    page = (catalog.parent / "work" / "report.html").read_text()
+    assert "engine spare" in page
+
+
+def test_what_a_runs_budget_does_not_cover_waits_for_the_next_run(catalog: Path, engine: TruthEngine) -> None:
+    edit_settings(catalog, "chunk = 2", "chunk = 2\nbudget = { candidates = 2 }")
+    edit_settings(catalog, "wave = 1", 'wave = "adaptive"\nlargest = 1')
+    state = run(catalog)
+    assert (state.type.value, state.name) == ("COMPLETED", "Completed with flags")
+    assert state.message == (
+        "2 of 3 shots published, 1 unfinished "
+        "(1 because the run's budget is spent; the next run goes on with them)."
+    )
+    (waiting,) = (shot for shot in shots_of(catalog).values() if shot.state == ShotState.TODO)
+    assert (waiting.reason, len(engine.made)) == ("budget", 2)
+    assert "is spent; the next run goes on" in waiting.sentence
+    assert run(catalog).name == "Completed"
+    assert len(engine.made) == len(set(engine.made)) == 3
 
 
 def test_asking_again_makes_other_candidates_of_flagged_shots_only(

@@ -270,7 +270,7 @@ def test_flags_wait_for_a_person_unless_they_say_nothing_of_the_pictures(either:
     unfinished = "the last run was kept from finishing it"
     assert shop.why() == {B[0]: unfinished, C[0]: unfinished}
     duties = shop.plan(again=True)[1]
-    assert duties[A[0]] == (Work.MAKE, "flagged, and you asked for another try", 6)
+    assert duties[A[0]] == (Work.MAKE, "flagged, and you asked for another try", 1)
     assert [duties[key].first for key in (*B, *C)] == [0, 0]
     forecast, _ = shop.foresee()
     assert forecast.reasons[Work.NOTHING, "flagged, and nothing changed; it waits for a person"] == 1
@@ -283,7 +283,7 @@ def test_a_person_who_asks_again_gets_the_next_round(shop: Shop) -> None:
         connection.execute(
             t.shot_states.update().where(t.shot_states.c.shot == B[0]).values(state="to do", reason="again")
         )
-    assert shop.plan()[1] == {B[0]: (Work.MAKE, "a merchandiser asked for another try", 6)}
+    assert shop.plan()[1] == {B[0]: (Work.MAKE, "a merchandiser asked for another try", 1)}
 
 
 def test_a_persons_instructions_are_part_of_the_fingerprint_and_a_note_is_not(

@@ -72,7 +72,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
 def tries(line: Line, plan: Plan, sku: str) -> list[Try]:
     """What the plan says of the shots of some SKUs."""
     due = line.ledger.duties.chunk(Stretch(plan.run, Work.MAKE, 1, PLANNED), None, 100)
-    return [Try(one.key, one.first) for one in due if one.key.startswith(sku)]
+    return [Try(one.key) for one in due if one.key.startswith(sku)]
 
 
 def refusal(house: House, sku: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -10,10 +12,7 @@ down_revision = "0008_presets"
 
 
 def upgrade() -> None:
-    """Lay the tables, and note the waves of the candidates that there are.
-
-    How often those passed is learned anew: under other checks it would be another number anyway.
-    """
+    """Lay the tables, note the waves of the candidates that there are, and count which of them passed."""
     op.create_table(
         "waves",
         sa.Column("shot", sa.String(400), nullable=False),
@@ -48,3 +47,56 @@ def upgrade() -> None:
     waves = sa.table("waves", *map(sa.column, ("shot", "fingerprint", "first", "size", "number", "rung")))
     places = (made.c.shot, made.c.fingerprint, made.c.wave)
     op.execute(waves.insert().from_select(list(waves.c), there.group_by(*places)))
+    _count(op.get_bind())
+
+
+def _count(connection: sa.Connection) -> None:
+    """Candidates of each shot in their order, each by what the shot had seen before."""
+    own = map(sa.column, ("id", "run", "shot", "fingerprint", "number"))
+    made = sa.table("candidates", *own, sa.column("recipe", sa.JSON()))
+    runs = sa.table("runs", *map(sa.column, ("id", "catalog")))
+    shots = sa.table("shots", *map(sa.column, ("catalog", "key", "sku", "title")))
+    cards = sa.table("scorecards", *map(sa.column, ("id", "candidate", "checks", "passed")))
+    all_ = cards.alias()
+    last = sa.select(sa.func.max(all_.c.id)).where(all_.c.candidate == made.c.id)
+    latest = last.correlate(made).scalar_subquery()
+    query = (
+        sa.select(
+            made.c.shot, made.c.fingerprint, made.c.recipe, cards.c.checks, cards.c.passed,
+            runs.c.catalog, shots.c.sku, shots.c.title,
+        )
+        .select_from(made)
+        .join(cards, cards.c.id == latest)
+        .join(runs, runs.c.id == made.c.run)
+        .join(shots, sa.and_(shots.c.catalog == runs.c.catalog, shots.c.key == made.c.shot))
+        .order_by(made.c.shot, made.c.fingerprint, made.c.number)
+    )  # fmt: skip
+    found: dict[tuple[object, ...], list[int]] = {}
+    place: tuple[str, str] = ("", "")
+    seen: dict[tuple[str, str], list[int]] = {}
+    # on the query, not on the connection, which would stream all that comes after as well
+    for row in connection.execute(query.execution_options(yield_per=500)):
+        if (row.shot, row.fingerprint) != place:
+            place, seen = (row.shot, row.fingerprint), {}
+        told = row.recipe["engine"]
+        engine = f"{told.get('name', '')} {str(told.get('weights_sha256', ''))[:12]}".strip()[:100]
+        before = seen.setdefault((engine, row.checks), [0, 0])
+        style = " + ".join(one["label"] for one in row.recipe["loras"])
+        group = (row.catalog, row.checks, engine, "", _kind(row.sku, row.title)[:200], style)
+        counted = found.setdefault((*group, min(before[1], 12), min(before[0], 12)), [0, 0])
+        counted[0] += 1
+        counted[1] += bool(row.passed)
+        before[bool(row.passed)] += 1
+    names = ("catalog", "checks", "engine", "rung", "kind", "style", "passes", "fails", "tried", "passed")
+    if found:
+        tallies = sa.table("pass_tallies", *map(sa.column, names))
+        rows = [dict(zip(names, (*key, *counted), strict=True)) for key, counted in found.items()]
+        connection.execute(tallies.insert(), rows)
+
+
+def _kind(sku: str, title: str) -> str:
+    first = re.split(r"[-_./ ]", sku, maxsplit=1)[0]
+    if first != sku and first.isalpha() and len(first) > 1:
+        return first.lower()
+    words = re.findall(r"[^\W\d_]+", title)
+    return words[-1].lower() if words else ""

@@ -1,0 +1,100 @@
+"""The ladder: which rung a wave climbs, and what the rungs below it leave in force."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from packline.errors import FixSettings
+from packline.ladder import denoise_at, engine_at, learned_as, refine_at, rung_words, rungs_of, up_to
+from packline.settings import CandidateSettings, load_settings
+from tests.parts import make_folder
+
+
+def ask(waves: int, *ladder: str, **more: Any) -> CandidateSettings:
+    return CandidateSettings(waves=waves, ladder=ladder, **more)
+
+
+def test_each_wave_climbs_a_rung_and_waves_beyond_the_ladder_are_new_seeds_first() -> None:
+    assert rungs_of(CandidateSettings()) == ("asked", "seeds", "adherence", "refine")
+    assert rungs_of(ask(2, "seeds", "adherence")) == ("asked", "seeds")
+    assert rungs_of(ask(5, "refine", "spare")) == ("asked", "seeds", "seeds", "refine", "spare")
+    assert rungs_of(ask(1)) == ("asked",)
+
+
+def test_what_a_rung_changes_stays_so_on_those_above_it() -> None:
+    settings = ask(5, "seeds", "adherence", "refine", "spare")
+    assert up_to(settings, "refine") == ("asked", "seeds", "adherence", "refine")
+    assert [engine_at(settings, rung) for rung in rungs_of(settings)] == ["", "", "", "", "spare"]
+    assert refine_at(up_to(settings, "spare"), "labels") == "product"
+    assert refine_at(up_to(settings, "adherence"), "labels") == "labels"
+    assert [refine_at(("refine",), usual) for usual in ("off", "labels", "product")] == [
+        "labels", "product", "product",
+    ]  # fmt: skip
+
+
+def test_adherence_gives_up_less_of_the_start_but_never_nothing() -> None:
+    assert denoise_at(("asked", "adherence"), 0.6) == 0.45
+    assert denoise_at(("asked", "adherence"), 0.22) == 0.2
+    assert denoise_at(("asked", "adherence"), 0.2) is None
+    assert denoise_at(("asked", "seeds"), 0.6) is None
+
+
+def test_new_seeds_are_counted_with_what_was_asked_for() -> None:
+    assert [learned_as(rung) for rung in ("asked", "seeds", "refine", "spare")] == ["", "", "refine", "spare"]
+
+
+def test_a_rung_is_told_in_words() -> None:
+    assert rung_words("asked", {}) == "as asked"
+    assert rung_words("adherence", {"denoise": 0.45}) == "closer to the 3D model (denoise 0.45)"
+    assert rung_words("adherence", {"references": ["back"]}) == "more references"
+    assert rung_words("refine", {"refine": "product"}) == "more of the 3D model put back (refine product)"
+    assert rung_words("spare", {}) == "engine spare"
+
+
+def test_settings_say_what_a_shot_may_cost() -> None:
+    assert (ask(3, wave=2).fixed, ask(3, wave=2).total) == (2, 6)
+    assert (ask(3, wave=2, most=5).total, ask(4).fixed, ask(4).total) == (5, None, 16)
+
+
+SPARE = '[engines.spare]\nname = "spare"\narchitecture = "sdxl"\nmodel = "weights"\n'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("wave = 2", 'wave = 2\nladder = ["spare"]', "candidates.ladder names 'spare', which is neither"),
+        ("wave = 2", 'wave = 2\nladder = ["asked"]', "which the first wave is anyway"),
+        ("wave = 2", 'wave = 2\nladder = ["refine", "refine"]', "stands there once"),
+        ("wave = 2", 'wave = "some"', "key candidates.wave"),
+        ("size = 256", "size = 256\nbudget = { candidates = 1 }", "run.budget.candidates must be 2 at least"),
+        (
+            "[candidates]",
+            f"{SPARE.replace('spare', 'refine')}[candidates]",
+            "an engine cannot be called refine",
+        ),
+        ("[candidates]", f"{SPARE}price = 0.5\n[candidates]\n", ""),
+        (
+            "size = 256",
+            "size = 256\nbudget = { dollars = 0.9 }\n# dear",
+            "run.budget.dollars must be 1 at least",
+        ),
+    ],
+)
+def test_settings_that_do_not_agree_are_refused_in_a_sentence(
+    tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    make_folder(tmp_path)
+    file = tmp_path / "demo.toml"
+    text = file.read_text().replace(old, new)
+    if "# dear" in new:
+        text = text.replace('model = "weights"', 'model = "weights"\nprice = 0.5')
+    file.write_text(text)
+    if not said:
+        assert load_settings(file).engines["spare"].price == 0.5
+        return
+    with pytest.raises(FixSettings) as caught:
+        load_settings(file)
+    assert said in str(caught.value) and "key  " not in str(caught.value)

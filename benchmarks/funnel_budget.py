@@ -7,8 +7,8 @@ is made up. Then many catalogs whose per-shot pass rates are drawn from a Beta d
 likeness drawn from their posterior over the ledgers' shots (`packline.pass_rates`; flat in the mean and in
 the logarithm of the likeness), so that what few shots leave uncertain is in the intervals; and catalogs of
 stated means and likenesses. Both ways of sizing see the same candidates of the same shots in the same order.
-The adaptive one knows nothing of a catalog at first and learns from its own scorecards alone, wave by wave, as
-the line does in a catalog's first run.
+The adaptive one knows nothing of a catalog at first and learns from its own scorecards alone, wave by wave,
+as the line does in a catalog's first run.
 
 Equal selects: adaptive waves are run at several values of `candidates.worth`. Over all catalogs that gives a
 curve of candidates by selects, which is read where the fixed waves' selects are; intervals are a bootstrap's
@@ -26,19 +26,46 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from packline.pass_rates import _LIKENESS, _MEANS, Group, PassRates, Seen, _log_likelihood, wave_size
 
-WORTHS = (1.5, 3.0, 6.0, 12.0, 20.0, 40.0, 80.0, 200.0, 1000.0)
+WORTHS = (
+    1.5,
+    2.2,
+    3.3,
+    4.7,
+    6.8,
+    10.0,
+    13.0,
+    16.0,
+    20.0,
+    25.0,
+    32.0,
+    40.0,
+    47.0,
+    56.0,
+    68.0,
+    82.0,
+    100.0,
+    200.0,
+)
 DEFAULT = 20.0
 WAVES, LARGEST, SURE = 4, 4, 0.8
 _MOST = WAVES * LARGEST
 _GROUP = Group("", "", "engine")
 Outcomes = NDArray[np.bool_]
 """Whether each candidate of each shot passes, shape (shots, candidates)."""
+
+
+class MeanAndLikeness(NamedTuple):
+    """Of a Beta distribution of pass rates."""
+
+    mean: float
+    alike: float
 
 
 @dataclass(frozen=True)
@@ -60,8 +87,8 @@ class Finding:
     fixed, adaptive
         Candidates a published picture, the adaptive way at the fixed one's selects.
     saved
-        Share of the fixed way's candidates that the adaptive one does not make at equal selects: mean, and the
-        bounds of 95 %.
+        Share of the fixed way's candidates that the adaptive one does not make at equal selects: mean, and
+        the bounds of 95 %.
     usual
         Share saved, and selects as a share of the fixed way's, at the default `candidates.worth`.
     """
@@ -153,11 +180,11 @@ def rates_like(cells: tuple[Seen, ...], rng: np.random.Generator) -> tuple[float
 
 
 def catalogs(
-    how: tuple[Seen, ...] | tuple[float, float], count: int, shots: int, rng: np.random.Generator
+    how: tuple[Seen, ...] | MeanAndLikeness, count: int, shots: int, rng: np.random.Generator
 ) -> Iterator[Outcomes]:
     """Catalogs of shots with rates as the ledgers' shots tell, or with a given mean and likeness."""
     for _ in range(count):
-        mean, alike = rates_like(how, rng) if isinstance(how[0], Seen) else how  # type: ignore[arg-type]
+        mean, alike = how if isinstance(how, MeanAndLikeness) else rates_like(how, rng)
         rates = rng.beta(max(mean * alike, 1e-3), max((1 - mean) * alike, 1e-3), shots)
         yield rng.random((shots, _MOST)) < rates[:, None]
 
@@ -188,7 +215,7 @@ def compare(name: str, some: Sequence[Outcomes], wave: int, waves: int, found: N
 
 
 def at_equal(found: NDArray[np.int64], plain: NDArray[np.int64]) -> float:
-    """Candidates of the adaptive way where it publishes as much as the fixed one; the dearest it can at most."""
+    """Candidates of the adaptive way where it publishes as much as the fixed one."""
     order = np.argsort(found[:, 1])
     return float(np.interp(plain[1], found[order, 1], found[order, 0]))
 
@@ -207,7 +234,7 @@ def main() -> int:
     parser.add_argument(
         "--ledger", type=Path, nargs="*", default=[Path("work/ledger.db")], help="SQLite files"
     )
-    parser.add_argument("--catalogs", type=int, default=200)
+    parser.add_argument("--catalogs", type=int, default=60)
     parser.add_argument("--shots", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path)
@@ -226,15 +253,15 @@ def main() -> int:
         one = replay(shots, DEFAULT, known)
         replays[words] = asdict(one)
         print(
-            f"replayed, {words}: {made} -> {one.candidates} candidates for {passed} -> {one.selects} pictures, "
-            f"{1 - one.candidates / made:.0%} fewer"
+            f"replayed, {words}: {made} -> {one.candidates} candidates for {passed} -> {one.selects} "
+            f"pictures, {1 - one.candidates / made:.0%} fewer"
         )
-    kinds: list[tuple[str, tuple[Seen, ...] | tuple[float, float]]] = [
+    kinds: list[tuple[str, tuple[Seen, ...] | MeanAndLikeness]] = [
         ("as the ledger's shots", cells),
-        ("weak model (mean 0.25, likeness 0.3)", (0.25, 0.3)),
-        ("fair model (mean 0.5, likeness 1)", (0.5, 1.0)),
-        ("good model (mean 0.8, likeness 2)", (0.8, 2.0)),
-        ("shots alike (mean 0.5, likeness 20)", (0.5, 20.0)),
+        ("weak model (mean 0.25, likeness 0.3)", MeanAndLikeness(0.25, 0.3)),
+        ("fair model (mean 0.5, likeness 1)", MeanAndLikeness(0.5, 1.0)),
+        ("good model (mean 0.8, likeness 2)", MeanAndLikeness(0.8, 2.0)),
+        ("shots alike (mean 0.5, likeness 20)", MeanAndLikeness(0.5, 20.0)),
     ]
     findings = []
     for name, how in kinds:
@@ -246,9 +273,9 @@ def main() -> int:
             findings.append(finding)
             saved, usual = finding.saved, finding.usual
             print(
-                f"{name:38} {finding.rule}: {finding.fixed:.2f} -> {finding.adaptive:.2f} candidates a picture, "
-                f"{saved[0]:.0%} fewer ({saved[1]:.0%} to {saved[2]:.0%}); as set {usual[0]:.0%} fewer with "
-                f"{usual[1]:.0%} of the selects"
+                f"{name:38} {finding.rule}: {finding.fixed:.2f} -> {finding.adaptive:.2f} candidates a "
+                f"picture, {saved[0]:.0%} fewer ({saved[1]:.0%} to {saved[2]:.0%}); as set {usual[0]:.0%} "
+                f"fewer with {usual[1]:.0%} of the selects"
             )
     if given.out:
         told = {"shots": len(shots), "cells": [asdict(one) for one in cells], "replays": replays}

@@ -15,6 +15,7 @@ from packline.catalog.fields import between_pluses
 from packline.catalog.table import COLUMNS, Fields
 from packline.editing.loras import Lora, Presets, load_presets
 from packline.editing.prompts import check_template, describe_references, recipe_for
+from packline.editing.refine import REFINE_VERSION
 from packline.errors import GiveUp
 from packline.fingerprint import digest
 from packline.instructions import Instructions, determining
@@ -164,9 +165,7 @@ class Planner:
         settings, paths = self._settings, self._settings.paths
         told = [settings.prompt.template, list(settings.prompts.items()), _WORDING]
         places = [str(paths.models), str(paths.scenes)]
-        shared = digest(
-            self._shared, told, _code_digest(), settings.engine.architecture, places, length=64
-        )
+        shared = digest(self._shared, told, _code_digest(), settings.engine.architecture, places, length=64)
         return bytes.fromhex(shared)
 
     def _token(self, kind: str, text: str) -> str:
@@ -226,9 +225,8 @@ _WORDING = describe_references(("base", "product", "side", "top", "label:x"), "s
 
 def _run_digest(settings: Settings) -> str:
     # what else the engine's table holds is among the engine's facts, or changes no pixel
-    # (how many candidates a shot may have and what the ladder changes for them, change no picture that exists);
-    # the 2 is the size of a wave, which once belonged here: what was made then is not paid for again
-    return digest(settings.run.size, settings.run.seed, 2, settings.engine.refine)
+    # (how many candidates a shot may have, and what the ladder changes, change no picture that exists)
+    return digest(settings.run.size, settings.run.seed, settings.engine.refine, REFINE_VERSION)
 
 
 @lru_cache(maxsize=1)

@@ -20,7 +20,10 @@ def pull(
             "settings say which list of presets it is. Without a label: every preset that lacks its file.",
         ),
     ] = None,
-    file: Annotated[Path | None, typer.Option(help="The presets, without a catalogue.")] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(help="The presets, without a catalogue; assets/loras/presets.json otherwise."),
+    ] = None,
 ) -> None:
     """Download LoRA files from CivitAI, check them, and note their paths and hashes in the presets.
 

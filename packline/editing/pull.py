@@ -66,7 +66,7 @@ def pull(list_file: Path, word: str, civitai: Web, watcher: Watcher) -> Pulled:
     """
     presets = load_presets(list_file)
     if not is_air(word):
-        return _pull_preset(list_file, presets, presets.get(word), civitai, watcher)
+        return _pull_preset(list_file, presets, _named(presets, word), civitai, watcher)
     air = parse_air(word)
     for preset in presets:
         if preset.air and _names_same(preset, air):
@@ -99,7 +99,7 @@ def _pull_preset(list_file: Path, presets: Presets, preset: Preset, civitai: Web
 
     def note(text: str) -> str:
         # the file may have been edited during the download: then it may no longer hold the preset
-        load_presets(list_file).get(label)
+        _named(load_presets(list_file), label)
         return with_fields(text, label, fields)
 
     edit_presets(list_file, note)
@@ -146,6 +146,13 @@ def _fetch(civitai: Web, chosen: VersionFile, air: Air, claimed: str, file: Path
 
     wanted = Wanted(f"AIR {air}", chosen.address, chosen.sha256)
     return download(civitai, wanted, file, watcher, accept)
+
+
+def _named(presets: Presets, label: str) -> Preset:
+    if label in presets:
+        return presets.get(label)
+    known = ", ".join(repr(preset.label) for preset in presets) or "none"
+    raise GiveUp(f"LoRA {label!r} is not in {presets.file_read}; name one of it ({known}) or an AIR.")
 
 
 def _claimed(version: ModelVersion, air: Air) -> str:

@@ -27,6 +27,9 @@ from packline.reference import Reference
 Floats = NDArray[np.float32]
 Mode = Literal["off", "labels", "product"]
 
+REFINE_VERSION = 2
+"""Of what this file makes of an edit, part of all fingerprints: raise it where a picture may change."""
+
 # below this the edit shows something else than the product, and putting the render over it would hide that
 LEAST_AGREEMENT = 0.5
 
@@ -48,6 +51,7 @@ _CAN_FALL = 0.02
 # a shadow has the ground's colour but for the light that is missing: share of its depth, and a codec's noise
 _TINT = (0.35, 0.015)
 _TIMES_SMEAR = (3.0, 6.0)
+_RING = 0.25
 _STYLE = (0.015, 0.04)
 _SHADE_LIMITS = (0.4, 2.5)
 # sRGB difference (0 to 1) that a codec makes by itself
@@ -258,10 +262,10 @@ def _photo(
         np.maximum(near + (far - near) * reach, times * noise)
         for near, far, times in zip(_NEAR, _FAR, _TIMES_NOISE, strict=True)
     )
-    # and around the product, where no shadow can fall, it smears: a clean edit changes little of that ground,
-    # so that a reflection in a polished table, which is meant, stands out from it
-    aside = strength[(reach < 0.5) & (can_fall < 0.05) & (cover[..., 0] < 0.02)]
-    smear = float(np.percentile(aside, 75)) if aside.size > 64 else 0.0
+    # and around the product, where no shadow can fall, it smears: a clean edit changes little of most of that
+    # ground, so that a reflection in a polished table, which is meant, stands out from it
+    aside = strength[(_away(small.cover) < _RING) & (can_fall < 0.05) & (cover[..., 0] < 0.02)]
+    smear = float(np.median(aside)) if aside.size > 64 else 0.0
     # a shadow darkens: what gets lighter where it may fall is a smear as well
     darker = _ramp(-smooth(change.mean(-1), 2 * small.scale), 0.0, _NEAR[0])
     low, high = (
@@ -333,13 +337,18 @@ def _outside(small: _Small) -> Floats:
 
 def _reach(cover: Floats) -> Floats:
     """0 near the product, 1 where its shadow no longer falls: from one to two of its own sizes away."""
+    return np.asarray(np.clip(_away(cover) - 0.8, 0, 1), np.float32)
+
+
+def _away(cover: Floats) -> Floats:
+    """Distance from the product in its own sizes; where there is none, all is far away."""
     inside = cover > 0.5
     if not inside.any():
-        return np.ones_like(cover)
+        return np.full_like(cover, 2.0)
     rows, columns = np.nonzero(inside)
     size = max(int(np.ptp(rows)), int(np.ptp(columns)), 8)
     distance = np.asarray(cv2.distanceTransform((~inside).astype(np.uint8), cv2.DIST_L2, 3), np.float32)
-    return np.asarray(np.clip(distance / size - 0.8, 0, 1), np.float32)
+    return np.asarray(distance / size, np.float32)
 
 
 def _labels(reference: Reference) -> Floats:

@@ -146,6 +146,7 @@ def test_a_server_that_knows_no_ranges_sends_all_again(shop: Shop) -> None:
     shop.site.store = cut_after(100_000)
     assert shop.pull() is True
     assert shop.target.read_bytes() == DATA
+    assert len(shop.site.fetches()) == 2
 
 
 def test_a_server_that_answers_another_range_is_not_believed(shop: Shop) -> None:

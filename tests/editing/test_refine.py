@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -222,3 +222,67 @@ def test_pictures_of_other_shapes_are_refused(case):
         refine(codec(case.base), case.base[::2, ::2], case.reference, "product")
     with pytest.raises(GiveUp, match="another aspect"):
         refine(case.base[:200], case.base, case.reference, "product")
+
+
+@pytest.fixture(scope="module")
+def grounded(case):
+    """The case with the shadow pass that the stage would draw."""
+    shadow = np.round(case.shade * 255).astype(np.uint8)
+    return replace(case, reference=replace(case.reference, shadow=shadow))
+
+
+def smear(case, x, y, gain, spread=22):
+    """A blob of light or dark on the floor beside the product."""
+    rows, columns = np.mgrid[:SIZE, :SIZE].astype(np.float32)
+    blob = np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * spread**2))
+    return case.shade * (1 + (gain - 1) * blob), blob > 0.4
+
+
+def ring(case, gain):
+    """What weak models smear all around a product."""
+    distance = cv2.distanceTransform((case.reference.mask == 0).astype(np.uint8), cv2.DIST_L2, 5)
+    blob = np.exp(-((distance / 30) ** 2))
+    fallen = case.shade < 0.97
+    return np.where(fallen, case.shade, 1 + (gain - 1) * blob), (blob > 0.4) & ~fallen
+
+
+@pytest.mark.parametrize("gain", [0.7, 1.35])
+def test_what_a_weak_model_smears_where_no_shadow_can_fall_is_left_out(grounded, case, gain):
+    smeared, where = ring(grounded, gain)
+    where &= cv2.dilate(grounded.reference.mask, np.ones((5, 5))) == 0
+    # the ground next to where the shadow falls may be the shadow's
+    where &= cv2.erode((grounded.shade > 0.98).astype(np.uint8), np.ones((71, 71))) > 0
+    edit = codec(grounded.truth(shade=smeared))
+    clean, blind = (
+        refine(edit, grounded.base, one.reference, "product", styled=False).picture
+        for one in (grounded, case)
+    )
+    assert decibels(blind, grounded.base, where) < 26
+    assert decibels(clean, grounded.base, where) > 33
+    _, shadow, _ = regions(grounded)
+    assert decibels(clean, grounded.truth(), shadow) > 30
+
+
+def test_a_reflection_in_a_clean_edit_is_kept_where_no_shadow_can_fall(grounded):
+    reflected, where = smear(grounded, 220, 400, 0.6)
+    where &= grounded.shade > 0.99
+    truth = grounded.truth(shade=reflected)
+    refined = refine(codec(truth), grounded.base, grounded.reference, "product").picture
+    assert decibels(grounded.truth(), truth, where) < 24
+    assert decibels(refined, truth, where) > 30
+
+
+def test_a_shadow_is_not_coloured_by_the_product(grounded):
+    """Small models bleed the product's colour into the ground around it."""
+    tinted = grounded.truth().astype(np.float32)
+    _, shadow, _ = regions(grounded)
+    tinted[shadow] *= np.array([1.0, 0.8, 1.15])
+    edit = codec(np.clip(tinted, 0, 255).astype(np.uint8))
+    refined = refine(edit, grounded.base, grounded.reference, "product", styled=False).picture
+    deep = (grounded.shade < 0.75) & shadow
+
+    def tint(picture):
+        _, green, blue = (to_linear(picture)[deep] / to_linear(grounded.base)[deep]).mean(0)
+        return abs(np.log(green / blue))
+
+    assert tint(refined) < 0.75 * tint(cv2.resize(edit, (SIZE, SIZE)))

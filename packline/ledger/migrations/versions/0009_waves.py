@@ -52,8 +52,8 @@ def upgrade() -> None:
 
 def _count(connection: sa.Connection) -> None:
     """Candidates of each shot in their order, each by what the shot had seen before."""
-    own = map(sa.column, ("id", "run", "shot", "fingerprint", "number"))
-    made = sa.table("candidates", *own, sa.column("recipe", sa.JSON()))
+    plain = ("id", "run", "shot", "fingerprint", "number")
+    made = sa.table("candidates", *map(sa.column, plain), sa.column("recipe", sa.JSON()))
     runs = sa.table("runs", *map(sa.column, ("id", "catalog")))
     shots = sa.table("shots", *map(sa.column, ("catalog", "key", "sku", "title")))
     cards = sa.table("scorecards", *map(sa.column, ("id", "candidate", "checks", "passed")))

@@ -4,11 +4,10 @@
 
 Real scorecards are replayed in two ways. First the ledgers' own shots, in as far as they were judged: nothing
 is made up. Then many catalogs whose per-shot pass rates are drawn from a Beta distribution, with its mean and
-likeness drawn from their posterior over the ledgers' shots (`packline.pass_rates`; flat in the mean and in
-the logarithm of the likeness), so that what few shots leave uncertain is in the intervals; and catalogs of
-stated means and likenesses. Both ways of sizing see the same candidates of the same shots in the same order.
-The adaptive one knows nothing of a catalog at first and learns from its own scorecards alone, wave by wave,
-as the line does in a catalog's first run.
+likeness drawn from their posterior over the ledgers' shots (with the prior of `packline.pass_rates`), so that
+what few shots leave uncertain is in the intervals; and catalogs of stated means and likenesses. Both ways of
+sizing see the same candidates of the same shots in the same order. The adaptive one knows nothing of a
+catalog at first and learns from its own scorecards alone, wave by wave, as the line does in a first run.
 
 Equal selects: adaptive waves are run at several values of `candidates.worth`. Over all catalogs that gives a
 curve of candidates by selects, which is read where the fixed waves' selects are; intervals are a bootstrap's
@@ -172,7 +171,7 @@ def adaptive(outcomes: Outcomes, worth: float, known: Sequence[Sequence[bool]] =
 def rates_like(cells: tuple[Seen, ...], rng: np.random.Generator) -> tuple[float, float]:
     """A mean and a likeness from their posterior."""
     mean, alike = _MEANS[:, None], _LIKENESS[None]
-    weight = np.log(mean * (1 - mean)) + _log_likelihood(cells, mean, alike)
+    weight = np.log(mean * (1 - mean)) - 0.25 * np.log(alike) + _log_likelihood(cells, mean, alike)
     weight = np.exp(weight - weight.max()).ravel()
     place = rng.choice(weight.size, p=weight / weight.sum())
     row, column = np.unravel_index(place, (len(_MEANS), len(_LIKENESS)))

@@ -35,7 +35,8 @@ def learned_as(rung: str) -> str:
 def up_to(settings: CandidateSettings, rung: str) -> tuple[str, ...]:
     """A rung with those below it, which stay in force."""
     below = rungs_of(settings)
-    return below[: below.index(rung) + 1] if rung in below else (rung,)
+    # a wave may have been promised under another ladder
+    return below[: below.index(rung) + 1] if rung in below else (ASKED,)
 
 
 def engine_at(settings: CandidateSettings, rung: str) -> str:

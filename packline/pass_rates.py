@@ -28,7 +28,7 @@ _SHOTS = 4.0
 _UNTRIED = 2.0
 
 _MEANS = 1 / (1 + np.exp(-np.linspace(-5.5, 5.5, 45)))
-_LIKENESS = np.geomspace(0.05, 50, 19)
+_LIKENESS = np.geomspace(0.05, 20, 17)
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Rate:
 
 def engine_key(facts: Mapping[str, object]) -> str:
     """An engine's name and weights in short, from ``Engine.describe()`` or a recipe."""
-    return f"{facts.get('name', '')} {str(facts.get('weights_sha256', ''))[:12]}".strip()
+    return f"{str(facts.get('name', ''))[:80]} {str(facts.get('weights_sha256', ''))[:12]}".strip()
 
 
 @lru_cache(maxsize=4096)
@@ -221,13 +221,16 @@ def _log_likelihood(
 
 @lru_cache(maxsize=4096)
 def _mean_and_likeness(cells: tuple[Seen, ...]) -> tuple[float, float]:
-    """Posterior means over the grid; every mean, and every order of likeness, is as probable at first."""
+    """What the posterior over the grid comes to."""
     mean, alike = _MEANS[:, None], _LIKENESS[None]
-    # the grid is even in log-odds: its weight turns that into an even prior on the mean
-    weight = np.log(mean * (1 - mean)) + _log_likelihood(cells, mean, alike)
+    # every mean is as probable at first (the grid is even in its log-odds); shots are thought unlike: with a
+    # guide, another seed changes little
+    weight = np.log(mean * (1 - mean)) - 0.25 * np.log(alike) + _log_likelihood(cells, mean, alike)
     weight = np.exp(weight - weight.max())
     weight /= weight.sum()
-    return float((weight * mean).sum()), float(np.exp((weight * np.log(alike)).sum()))
+    # the likeness with which a second try is as probable to pass as the whole grid says
+    second = float((weight * alike / (alike + 1)).sum())
+    return float((weight * mean).sum()), second / (1 - second)
 
 
 def _mean(cells: Sequence[Seen], alike: float, start: float, shots: float) -> float:

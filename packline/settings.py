@@ -65,7 +65,7 @@ class EngineSettings(_Table):
     name: str = Field("embedded", description="name for reports and the ledger")
     architecture: str = Field(description="flux2-klein-embedded, flux2-klein-4b, ... (packline models list)")
     model: str = Field(
-        description="folder (relative to the settings file), one .safetensors file, or hub name of the weights"
+        description="folder (relative to the settings file), one .safetensors file, or hub name"
     )
     rest: str = Field(
         "",

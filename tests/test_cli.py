@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -90,6 +89,16 @@ def test_models_are_listed_with_their_licences() -> None:
     assert result.exit_code == 0
     assert "flux2-klein-4b" in result.output
     assert "Apache-2.0" in result.output
+    models, weights = result.output.split("Their weights")
+    lines = {line.split()[0]: line for line in models.splitlines() if line.strip()}
+    assert lines["flux2-dev"].rstrip().endswith("NON-COMMERCIAL")
+    assert "NON-COMMERCIAL" not in lines["flux2-klein-4b"]
+    assert "assets/models/editor" in weights
+    assert "not here; hf download black-forest-labs/FLUX.2-dev" in weights
+    assert (
+        "NON-COMMERCIAL: pictures of flux2-klein-9b, flux2-klein-9b-kv, flux2-dev, flux1-kontext must"
+        in weights
+    )
 
 
 def test_a_model_that_cannot_be_drawn_ends_render_with_a_sentence(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_what_a_shot_needs_is_shared_out_over_the_waves_that_are_left(
 def test_with_nothing_seen_a_first_wave_asks_for_a_few() -> None:
     fresh = PassRates({}, {}).of(SHOE)
     assert fresh.mean == pytest.approx(0.5)
-    assert wave_size(fresh, 1, sure=0.8, worth=20, most=4) == 3
+    assert [wave_size(fresh, 1, sure=0.8, worth=worth, most=4) for worth in (5, 20, 100)] == [1, 2, 4]
 
 
 @pytest.mark.parametrize(("mean", "alike"), [(0.85, 4.0), (0.3, 0.2), (0.5, 12.0)])

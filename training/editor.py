@@ -76,7 +76,8 @@ def encode_lessons(
     for name in PASSES:
         batches = []
         for start in range(0, len(pairs), 32):
-            pictures = np.stack([getattr(pair, name) for pair in pairs[start : start + 32]])
+            what = "shown" if name == "guide" else name
+            pictures = np.stack([getattr(pair, what) for pair in pairs[start : start + 32]])
             batches.append(codec.encode(vae, pictures).permute(0, 2, 3, 1).half())
         latents[name] = torch.cat(batches)
     ids, attention = small_klein.chat_ids(words, [prompt_of(pair.meta, trigger) for pair in pairs])

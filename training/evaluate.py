@@ -22,7 +22,7 @@ from training.pairs import SIZE, Pair, load_pairs
 def edit(pipe: Flux2KleinPipeline, pair: Pair, seed: int, trigger: str = "") -> NDArray[np.uint8]:
     """One edit of a pair's base photo by the plain diffusers call, sRGB uint8 (SIZE, SIZE, 3)."""
     made = pipe(
-        image=[Image.fromarray(getattr(pair, name)) for name in ("base", "guide", "side", "top")],
+        image=[Image.fromarray(getattr(pair, name)) for name in ("base", "shown", "side", "top")],
         prompt=prompt_of(pair.meta, trigger),
         height=SIZE,
         width=SIZE,

@@ -182,11 +182,14 @@ def main() -> None:
     parser.add_argument("--editor", type=Path, default=Path("assets/models/editor"))
     parser.add_argument("--pairs", type=Path, default=Path("work/train/pairs"))
     parser.add_argument("--out", type=Path, default=Path("assets/loras"))
+    parser.add_argument("--only", help="train this style alone")
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     files = sorted(asked.pairs.glob("*.npz"))[1 : 1 + asked.shards]
     pairs = [pair for file in files for pair in load_pairs(file)]
     for style in STYLES:
+        if asked.only and style.label != asked.only:
+            continue
         pipe = Flux2KleinPipeline.from_pretrained(asked.editor, torch_dtype=torch.float32)
         train(style, pipe, pairs, asked.cpu_minutes, asked.out)
     write_presets(asked.out)

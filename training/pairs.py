@@ -16,10 +16,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from packline.colour import to_linear
+from packline.editing.cutout import fill, grounded
 from packline.errors import PacklineError
+from packline.stage.lighting import untone
 
 Picture = NDArray[np.uint8]
 SIZE = 256  # pixels on a side that the embedded editor works at
@@ -48,6 +52,21 @@ class Pair:
     side: Picture
     top: Picture
     meta: dict[str, Any]
+
+    @property
+    def shown(self) -> Picture:
+        """The guide as the line shows it to an engine: with the shadow that the product throws.
+
+        How dark it is follows from the photo and the true composite, wherever the product does not hide it.
+        """
+        product = (np.abs(self.guide.astype(int) - self.guide[0, 0].astype(int)).max(-1) > 6).astype(np.uint8)
+        product = cv2.morphologyEx(product, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+        made, photo = (cv2.blur(untone(to_linear(one)), (3, 3)) for one in (self.out, self.base))
+        ratio = np.clip((made + 0.003) / (photo + 0.003), 0, 1).astype(np.float32)
+        # blurring mixed the product into the pixels beside it
+        sure = (cv2.dilate(product, np.ones((3, 3), np.uint8)) == 0).astype(np.float32)
+        shadow = np.round(fill(ratio, sure, (1.0, 3.0, 9.0)).mean(-1) * 255).astype(np.uint8)
+        return grounded(self.guide, cv2.blur(product * np.uint8(255), (3, 3)), shadow)
 
 
 def save_pairs(pairs: Sequence[Pair], file: Path) -> None:

@@ -27,9 +27,7 @@ SettingsFile = Annotated[
 def list_loras(
     catalog: CatalogFile = _DEMO,
     theme: Annotated[str, typer.Option(help="Only these.")] = "",
-    every: Annotated[
-        bool, typer.Option("--all", help="Also those for other models.")
-    ] = False,
+    every: Annotated[bool, typer.Option("--all", help="Also those for other models.")] = False,
     settings: SettingsFile = None,
 ) -> None:
     """List the LoRA presets that the catalogue's engine can use, with the state of their files."""

@@ -253,9 +253,9 @@ def serve(
 
 @models.command("list")
 def list_models() -> None:
-    """List the editing models that a settings file may name, with their licences."""
+    """List the editing models that a settings file may name: licences, and where their weights are here."""
     with _sentences():
-        from packline.cli.show import show_models
+        from packline.cli.models import show_models
 
         show_models()
 

@@ -14,6 +14,7 @@ from packline.provenance.reading import Manifest, Told, read_file
 
 if TYPE_CHECKING:
     from packline.ledger.origins import Origin
+    from packline.ledger.presets import PresetVersion
     from packline.line.order import Order
 
 _SOURCES = {
@@ -51,12 +52,13 @@ def show_provenance(file: Path, order: Order | None) -> bool:
     try:
         data = file.read_bytes()
         origin = ledger.origin(hashlib.sha256(data).hexdigest(), told.lineage)
+        presets = ledger.presets.of_candidate(origin.candidate) if origin else []
     finally:
         ledger.close()
     if origin is None:
         out.print(f"The ledger does not know it: {ledger.url}", highlight=False, markup=False)
         return False
-    _trace(out, origin)
+    _trace(out, origin, presets)
     return holds and origin.whole
 
 
@@ -129,7 +131,7 @@ def _source(uri: str) -> str:
     return f"{meaning} ({uri})" if meaning else uri
 
 
-def _trace(out: Console, origin: Origin) -> None:
+def _trace(out: Console, origin: Origin, presets: Sequence[PresetVersion]) -> None:
     facts = origin.lineage
     file = origin.file
     rows = [
@@ -142,6 +144,9 @@ def _trace(out: Console, origin: Origin) -> None:
     ]
     if facts:
         rows += _lineage(facts)
+    for preset in presets:
+        said = f"{preset.facts.label}, version {preset.id} of {preset.when:%Y-%m-%d %H:%M} UTC by {preset.by}"
+        rows.append(("LoRA preset", f"{said}, from {preset.file}"))
     for one in origin.decisions:
         words = f": {one.words}" if one.words else ""
         rows.append(("decision", f"{one.decision} by {one.by} on {one.when:%Y-%m-%d %H:%M} UTC{words}"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from packline.cli.table import console, table
+from packline.cli.table import console
 from packline.errors import FixSettings
 from packline.ledger import Ledger
 from packline.line.order import Order
@@ -41,23 +41,3 @@ def rewrite_report(order: Order) -> None:
     if latest is None:
         raise _never_run(line.catalog.name, order)
     console().print(str(report(line, latest.id)), highlight=False, markup=False, soft_wrap=True)
-
-
-def show_models() -> None:
-    """Print the architectures."""
-    from packline.editing.architectures import ARCHITECTURES
-
-    rows = [
-        (
-            one.name,
-            one.source,
-            str(one.size),
-            str(one.steps),
-            str(one.most_references) if one.tag else "render as start",
-            one.lora or "none",
-            one.licence,
-        )
-        for one in ARCHITECTURES.values()
-    ]
-    columns = ("engine.architecture", "engine.model", "size", "steps", "references", "LoRAs for", "licence")
-    console().print(table("Models", columns, rows, right=(2, 3)))

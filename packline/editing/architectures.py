@@ -10,7 +10,6 @@ from typing import Literal
 
 from packline.errors import FixSettings
 
-
 Driver = Literal["flux2", "kontext", "qwen", "zimage", "image-to-image"]
 
 
@@ -80,8 +79,8 @@ class Architecture:
 _SHORT = "product photo of the {title}, {scene}, {light}. {trigger}"
 # one picture, which it is told to change
 _PLACED = (
-    "make the {title} in this photo look as if it was photographed there, with {light}: give it the shadow and "
-    "the reflections that belong to it. keep its shape, its text and its logo exactly as they are. "
+    "make the {title} in this photo look as if it was photographed there, with {light}: give it the shadow "
+    "and the reflections that belong to it. keep its shape, its text and its logo exactly as they are. "
     "do not change anything else. {trigger}"
 )
 _BFL = "FLUX non-commercial: a licence must be bought for work that sells"
@@ -163,8 +162,8 @@ _ALL = (
     ),
     _KLEIN_4B,
     _KLEIN_9B,
-    # keys and values of the references are computed in the first step and kept for the others: weights trained
-    # for it only
+    # keys and values of the references are computed in the first step and kept for the others, with weights
+    # that were trained for it
     replace(
         _KLEIN_9B,
         name="flux2-klein-9b-kv",

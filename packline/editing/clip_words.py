@@ -28,10 +28,12 @@ class ClipWords:
         kinds = ReturnedEmbeddingsType
         second = getattr(pipe, "text_encoder_2", None)
         if second is None:
-            self._plain = [_reader(pipe.tokenizer, pipe.text_encoder, kinds.LAST_HIDDEN_STATES_NORMALIZED)]
-            self._skipping = [
-                _reader(pipe.tokenizer, pipe.text_encoder, kinds.PENULTIMATE_HIDDEN_STATES_NORMALIZED)
-            ]
+            encoder = pipe.text_encoder
+            kind = kinds.PENULTIMATE_HIDDEN_STATES_NON_NORMALIZED
+            self._plain = [_reader(pipe.tokenizer, encoder, kinds.LAST_HIDDEN_STATES_NORMALIZED)]
+            self._skipping = [_reader(pipe.tokenizer, encoder, kind)]
+            # compel looks for it where transformers 5 has it no more
+            self._norm = getattr(encoder, "text_model", encoder).final_layer_norm
         else:
             # SDXL was trained on the last layer but one, which is what Automatic1111 calls clip skip 2
             kind = kinds.PENULTIMATE_HIDDEN_STATES_NON_NORMALIZED
@@ -54,9 +56,9 @@ class ClipWords:
             reader.get_embeddings_for_weighted_prompt_fragments([[prompt]], [[1.0]], device=reader.device)
             for reader in (self._skipping if skip else self._plain)
         ]
-        summary = None
-        if self._summary:
-            summary = self._plain[1].get_pooled_embeddings([prompt], device=self._plain[1].device)
+        if not self._summary:
+            return (self._norm(parts[0]) if skip else parts[0]), None
+        summary = self._plain[1].get_pooled_embeddings([prompt], device=self._plain[1].device)
         return torch.cat(parts, -1), summary
 
     def lengthen(self, words: torch.Tensor, stretches: int, skip: bool) -> torch.Tensor:

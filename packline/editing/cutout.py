@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from packline.colour import to_linear, to_srgb
 from packline.editing.engine import Picture
 
 
@@ -33,6 +34,28 @@ def cut_out(colour: Picture, mask: Picture) -> NDArray[np.float32]:
     known = cover > 0.3
     alone = np.clip((colour - backdrop * (1 - cover)) / np.maximum(cover, 0.3), 0, 255).astype(np.float32)
     return fill(alone, known[..., 0].astype(np.float32), (1.0, 3.0, 9.0))
+
+
+def grounded(colour: Picture, mask: Picture, shadow: Picture) -> Picture:
+    """The product with the shadow that it throws, on a flat backdrop.
+
+    An engine that is shown where the shadow falls under the scene's light need not work it out.
+
+    Parameters
+    ----------
+    colour, mask
+        As for `cut_out`.
+    shadow
+        How much of the light reaches the ground, uint8 (H, W); 255 is all of it.
+    """
+    empty = mask == 0
+    if not empty.any():
+        return colour
+    backdrop = np.median(colour[empty], axis=0).astype(np.uint8)
+    lit = to_linear(backdrop[None, None]) * (np.arange(256, dtype=np.float32) / 255)[:, None, None]
+    darker = (to_srgb(lit)[:, 0].astype(np.float32) - backdrop)[shadow]
+    mixed = colour + darker * (1 - mask.astype(np.float32) / 255)[..., None]
+    return np.round(np.clip(mixed, 0, 255)).astype(np.uint8)
 
 
 def fill(

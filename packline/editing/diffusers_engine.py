@@ -247,7 +247,7 @@ class DiffusersEngine:
         return Batch(tuple(indices), later, seconds, peak)
 
     def _make_room(self, driver: PipelineDriver, count: int) -> None:
-        """Give something up after `count` candidates did not fit: the batch first, then quality, then speed."""
+        """Give something up, as `count` candidates did not fit: the batch first, then quality, then speed."""
         name = self._settings.name
         driver.free_memory()
         if count > 1:
@@ -261,7 +261,8 @@ class DiffusersEngine:
             driver.undo_easing()
             raise TryAgain(
                 f"Engine {name}: memory ran out with a single candidate at {self._settings.size} px"
-                f"{f' even with {tried}' if tried else ''}; free the card, or lower engine.size or engine.dtype."
+                f"{f' even with {tried}' if tried else ''}; free the card, or lower engine.size or "
+                f"engine.dtype."
             )
         logger.warning("Engine %s: out of memory with a single candidate, going on with %s", name, step)
 
@@ -368,7 +369,7 @@ _DRIVERS = {
 
 
 def _within_memory(work: Callable[[], Value]) -> Value | None:
-    """What it gives, or None when memory ran out: the error's frames must be gone before anything is freed."""
+    """What it gives; None when memory ran out: the error's frames must be gone before anything is freed."""
     import torch
 
     try:

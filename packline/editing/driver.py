@@ -45,8 +45,8 @@ class Undecoded:
 class PipelineDriver:
     """Calls one kind of pipeline; the kinds are its subclasses.
 
-    A call ends before the VAE decodes: `denoise` gives latents and `decode`, perhaps in another thread and while
-    the next batch is denoised, makes pictures of them.
+    A call ends before the VAE decodes: `denoise` gives latents and `decode`, perhaps in another thread and
+    while the next batch is denoised, makes pictures of them.
     """
 
     pipelines: ClassVar[dict[str, type[Any]]] = {}
@@ -104,8 +104,8 @@ class PipelineDriver:
         self.slot = LoraSlot(self.pipe, self.presets, self.architecture.lora)
         if self.settings.compile == "off" and self.settings.precision == "full":
             return
-        # before anything is compiled or stored in 8 bits, and large enough for a stack of the two largest: what
-        # changes later are numbers, not shapes
+        # before anything is compiled or stored in 8 bits, and large enough for a stack of the two largest:
+        # what changes later are numbers, not shapes
         fitting: list[tuple[int, Lora]] = []
         for preset in self.presets.of(self.architecture.lora):
             try:

@@ -1,7 +1,7 @@
-"""Calls FLUX.2: klein from the embedded small weights to 9B, its variant with cached keys and values, and dev.
+"""Calls FLUX.2: klein from the embedded small weights to 9B, its variant with cached keys, and dev.
 
-The pipelines themselves give the same references to all of a batch; here each row has its own. Prompt embeddings
-and reference latents are computed once and kept over candidates and waves.
+The pipelines themselves give the same references to all of a batch; here each row has its own. Prompt
+embeddings and reference latents are computed once and kept over candidates and waves.
 """
 
 from __future__ import annotations

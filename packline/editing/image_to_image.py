@@ -57,7 +57,7 @@ class ImageToImageDriver(PipelineDriver):
         return len(self.pipe.tokenizer(prompt)["input_ids"])
 
     def batch_key(self, request: EditRequest) -> Hashable:
-        """Starts of equal shape stack, where as much of them is to stay and the words are as many stretches."""
+        """Starts of equal shape stack, of which as much is to stay and whose words are as many stretches."""
         return self.size_of(request), request.denoise, self._words.stretches(request.prompt)
 
     def encode(self, pixels: torch.Tensor) -> torch.Tensor:

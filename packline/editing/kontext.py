@@ -1,8 +1,9 @@
 """Calls FLUX.1 Kontext, which is given one picture a candidate: the render placed into the base photo.
 
-People hand Kontext several pictures stitched side by side, or as a chain of latents. Both leave it to the model where
-the product goes and how large it is, and a stitched picture often comes back stitched. The render in the scene's own
-camera says both to the pixel, so it is placed and the model is asked to make it belong; further views have no way in.
+People hand Kontext several pictures stitched side by side, or as a chain of latents. Both leave it to the
+model where the product goes and how large it is, and a stitched picture often comes back stitched. The render
+in the scene's own camera says both to the pixel, so it is placed and the model is asked to make it belong;
+further views have no way in.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from collections.abc import Hashable, Sequence
 import torch
 from diffusers import FluxKontextPipeline
 
-from packline.editing.driver import PipelineDriver
 from packline.editing.architectures import Architecture
+from packline.editing.driver import PipelineDriver
 from packline.editing.engine import EditRequest
 from packline.editing.loading import generators
 from packline.editing.loras import Lora, Presets, guidance_of

@@ -67,7 +67,9 @@ def load_pipeline(
         torch.set_num_threads(max(int(os.environ["PACKLINE_THREADS"]), 1))
     dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[settings.dtype]
     if settings.offload == "model" and device == "cpu":
-        raise FixSettings('Settings key engine.offload is "model", but the engine runs on the CPU; say "off".')
+        raise FixSettings(
+            'Settings key engine.offload is "model", but the engine runs on the CPU; say "off".'
+        )
     with _sentences(weights, architecture):
         pipe = _loaded(pipeline, architecture, weights, dtype)
         pipe.set_progress_bar_config(disable=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ from packline.editing.loras import Lora, Preset, Presets
 from packline.errors import GiveUp
 
 _SLOT = "slot"
+# of the LoRAs used last, so that one comes back without its file being read again
+_KEPT = 1 << 30
 Matrices = dict[str, tuple[torch.Tensor, torch.Tensor]]
 
 
@@ -50,6 +53,8 @@ class LoraSlot:
         self._architecture = architecture
         self._layers: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
         self._held: tuple[tuple[str, float], ...] = ()
+        # by the file's SHA-256, what was longest unused first
+        self._kept: OrderedDict[str, Matrices] = OrderedDict()
 
     def use(self, stack: Sequence[Lora]) -> None:
         """Put a stack of LoRAs into the slot, or empty it.
@@ -60,7 +65,7 @@ class LoraSlot:
             The file's tensors do not all find their module.
         """
         acting = [lora for lora in stack if lora.strength]
-        wanted = tuple((lora.preset.label, lora.strength) for lora in acting)
+        wanted = tuple((self._presets.sha256(lora.preset.label), lora.strength) for lora in acting)
         if wanted == self._held:
             return
         matrices = _joined([(self._read(lora.preset), lora.strength) for lora in acting])
@@ -127,6 +132,14 @@ class LoraSlot:
                 slot_up[:, :rank].copy_(up)
 
     def _read(self, preset: Preset) -> Matrices:
+        sha256 = self._presets.sha256(preset.label)
+        found = self._kept.pop(sha256, None) or self._read_file(preset)
+        self._kept[sha256] = found
+        while len(self._kept) > 1 and sum(map(_size, self._kept.values())) > _KEPT:
+            self._kept.popitem(last=False)
+        return found
+
+    def _read_file(self, preset: Preset) -> Matrices:
         file = self._presets.file(preset.label)
         try:
             state, metadata = self._pipe.lora_state_dict(
@@ -161,21 +174,27 @@ class LoraSlot:
                     f"this model is {module.out_features}x{module.in_features}; it was made for another "
                     f"model."
                 )
-            matrices[name] = (down.float(), up.float() * scale(name, down.shape[0]))
+            place = module.weight.device
+            scaled = up.to(place, torch.float32) * scale(name, down.shape[0])
+            matrices[name] = (down.to(place, torch.float32), scaled)
         shapes = read_shapes(file)
         rows = sum(up.shape[0] for _, up in matrices.values())
         if matrices and rows != rows_changed(shapes):
             # converters leave out what they have no name for, with a warning at most
             raise GiveUp(
                 f"LoRA {preset.label!r}: of the {module_count(shapes)} modules that {file.name} changes, "
-                f"some have no place in this model ({_unplaced(shapes)}); it was made for another model, or for "
-                f"its text encoder as well."
+                f"some have no place in this model ({_unplaced(shapes)}); it was made for another model, or "
+                f"for its text encoder as well."
             )
         left = [key for key in state if not re.search(r"\.lora_[AB]\.weight$|\.alpha$", key)]
         if not matrices or left:
             what = f"{left[0]} has no place" if left else "no tensor finds its module"
             raise GiveUp(f"LoRA {preset.label!r}: {what} in this model; it was made for another model.")
         return matrices
+
+
+def _size(matrices: Matrices) -> int:
+    return sum(down.nbytes + up.nbytes for down, up in matrices.values())
 
 
 def _joined(stack: Sequence[tuple[Matrices, float]]) -> Matrices:

@@ -376,7 +376,7 @@ def _preset(file: Path, number: int, entry: Any) -> Preset:
             f"{file}: {name}: base_architecture {preset.base_architecture!r} is unknown; known are "
             f"{', '.join(sorted(LORA_ARCHITECTURES))}."
         )
-    if STACKED in f" {label} " or label != label.strip():
+    if STACKED in f" {preset.label} " or preset.label != preset.label.strip():
         raise FixSettings(
             f"{file}: {name}: a label may not begin or end with a space or hold a plus between spaces, which "
             f"is how a catalog joins LoRAs; rename it."

@@ -1,4 +1,4 @@
-"""The memory of the device that an engine runs on, and the batch that fits into it. Imports no torch by itself."""
+"""The memory of the device that an engine runs on, and the batch that fits into it."""
 
 from __future__ import annotations
 

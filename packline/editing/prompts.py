@@ -35,7 +35,6 @@ _ROLES = {
 }
 _TAG = re.compile(r"\bimage (\d+)\b")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
-_SPACE = re.compile(r"\s+")
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,9 @@ class PromptRecipe:
     template: str
 
 
-def recipe_for(settings: Settings, sku: str, scene: str, engine: EngineSettings | None = None) -> PromptRecipe:
+def recipe_for(
+    settings: Settings, sku: str, scene: str, engine: EngineSettings | None = None
+) -> PromptRecipe:
     """What an engine is told of a shot.
 
     Parameters
@@ -194,20 +195,18 @@ def trim_prompt(
     The prompt, and what was left out; the whole prompt and nothing where the triggers alone are too many.
     """
     kept = [words for words in triggers if words]
-    whole = re.split("(" + "|".join(map(re.escape, kept)) + ")", prompt) if kept else [prompt]
-    gone: list[str] = []
-    # sentences first, but never the first of all; then words
-    for cut, fewest in ((_SENTENCE, 1), (_SPACE, 0)):
-        pieces = [
-            piece
-            for part in whole
-            for piece in ([part] if part in kept else cut.split(part.strip()))
-            if piece
+    atoms = re.compile("(" + "|".join([*map(re.escape, kept), r"\S+"]) + ")")
+    pieces, gone = _SENTENCE.split(prompt.strip()), list[str]()
+    # whole sentences first, but neither the first of all nor one with a trigger; then words
+    for whole in (True, False):
+        pieces = pieces if whole else [word for piece in pieces for word in atoms.findall(piece)]
+        free = [
+            number
+            for number, piece in enumerate(pieces)
+            if not (any(words in piece for words in kept) or (whole and number == 0))
         ]
-        free = [number for number, piece in enumerate(pieces) if piece not in kept]
-        while count(" ".join(pieces)) > most and len(free) > fewest:
+        while count(" ".join(pieces)) > most and free:
             gone.insert(0, pieces.pop(free.pop()))
         if count(" ".join(pieces)) <= most:
             return " ".join(pieces), " ".join(gone)
-        whole = pieces
     return prompt, ""

@@ -1,7 +1,7 @@
 """Calls Qwen-Image-Edit-Plus, 2509 and 2511.
 
-Its pipeline takes one prompt with one set of references at a time; candidates that share both go together. What the
-language model makes of prompt and pictures, and the references' latents, are computed once and kept.
+Its pipeline takes one prompt with one set of references at a time; candidates that share both go together.
+What the language model makes of prompt and pictures, and the references' latents, are computed once and kept.
 """
 
 from __future__ import annotations

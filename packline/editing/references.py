@@ -12,6 +12,7 @@ import math
 from collections.abc import Container, Mapping, Sequence
 from typing import Protocol
 
+from packline.editing.cutout import grounded
 from packline.editing.engine import EditRequest, LoraChoice, Picture
 from packline.errors import GiveUp
 from packline.reference import Reference
@@ -156,7 +157,7 @@ def gather(
         if role == "base":
             pictures.append(photo)
         elif role == "product":
-            pictures.append(scene.colour)
+            pictures.append(grounded(scene.colour, scene.mask, scene.shadow))
         else:
             names = _VIEWS.get(role, (role,))
             found = next((views[name] for name in names if name in views), None)

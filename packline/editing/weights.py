@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import packline
 from packline.editing.architectures import Architecture
 from packline.errors import FixSettings
 from packline.fingerprint import digest, file_digest
@@ -28,8 +29,8 @@ class Weights:
     card
         ``packline.json`` of the folder, empty where there is none: how the model wants to be called.
     rest
-        Where `path` is a file: the folder with what it lacks. For SDXL and SD 1.5, whose file holds every part,
-        that is configurations and tokenizers; for the others everything but the transformer.
+        Where `path` is a file: the folder with what it lacks. For SDXL and SD 1.5, whose file holds every
+        part, that is configurations and tokenizers; for the others everything but the transformer.
     """
 
     path: Path
@@ -78,7 +79,8 @@ def find_weights(model: str, architecture: Architecture, rest: str = "") -> Weig
         return Weights(path, _card(folder, architecture), folder)
     if rest:
         raise FixSettings(
-            f"Settings key engine.rest is for a single file, but engine.model names {model}; remove engine.rest."
+            f"Settings key engine.rest is for a single file, but engine.model names {model}; remove "
+            f"engine.rest."
         )
     folder = _folder(model, architecture, "engine.model")
     return Weights(folder, _card(folder, architecture))
@@ -111,8 +113,10 @@ def _folder(named: str, architecture: Architecture, key: str) -> Path:
 
 def where(architecture: Architecture) -> Path | None:
     """The folder of an architecture's own weights on this machine; None where they are not there."""
+    # the embedded model lies in our own repository, wherever a command is called from
+    own = Path(packline.__file__).parent.parent / architecture.source
     try:
-        return _folder(architecture.source, architecture, "engine.model")
+        return _folder(str(own) if own.is_dir() else architecture.source, architecture, "engine.model")
     except FixSettings:
         return None
 

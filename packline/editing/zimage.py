@@ -27,8 +27,8 @@ class OmniRows(ZImageOmniPipeline):
     Attributes
     ----------
     rows, seen
-        For each candidate, and each of its references, the VAE's latents (channels, 1, height, width) and what
-        SigLIP sees (height, width, channels); set before a call.
+        For each candidate, and each of its references, the VAE's latents (channels, 1, height, width) and
+        what SigLIP sees (height, width, channels); set before a call.
     """
 
     rows: Sequence[Sequence[torch.Tensor]] = ()

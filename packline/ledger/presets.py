@@ -136,7 +136,9 @@ class PresetHistory(Part):
         by
             A run, or a person.
         """
-        new, changed, same = [], [], []
+        new: list[str] = []
+        changed: list[str] = []
+        same: list[str] = []
         with self._write() as connection:
             known = _latest(connection, catalog)
             rows = []

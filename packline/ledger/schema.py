@@ -144,8 +144,8 @@ work = Table(
     Index("ix_work_next", "run", "work", "wave", "stage", "row", "position"),
 )
 
-# every wave of candidates that was ever asked for, written down before any of them is made, so that a run which
-# takes up from a killed one makes what that one would have made. A round begins with number 1.
+# every wave of candidates that was ever asked for, written down before any of them is made, so that a run
+# which takes up from a killed one makes what that one would have made. A round begins with number 1.
 waves = Table(
     "waves",
     metadata,

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from packline.ladder import learned_as
@@ -22,8 +22,9 @@ from packline.shots import STACKED, kind_of
 Shot = tuple[str, str]
 """A shot's key and fingerprint."""
 
-# columns of `schema.pass_tallies` have these lengths
-_LONGEST_ENGINE, _LONGEST_KIND = 100, 200
+_WAVE = ("number", "first", "size", "rung")
+# of `schema.pass_tallies`
+_LONGEST_KIND = 200
 
 
 class Waves(Part):
@@ -50,10 +51,14 @@ class Waves(Part):
         ]
         with self._write() as connection:
             insert_once(connection, t.waves, rows)
-            for (key, _), wave in waves.items():
-                next_ = {"wave": wave.number, "first": wave.first, "size": wave.size, "rung": wave.rung}
-                here = (w.run == run, w.shot == key)
-                connection.execute(update(t.work).where(*here).values({**next_, "stage": ""}))
+            if rows:
+                here = (w.run == run, w.shot == bindparam("of_shot"))
+                next_ = {"wave": bindparam("to_number"), "first": bindparam("to_first")}
+                next_ |= {"size": bindparam("to_size"), "rung": bindparam("to_rung")}
+                moved = [
+                    {"of_shot": row["shot"], **{f"to_{name}": row[name] for name in _WAVE}} for row in rows
+                ]
+                connection.execute(update(t.work).where(*here).values({**next_, "stage": ""}), moved)
 
     def made(self, shots: Collection[Shot]) -> dict[Shot, set[int]]:
         """Numbers of the candidates that some shots have."""
@@ -78,17 +83,20 @@ class Waves(Part):
     def wait(self, run: str, shots: Collection[Shot], stage: str, sentence: str) -> None:
         """Leave some shots to do for the next run: this one's budget is spent."""
         w, st = t.work.c, t.shot_states.c
-        wanted = set(shots)
         with self._write() as connection:
             for part in slices([key for key, _ in shots]):
                 connection.execute(update(t.work).where(w.run == run, w.shot.in_(part)).values(stage=stage))
-            for key, fingerprint in wanted:
-                # that a person asked again is not forgotten over it
-                here = and_(st.shot == key, st.fingerprint == fingerprint, st.state == str(ShotState.TODO))
-                told = {"reason": BUDGET, "sentence": sentence}
-                connection.execute(
-                    update(t.shot_states).where(here, st.reason.in_(("", BUDGET))).values(told)
-                )
+            # that a person asked again is not forgotten over it
+            here = (
+                st.shot == bindparam("of_shot"),
+                st.fingerprint == bindparam("of_fingerprint"),
+                st.state == str(ShotState.TODO),
+                or_(st.reason == "", st.reason == BUDGET),
+            )
+            told = update(t.shot_states).where(*here).values(reason=BUDGET, sentence=sentence)
+            if shots:
+                rows = [{"of_shot": key, "of_fingerprint": fingerprint} for key, fingerprint in shots]
+                connection.execute(told, rows)
 
     def waiting(self, run: str, stage: str) -> int:
         """How many shots wait so."""
@@ -181,7 +189,7 @@ def count_pass(connection: Connection, run: str, candidate: str, checks: str, pa
 
 def _process(recipe: Mapping[str, Any]) -> tuple[str, str]:
     """Engine and rung of a recipe, as its passes are counted."""
-    return engine_key(recipe["engine"])[:_LONGEST_ENGINE], learned_as(recipe.get("rung", ""))
+    return engine_key(recipe["engine"]), learned_as(recipe.get("rung", ""))
 
 
 def _columns(group: Group) -> tuple[str, str, str, str]:

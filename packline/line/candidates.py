@@ -109,6 +109,8 @@ def _make(
     for engine, some in waiting.items():
         # recorded after every batch, so that a kill loses no more than one
         together = line.engine_settings(engine).batch or line.engine_called(engine).capabilities.batch
+        # stack by stack, so that batches are of one kind and LoRAs are swapped as seldom as can be
+        some.sort(key=lambda asked: [(choice.label, choice.strength) for choice in asked.stack])
         for start in range(0, len(some), together):
             batch = some[start : start + together]
             try:
@@ -234,7 +236,7 @@ def _more(
 
 def request_of(line: Line, asked: Asked) -> EditRequest:
     """What the engine is asked for, its pictures read."""
-    pictures = (line.photo(asked.planned.shot.scene), *(one.colour() for one in asked.references))
+    pictures = (line.photo(asked.planned.shot.scene), *(one.picture() for one in asked.references))
     mask = asked.references[0].mask()
     recipe = asked.recipe
     return EditRequest(pictures, recipe.prompt, recipe.seed, asked.stack, mask, asked.denoise)

@@ -13,6 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from packline.editing.cutout import grounded
 from packline.editing.references import Labelled, choose_roles, extra_angles, notes_on, views_needed
 from packline.editing.variation import vary
 from packline.errors import GiveUp, TryAgain
@@ -48,9 +49,12 @@ class Rendered:
     fingerprint: str
     folder: Path
 
-    def colour(self) -> Picture:
-        """Its colour, sRGB uint8 (H, W, 3)."""
-        return _read(self.folder / "colour.png", cv2.IMREAD_COLOR)
+    def picture(self) -> Picture:
+        """What the engine sees: its colour, and the shadow of the product in place; sRGB uint8 (H, W, 3)."""
+        colour = _read(self.folder / "colour.png", cv2.IMREAD_COLOR)
+        if self.role != "product":
+            return colour
+        return grounded(colour, self.mask(), _read(self.folder / "shadow.png", cv2.IMREAD_GRAYSCALE))
 
     def mask(self) -> Picture:
         """Where the product is, uint8 (H, W)."""

@@ -67,9 +67,8 @@ def test_the_presets_of_the_engines_model_are_listed_with_their_files_state(cata
     found = lines(output)
     assert code == 0
     assert "big" not in found
-    for label, state in {
-        "loud": "ok", "silent": "ok", "absent": "missing", "wrong": "wrong hash", "claims": "other architecture"
-    }.items():  # fmt: skip
+    states = {"loud": "ok", "silent": "ok", "absent": "missing", "wrong": "wrong hash"}
+    for label, state in {**states, "claims": "other architecture"}.items():
         assert state in found[label], found[label]
     for words in ("noise", "0.7", "very loud", OWN):
         assert words in found["loud"]

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from packline.bucket import open_bucket
 from packline.cli.main import app
 from packline.ledger import schema as t
+from packline.ledger.presets import PresetFacts, link_candidate
 from packline.publish import publish_shot
 from tests.provenance.made import make_settings
 from tests.test_ledger_files import House
@@ -76,6 +77,17 @@ def test_with_its_catalogue_the_ledger_tells_everything_behind_it(delivered: Del
         "text 0.900 0.600 pass 2",
     ):
         assert words in said
+
+
+def test_the_version_of_the_lora_preset_is_named(delivered: Delivered) -> None:
+    house = delivered.house
+    warm = PresetFacts("warm", {"label": "warm"}, "b" * 64, "sdxl", "")
+    house.ledger.presets.import_("demo", Path("/shop/presets.json"), [warm], "ann")
+    with house.ledger._writer.begin() as connection:
+        link_candidate(connection, house.run, house.candidate.id, [{"label": "warm", "sha256": "b" * 64}])
+    _, said = delivered.say(delivered.file, delivered.folder / "demo.csv")
+    version = house.ledger.presets.latest("demo")["warm"]
+    assert f"LoRA preset warm, version {version.id} of {version.when:%Y-%m-%d %H:%M} UTC by ann" in said
 
 
 def test_a_changed_picture_does_not_hold_and_is_not_the_published_one(delivered: Delivered) -> None:

@@ -1,4 +1,4 @@
-"""Whatever goes wrong is a sentence, of the type that says what to do: retry, flag the shot, mend the settings."""
+"""Whatever goes wrong is a sentence, of the type that says what to do."""
 
 from __future__ import annotations
 
@@ -92,8 +92,16 @@ def absent_gpu(make_engine, pictures, folder):
         (full_card, TryAgain, "memory ran out with a single candidate at 64 px .*; free the card"),
         (full_card_at_loading, TryAgain, "does not fit into the memory that is free; free the card"),
         (no_weights, FixSettings, "engine.model: no/weights-here is neither a folder nor downloaded; run"),
-        (half_the_weights, FixSettings, r"engine\.model: .* cannot be loaded as Flux2KleinPipeline .*; restore"),
-        (weights_cut_short, FixSettings, r"engine\.model: .* cannot be loaded as Flux2KleinPipeline .*; restore"),
+        (
+            half_the_weights,
+            FixSettings,
+            r"engine\.model: .* cannot be loaded as Flux2KleinPipeline .*; restore",
+        ),
+        (
+            weights_cut_short,
+            FixSettings,
+            r"engine\.model: .* cannot be loaded as Flux2KleinPipeline .*; restore",
+        ),
         (small_reference, GiveUp, "Reference 2 is 32x32 px; .* render it larger"),
         (grey_reference, GiveUp, "Reference 2 must be an 8-bit RGB picture, not uint8 of shape"),
         (long_prompt, GiveUp, r"has \d+ tokens and engine embedded reads 128; shorten prompt.template"),

@@ -128,3 +128,32 @@ def test_guidance_and_negative_prompts_of_a_stack(made):
     assert negative_of(stack) == "no warm, no cool"
     silent = presets.stack([ProductLora("warm"), ProductLora("cool", 0.0)])
     assert (guidance_of(silent, 1.0), negative_of(silent)) == (1.0, "no warm"), "strength 0 says nothing"
+
+
+def test_a_lora_that_comes_back_is_not_read_again_unless_its_file_has_changed(
+    made, pictures, loras_folder, monkeypatch
+):
+    engine, presets = made
+    draw(engine, pictures, ("warm", 0.5))
+    pipe = engine._driver.pipe
+    read = []
+    plain = type(pipe).lora_state_dict
+
+    def reading(*arguments, **options):
+        read.append(options["weight_name"])
+        return plain(*arguments, **options)
+
+    monkeypatch.setattr(pipe, "lora_state_dict", reading, raising=False)
+    first = draw(engine, pictures, ("cool", 0.25), ("warm", 0.5))
+    for stack in ((), (("warm", 0.7),), (("cool", 0.25), ("warm", 0.5))):
+        last = draw(engine, pictures, *stack)
+    assert len(read) <= 1, "the second LoRA at most"
+    assert (first == last).all()
+    file = presets.file("cool")
+    before = file.read_bytes()
+    file.write_bytes((loras_folder / "warm.safetensors").read_bytes())
+    try:
+        swapped = draw(engine, pictures, ("cool", 0.25), ("warm", 0.5))
+    finally:
+        file.write_bytes(before)
+    assert (swapped != last).any()

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from packline.editing.engine import EditRequest, LoraChoice
 from packline.editing.engines import open_engine
-from packline.editing.loras import Presets, load_presets
+from packline.editing.loras import Lora, Preset, Presets, load_presets
 from packline.errors import FixSettings, GiveUp
 from packline.settings import EngineSettings
 
@@ -84,10 +86,72 @@ def test_an_sdxl_lora_is_switched_on_and_off_without_a_trace(sdxl_folder, placed
     assert full.used["loras"][0]["label"] == "style"
 
 
-def test_a_clip_prompt_of_more_than_77_tokens_is_refused(sdxl, placed):
-    request = placed()
-    with pytest.raises(GiveUp, match="engine embedded reads 77"):
-        sdxl.edit([EditRequest(request.references, "a shoe " * 40, 1, (), request.mask)])
+def test_a_clip_prompt_may_be_longer_than_77_tokens_and_is_read_to_its_end(sdxl, placed):
+    def asked(prompt, seed=1):
+        return replace(placed(seed=seed), prompt=prompt)
+
+    long = "a red shoe on an oak table in the morning, " * 5
+    requests = [
+        asked("a shoe"),
+        asked(f"{long} in snow"),
+        asked(f"{long} in fire"),
+        asked(f"{long} in snow", 2),
+    ]
+    assert sdxl._driver.count_tokens(requests[1].prompt) > 2 * 77
+    edits = sdxl.edit(requests)
+    # prompts of as many stretches go together
+    assert [edit.used["batch"] for edit in edits] == [1, 3, 3, 3]
+    assert max(difference(edit, sdxl.edit([r])[0]) for edit, r in zip(edits, requests, strict=True)) <= 1
+    assert difference(edits[1], edits[2]) >= 1
+    with pytest.raises(GiveUp, match=r"has \d+ tokens and engine embedded reads 600"):
+        sdxl.edit([asked(long * 5)])
+
+
+def test_brackets_and_signs_of_a_title_are_words_and_short_prompts_are_read_as_diffusers_reads_them(sdxl):
+    sdxl.warm_up()
+    pipe, words = sdxl._driver.pipe, sdxl._driver._words
+    for prompt in ("a red shoe", "shoe (2-pack)+, (red)-- .", ""):
+        read, summary = words.read(prompt, skip=False)
+        expected, _, pooled, _ = pipe.encode_prompt(prompt, do_classifier_free_guidance=False)
+        assert (read - expected).abs().max() < 1e-5
+        assert (summary - pooled).abs().max() < 1e-5
+
+
+def test_clip_skip_2_leaves_out_the_last_layer_of_sd15_and_more_is_said_to_be_ignored(tmp_path, placed):
+    from tiny_more import save_sd15
+
+    folder = save_sd15(tmp_path / "model")
+    engine = open_small("sd15", folder)
+    engine.warm_up()
+    driver = engine._driver
+    encoder = driver.pipe.text_encoder
+    # the last state comes before the last norm
+    for skip, layer in ((False, 1), (True, 2)):
+        read, _ = driver._words.read("a red shoe", skip)
+        tokens = driver.pipe.tokenizer("a red shoe", padding="max_length", return_tensors="pt").input_ids
+        with torch.no_grad():
+            states = encoder(tokens, output_hidden_states=True).hidden_states
+            expected = encoder.final_layer_norm(states[-layer])
+        assert (read - expected).abs().max() < 1e-5
+
+    def stack(skip, base):
+        preset = {"label": "x", "base_architecture": base, "path": "x", "settings": {"clip_skip": skip}}
+        return [Lora(Preset.model_validate(preset), 1.0)]
+
+    assert driver._skips(stack(2, "sd15"))
+    assert driver.ignored(placed(), stack(2, "sd15")) == []
+    assert "clip_skip 3: with compel" in driver.ignored(placed(), stack(3, "sd15"))[0]
+
+
+def test_a_prompt_is_trimmed_where_the_settings_say_so_and_the_cut_is_recorded(sdxl_folder, placed):
+    engine = open_small("sdxl", sdxl_folder, long_prompt="trim")
+    request = replace(placed(), prompt="a red shoe. " + "on an oak table in the morning. " * 40)
+    edit = engine.edit([request])[0]
+    assert edit.used["cut"].endswith("on an oak table in the morning.")
+    kept = request.prompt.removesuffix(edit.used["cut"] + " ").strip()
+    assert kept.startswith("a red shoe. on an oak")
+    assert engine._driver.count_tokens(kept) <= 600
+    assert difference(edit, engine.edit([replace(request, prompt=kept)])[0]) == 0
 
 
 def test_too_few_steps_for_a_denoise_name_the_settings_key(sdxl_folder):

@@ -5,8 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from packline.editing.prompts import DEFAULT_TEMPLATE, build_prompt
+from packline.editing.architectures import ARCHITECTURES
+from packline.editing.prompts import DEFAULT_TEMPLATE, build_prompt, check_template, recipe_for, trim_prompt
 from packline.errors import FixSettings
+from packline.settings import EngineSettings, NamedPromptSettings, PromptSettings
 from packline.shots import Product
 
 SCENE = SimpleNamespace(words="an oak table", light=SimpleNamespace(words="soft daylight from the left"))
@@ -67,3 +69,77 @@ def test_a_wrong_template_names_the_settings_key(template, sentence):
     with pytest.raises(FixSettings, match=sentence) as error:
         prompt(template)
     assert "prompt.template" in str(error.value)
+
+
+def test_labels_view_sku_and_variant_are_fields_too():
+    product = Product(
+        "S1", "shoe", Path("s.glb"), (), {"E LOVE": "top to bottom", "tag": "left"}, variant="red"
+    )
+    template = "{sku} {variant} from the {view}: {labels}"
+    assert build_prompt(template, product, SCENE, ROLES, "image", view="front") == (
+        'S1 red from the front: "E LOVE" reads top to bottom, "tag" reads left'
+    )
+
+
+def settings_with(template=None, architecture="flux2-klein-4b", **recipes):
+    prompts = {name: NamedPromptSettings(**recipe) for name, recipe in recipes.items()}
+    engine = EngineSettings(name="main", architecture=architecture, model="m")
+    return SimpleNamespace(prompt=PromptSettings(template=template), prompts=prompts, engine=engine)
+
+
+def test_the_first_recipe_that_means_a_shot_wins():
+    settings = settings_with(
+        "plain",
+        shoes={"template": "a shoe", "sku": "SHOE-*, BOOT-1"},
+        shelf={"template": "on the shelf", "scene": "shelf"},
+        spare={"template": "short", "engine": "spare"},
+    )
+    spare = EngineSettings(name="spare", architecture="sdxl", model="m")
+    asked = {
+        ("SHOE-2", "shelf", None): "prompts.shoes.template",
+        ("BOOT-1", "table", None): "prompts.shoes.template",
+        ("BOOT-2", "shelf", None): "prompts.shelf.template",
+        ("BOOT-2", "table", None): "prompt.template",
+        ("BOOT-2", "table", spare): "prompts.spare.template",
+    }
+    assert {one: recipe_for(settings, *one).key for one in asked} == asked
+    assert recipe_for(settings, "BOOT-2", "table").template == "plain"
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_without_a_template_an_architecture_has_its_own(name):
+    recipe = recipe_for(settings_with(architecture=name), "S1", "table")
+    tag = ARCHITECTURES[name].tag
+    fields = {field for _, field in check_template(recipe.template)}
+    assert {"title", "light", "trigger"} <= fields
+    # a model that sees one picture is told of none by number
+    assert ("references" in fields, "image 1" in recipe.template) == (bool(tag), bool(tag))
+
+
+def test_a_wrong_recipe_names_its_own_key():
+    with pytest.raises(FixSettings, match=r"key prompts\.shoes\.template names the unknown field \{price\}"):
+        check_template("{price}", "prompts.shoes.template")
+
+
+@pytest.mark.parametrize(
+    ("most", "kept", "cut"),
+    [
+        (12, "put the red shoe down. keep its text. nothing else. warm glow", ""),
+        (10, "put the red shoe down. keep its text. warm glow", "nothing else."),
+        (8, "put the red shoe down. warm glow", "keep its text. nothing else."),
+        (4, "put the warm glow", "red shoe down. keep its text. nothing else."),
+        (2, "warm glow", "put the red shoe down. keep its text. nothing else."),
+    ],
+)
+def test_a_prompt_that_is_too_long_loses_its_end_and_never_the_trigger(most, kept, cut):
+    prompt = "put the red shoe down. keep its text. nothing else. warm glow"
+    assert trim_prompt(prompt, ["warm glow"], lambda text: len(text.split()), most) == (kept, cut)
+
+
+def test_triggers_in_the_midst_of_a_prompt_stay_there():
+    words = lambda text: len(text.split())  # noqa: E731
+    assert trim_prompt("a noir shoe on oak. be exact.", ["noir"], words, 3) == (
+        "a noir shoe",
+        "on oak. be exact.",
+    )
+    assert trim_prompt("a noir shoe", ["noir"], words, 0) == ("a noir shoe", "")

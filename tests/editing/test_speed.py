@@ -1,4 +1,4 @@
-"""What makes an engine faster or smaller, on a CPU: it works, and it changes no pixel that it must not change."""
+"""What makes an engine faster or smaller, on a CPU: it works, and changes no pixel that it must not."""
 
 from __future__ import annotations
 
@@ -63,9 +63,7 @@ def test_swapping_loras_recompiles_nothing(make_engine, requests, monkeypatch):
 
     # the real compiler would take a minute here; what is traced, and when again, is the same
     compiled = ModelMixin.compile_repeated_blocks
-    monkeypatch.setattr(
-        ModelMixin, "compile_repeated_blocks", lambda model: compiled(model, backend="eager")
-    )
+    monkeypatch.setattr(ModelMixin, "compile_repeated_blocks", lambda model: compiled(model, backend="eager"))
     torch._dynamo.reset()
     counters.clear()
     engine, plain = make_engine(compile="regional", batch=1), make_engine(batch=1)

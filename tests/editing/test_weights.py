@@ -86,12 +86,18 @@ def test_a_folder_that_is_no_pipeline_is_refused(tmp_path):
         find_weights(str(tmp_path), EMBEDDED)
 
 
-def test_a_single_file_serves_only_where_the_pipeline_can_read_one(tmp_path):
+def test_a_single_file_takes_the_rest_from_a_folder(folder, tmp_path):
     file = tmp_path / "all.safetensors"
     file.write_bytes(b"x")
-    assert find_weights(str(file), ARCHITECTURES["sdxl"]).path == file
-    with pytest.raises(FixSettings, match="needs a folder"):
-        find_weights(str(file), EMBEDDED)
+    weights = find_weights(str(file), EMBEDDED, str(folder))
+    assert (weights.path, weights.rest) == (file, folder)
+    first = weights.sha256()
+    (folder / "vae" / "config.json").write_text("{}")
+    assert find_weights(str(file), EMBEDDED, str(folder)).sha256() != first
+    with pytest.raises(
+        FixSettings, match=r"engine\.rest: stabilityai/\S+ is neither a folder nor downloaded"
+    ):
+        find_weights(str(file), ARCHITECTURES["sdxl"])
 
 
 def test_a_downloaded_model_is_found_by_its_hub_name_and_hashed_by_its_blobs(tmp_path, monkeypatch):
@@ -118,7 +124,8 @@ def test_a_downloaded_model_is_found_by_its_hub_name_and_hashed_by_its_blobs(tmp
 
 def test_an_unknown_architecture_lists_the_known_ones():
     with pytest.raises(
-        FixSettings, match=r"engine\.architecture names the unknown 'flux9'; known are flux2-klein-4b"
+        FixSettings,
+        match=r"engine\.architecture names the unknown 'flux9'; known are flux1-kontext, flux2-dev",
     ):
         architecture_of("flux9")
 

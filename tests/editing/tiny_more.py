@@ -244,7 +244,7 @@ def save_zimage(folder: Path) -> Path:
 
 
 def save_sd15(folder: Path) -> Path:
-    """A StableDiffusionPipeline, as SD 1.5 is published; its layout is one that a single file can hold too."""
+    """A StableDiffusionPipeline, as SD 1.5 is published, in a layout that a single file can hold too."""
     torch.manual_seed(0)
     tokenizer = clip_tokenizer()
     unet = UNet2DConditionModel(

@@ -1,4 +1,4 @@
-"""Making candidates: they differ as they say, and another engine takes the place of one that keeps failing."""
+"""Candidates differ as they say, and another engine takes the place of one that keeps failing."""
 
 from __future__ import annotations
 

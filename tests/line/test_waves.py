@@ -67,10 +67,10 @@ def test_a_wave_is_sized_once_whatever_is_learned_thereafter(shop: Shop) -> None
     line = shop.line()
     plan = begin_run(line)
     first = opened(line, plan)
-    # nothing is known of any product yet: six would be sure enough, in three waves
-    assert {one.size for one in first.values()} == {2}
+    # nothing is known of any product yet: three are worth it, and there are three waves
+    assert {one.size for one in first.values()} == {1}
     for key in (*A, *B):
-        judge(line, plan, key, first[key], True, True)
+        judge(line, plan, key, first[key], False)
     line.ledger.end_run(plan.run, "cancelled", {})
 
     line = shop.line()
@@ -163,7 +163,7 @@ def test_no_more_candidates_are_made_than_a_shot_may_have(shop: Shop) -> None:
 
 
 def test_a_shot_that_hardly_ever_passes_is_given_up_sooner_than_the_waves_run_out(shop: Shop) -> None:
-    settings(shop, FIXED, ADAPTIVE + "\nworth = 10")
+    settings(shop, FIXED, ADAPTIVE)
     shop.write(*(f"S{i:02},red shoe,shoe.glb,table,,," for i in range(30)))
     line = shop.line()
     plan = begin_run(line)
@@ -174,10 +174,15 @@ def test_a_shot_that_hardly_ever_passes_is_given_up_sooner_than_the_waves_run_ou
         judge(line, plan, key, first[key], *[True] * first[key].size)
     for key in keys[6:]:
         judge(line, plan, key, first[key], *[False] * first[key].size)
-    assert decided(line, plan, first) == {}
+    second = decided(line, plan, first)
+    assert list(second) == keys[6:]
+    for key, wave in opened(line, plan, 2).items():
+        judge(line, plan, key, wave, *[False] * wave.size)
+    # there would be a third wave, but two in a row tell enough
+    assert decided(line, plan, second) == {}
     states = {key: shot.state for key, shot in shop.shots().items()}
     assert [states[key] for key in keys] == [ShotState.SELECTED] * 6 + [ShotState.FLAGGED] * 24
-    assert "another select would take more than 10 candidates" in shop.shots()[keys[-1]].sentence
+    assert "another select would take more than 20 candidates" in shop.shots()[keys[-1]].sentence
 
 
 def test_a_decision_that_was_promised_stands_when_more_is_known(shop: Shop) -> None:
@@ -185,7 +190,7 @@ def test_a_decision_that_was_promised_stands_when_more_is_known(shop: Shop) -> N
     line = shop.line(only=("B1",))
     plan, key = begin_run(line), B[0]
     first = opened(line, plan)
-    judge(line, plan, key, first[key], False, False)
+    judge(line, plan, key, first[key], False)
     second = decided(line, plan, first)
     assert second[key].number == 2
     line.ledger.end_run(plan.run, "cancelled", {})

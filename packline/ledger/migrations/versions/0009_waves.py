@@ -79,7 +79,7 @@ def _count(connection: sa.Connection) -> None:
         if (row.shot, row.fingerprint) != place:
             place, seen = (row.shot, row.fingerprint), {}
         told = row.recipe["engine"]
-        engine = f"{told.get('name', '')} {str(told.get('weights_sha256', ''))[:12]}".strip()[:100]
+        engine = f"{str(told.get('name', ''))[:80]} {str(told.get('weights_sha256', ''))[:12]}".strip()
         before = seen.setdefault((engine, row.checks), [0, 0])
         style = " + ".join(one["label"] for one in row.recipe["loras"])
         group = (row.catalog, row.checks, engine, "", _kind(row.sku, row.title)[:200], style)

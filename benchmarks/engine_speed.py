@@ -3,10 +3,10 @@
     python -m benchmarks.engine_speed                    # klein 4B and SDXL shapes at 1024 px, on a GPU
     python -m benchmarks.engine_speed --small            # the embedded model and a small SDXL, on any CPU
 
-The weights are random: nothing here depends on trained ones. Plain loop and engine take turns, round by round, on
-the same weights, shot and seeds; figures are medians over the rounds. The plain loop is what the model cards
-show: one call of the pipeline a candidate. The floor is the arithmetic of the denoiser's calls (counted by torch)
-at the rate at which this very device multiplies large matrices in the same dtype. Nothing is asserted.
+The weights are random: nothing here depends on trained ones. Plain loop and engine take turns, round by
+round, on the same weights, shot and seeds; figures are medians over the rounds. The plain loop is what the
+model cards show: one call of the pipeline a candidate. The floor is the arithmetic of the denoiser's calls (counted by
+torch) at the rate at which this very device multiplies large matrices in the same dtype. Nothing is asserted.
 """
 
 from __future__ import annotations
@@ -246,7 +246,7 @@ def timed(work: Callable[[], object]) -> float:
 def arithmetic(pipe: Any, work: Callable[[], object]) -> float:
     """Floating-point operations of the denoiser in a call."""
     denoiser = getattr(pipe, "transformer", None) or pipe.unet
-    counter = FlopCounterMode(mods=denoiser, display=False)
+    counter = FlopCounterMode(display=False)
     with counter:
         work()
     return float(sum(counter.get_flop_counts()[type(denoiser).__name__].values()))
@@ -266,7 +266,6 @@ def lora_swap(engine: DiffusersEngine, case: Case, home: Path) -> float:
         file = home / f"{case.architecture}-{name}.safetensors"
         if case.architecture == "sdxl":
             sdxl_lora(file, case.folder)
-            file.write_bytes(file.read_bytes())
         else:
             lora_for(file, driver.pipe.transformer, "single_transformer_blocks", rank=16)
         entries.append(Preset(label=name, base_architecture=driver.architecture.lora, path=file.name))
@@ -307,8 +306,6 @@ def measure(
     for _ in range(rounds):
         plain.append(timed(lambda: loop(requests)) / count)
         ours.append(timed(lambda: engine.edit(requests)) / count)
-    peak = engine.edit(requests)[-1].used["peak_memory"]
-    del loop, pipe
     slow, fast = statistics.median(plain), statistics.median(ours)
     floor = work / multiplying_rate(getattr(torch, case.dtype))
     swap = lora_swap(engine, case, home)
@@ -321,7 +318,6 @@ def measure(
         f"{floor:.3f} s",
         f"{100 * floor / fast:.0f} %",
         f"{swap:.1f}",
-        f"{peak / 2**30:.1f}",
     ]
 
 
@@ -356,7 +352,6 @@ def main() -> None:
         "floor",
         "of the floor",
         "LoRA ms",
-        "GiB",
     ]
     print("| " + " | ".join(heads) + " |\n|" + " --- |" * len(heads))
     with tempfile.TemporaryDirectory() as folder:

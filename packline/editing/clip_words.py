@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from compel import ReturnedEmbeddingsType
-from compel.embeddings_provider import EmbeddingsProvider
+from compel import ReturnedEmbeddingsType  # type: ignore[import-untyped]
+from compel.embeddings_provider import EmbeddingsProvider  # type: ignore[import-untyped]
 
 Words = tuple[torch.Tensor, torch.Tensor | None]
 """Embeddings (1, tokens, width), and the summary of SDXL's second encoder (1, width)."""
@@ -47,7 +47,7 @@ class ClipWords:
         """How many stretches of 75 tokens a prompt is read in."""
         reader = self._plain[0]
         tokens = reader.get_token_ids_and_expand_weights([prompt], [1.0], device="cpu")[0]
-        return int(tokens.shape[0]) // reader.max_token_count
+        return int(tokens.shape[0] // reader.max_token_count)
 
     @torch.no_grad()
     def read(self, prompt: str, skip: bool) -> Words:

@@ -163,7 +163,7 @@ class PipelineDriver:
         if undecoded.ready is None:
             return nullcontext()
         if self._stream is None:
-            self._stream = torch.cuda.Stream(undecoded.latents.device)
+            self._stream = torch.cuda.Stream(undecoded.latents.device)  # type: ignore[no-untyped-call]
         self._stream.wait_event(undecoded.ready)
         undecoded.latents.record_stream(self._stream)
         return torch.cuda.stream(self._stream)

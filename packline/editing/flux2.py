@@ -93,8 +93,9 @@ class Flux2Driver(PipelineDriver):
     def count_tokens(self, prompt: str) -> int:
         """Tokens with the chat template around the prompt, as the text encoder gets them."""
         if isinstance(self.pipe, Flux2Pipeline):
-            messages = format_input([prompt], system_message=self.pipe.system_message)
-            asked = self.pipe.tokenizer.apply_chat_template(
+            pipe: Any = self.pipe
+            messages = format_input([prompt], system_message=pipe.system_message)
+            asked = pipe.tokenizer.apply_chat_template(
                 messages, add_generation_prompt=False, tokenize=True, return_dict=True
             )
             return len(asked["input_ids"][0])

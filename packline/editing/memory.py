@@ -39,22 +39,20 @@ class Memory:
         # 5 resets the kernel's high-water mark of a process; where it may not, the peak is that of all time
         with contextlib.suppress(OSError):
             Path("/proc/self/clear_refs").write_text("5")
-        return _status("VmRSS")
+        return _of_kernel(_STATUS, "VmRSS")
 
     def peak(self) -> int:
         """The most bytes held since `start`."""
         if self._cuda is not None:
             return int(self._cuda.max_memory_allocated())
-        return _status("VmHWM")
+        return _of_kernel(_STATUS, "VmHWM")
 
     def free(self) -> int:
         """Bytes that could still be had, what the allocator keeps in reserve included."""
         if self._cuda is not None:
             reserve = self._cuda.memory_reserved() - self._cuda.memory_allocated()
             return int(self._cuda.mem_get_info()[0] + reserve)
-        import psutil
-
-        return int(psutil.virtual_memory().available)
+        return _of_kernel(Path("/proc/meminfo"), "MemAvailable")
 
 
 class BatchSize:
@@ -98,9 +96,9 @@ class BatchSize:
         self._grows = False
 
 
-def _status(key: str) -> int:
+def _of_kernel(file: Path, key: str) -> int:
     try:
-        lines = _STATUS.read_text().splitlines()
+        lines = file.read_text().splitlines()
     except OSError:  # no Linux
         return 0
     found = next((line for line in lines if line.startswith(f"{key}:")), "")

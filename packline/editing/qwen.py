@@ -40,7 +40,7 @@ class HeldPipeline(QwenImageEditPlusPipeline):
     def prepare_latents(self, images: Sequence[torch.Tensor], *args: Any, **kwargs: Any) -> Any:
         """Latents in place of pixels are taken as they are."""
         held = [self.latents_of(number, image) for number, image in enumerate(images)]
-        return super().prepare_latents(held, *args, **kwargs)
+        return super().prepare_latents(held, *args, **kwargs)  # type: ignore[misc]
 
 
 class QwenDriver(PipelineDriver):
@@ -89,7 +89,8 @@ class QwenDriver(PipelineDriver):
             pictures = []
             for picture in request.references:
                 height, width = picture.shape[:2]
-                wide, high = sizes.calculate_dimensions(sizes.CONDITION_IMAGE_SIZE, width / height)
+                side = sizes.CONDITION_IMAGE_SIZE
+                wide, high = sizes.calculate_dimensions(side, width / height)  # type: ignore[no-untyped-call]
                 pictures.append(self.pipe.image_processor.resize(Image.fromarray(picture), high, wide))
             known = self.prompts.put(key, self.pipe.encode_prompt(prompt=[prompt], image=pictures))
         embedded, mask = known

@@ -53,7 +53,7 @@ class Waves(Part):
             insert_once(connection, t.waves, rows)
             if rows:
                 here = (w.run == run, w.shot == bindparam("of_shot"))
-                next_ = {"wave": bindparam("to_number"), "first": bindparam("to_first")}
+                next_: dict[str, Any] = {"wave": bindparam("to_number"), "first": bindparam("to_first")}
                 next_ |= {"size": bindparam("to_size"), "rung": bindparam("to_rung")}
                 moved = [
                     {"of_shot": row["shot"], **{f"to_{name}": row[name] for name in _WAVE}} for row in rows

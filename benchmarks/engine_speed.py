@@ -5,8 +5,9 @@
 
 The weights are random: nothing here depends on trained ones. Plain loop and engine take turns, round by
 round, on the same weights, shot and seeds; figures are medians over the rounds. The plain loop is what the
-model cards show: one call of the pipeline a candidate. The floor is the arithmetic of the denoiser's calls (counted by
-torch) at the rate at which this very device multiplies large matrices in the same dtype. Nothing is asserted.
+model cards show: one call of the pipeline a candidate. The floor is the arithmetic of the denoiser's calls
+(counted by torch) at the rate at which this very device multiplies large matrices in the same dtype. Nothing
+is asserted.
 """
 
 from __future__ import annotations

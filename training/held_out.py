@@ -146,6 +146,9 @@ def shadow_angle(picture: Picture, case: Case) -> float:
 
     true, made = way(case.truth), way(picture)
     lengths = np.linalg.norm(true), np.linalg.norm(made)
+    # a shadow all around the foot falls no way
+    if lengths[0] < 0.1 * max(np.ptp(rows), np.ptp(columns)):
+        return float("nan")
     if lengths[1] == 0:
         return 180.0
     return float(np.degrees(np.arccos(np.clip(true @ made / (lengths[0] * lengths[1]), -1, 1))))

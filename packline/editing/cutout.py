@@ -55,7 +55,7 @@ def grounded(colour: Picture, mask: Picture, shadow: Picture) -> Picture:
     lit = to_linear(backdrop[None, None]) * (np.arange(256, dtype=np.float32) / 255)[:, None, None]
     darker = (to_srgb(lit)[:, 0].astype(np.float32) - backdrop)[shadow]
     mixed = colour + darker * (1 - mask.astype(np.float32) / 255)[..., None]
-    return np.round(np.clip(mixed, 0, 255)).astype(np.uint8)
+    return np.asarray(np.round(np.clip(mixed, 0, 255)), np.uint8)
 
 
 def fill(

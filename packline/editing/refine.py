@@ -286,7 +286,7 @@ def _can_fall(small: _Small, reference: Reference) -> Floats:
         return np.ones_like(small.cover)
     astray = max(round(_ASTRAY * max(int(np.ptp(rows)), int(np.ptp(columns)))), 2)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * astray + 1, 2 * astray + 1))
-    grown = cv2.dilate((open_share < 1 - _CAN_FALL).astype(np.float32), kernel)
+    grown = np.asarray(cv2.dilate((open_share < 1 - _CAN_FALL).astype(np.float32), kernel), np.float32)
     return np.clip(smooth(grown, astray / 2), 0, 1)
 
 
@@ -294,7 +294,7 @@ def _untinted(change: Floats) -> Floats:
     """A change of the ground's light with no more colour than a shadow's."""
     grey = change.mean(-1, keepdims=True)
     most = _TINT[0] * np.abs(grey) + _TINT[1]
-    return grey + np.clip(change - grey, -most, most)
+    return np.asarray(grey + np.clip(change - grey, -most, most), np.float32)
 
 
 def _shade(small: _Small, style: _Style) -> Floats:

@@ -9,6 +9,8 @@ SHELL := /bin/bash
 .PHONY: demo test serve lint train setup
 
 PYTHON := .venv/bin/python
+# processes that the tests run in, each with its own servers
+JOBS ?= 2
 LOCK := requirements.lock pyproject.toml .ci/setup
 
 setup: .venv/.ready
@@ -37,4 +39,4 @@ lint: setup
 	.venv/bin/mypy
 
 test: .venv/.ready-test lint
-	.venv/bin/pytest
+	.venv/bin/pytest -n $(JOBS) --dist loadgroup

@@ -94,6 +94,14 @@ class StyleTrainer(Trainer):
 
     reads = True
 
+    def window(self, done: float) -> int:
+        """The words first, on small windows: a light is the same everywhere."""
+        self.reads = done < 0.65
+        return 4 if self.reads else 8 if done < 0.85 else 16
+
+    def use_average(self) -> None:
+        """Not here: the mean of two matrices' courses is not the course of their product."""
+
     def pick(self, lessons: int, batch: int) -> torch.Tensor:
         """The same lessons from both halves."""
         one = torch.from_numpy(self.rng.integers(0, lessons // 2, batch // 2))
@@ -139,10 +147,7 @@ def train(style: Style, pipe: Flux2KleinPipeline, pairs: list[Pair], cpu_minutes
     net.add_adapter(config, "style")
     parameters = [p for p in net.parameters() if p.requires_grad]
     trainer = StyleTrainer(net, pipe.text_encoder, rate=RATE, parameters=parameters)
-    # the words first, on small windows: a light is the same everywhere
-    trainer.run(lambda: lessons, 0.6 * cpu_minutes, 16, lambda done: 4, until=0.3)
-    trainer.reads = False
-    trainer.run(lambda: lessons, 0.4 * cpu_minutes, 16, lambda done: 8 if done < 0.5 else 16, until=0.02)
+    trainer.run(lambda: lessons, cpu_minutes, 16, trainer.window, until=0.02)
     out.mkdir(parents=True, exist_ok=True)
     pipe.save_lora_weights(
         out,

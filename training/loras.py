@@ -89,15 +89,18 @@ class StyleTrainer(Trainer):
     """Teaches both halves of the lessons side by side: with and without the trigger, under the same noise.
 
     Where a picture is not all noise it shows which light is wanted, and the words need not be read. So the
-    first half of the training is all noise, and what tells the two apart counts most.
+    lessons are all noise at first and most of them later, and what tells the two apart counts most. Small
+    windows come first, for a light is the same everywhere; but the words are a smaller part of what a whole
+    picture attends to, so that most of the time goes to whole pictures.
     """
 
     reads = True
+    noisy = 0.6  # share of the lessons that are all noise, once it reads
 
     def window(self, done: float) -> int:
-        """The words first, on small windows: a light is the same everywhere."""
-        self.reads = done < 0.65
-        return 4 if self.reads else 8 if done < 0.85 else 16
+        """Cells a side of a lesson's window, by the share of the time that is gone."""
+        self.reads = done < 0.5
+        return 4 if done < 0.35 else 8 if done < 0.5 else 16
 
     def use_average(self) -> None:
         """Not here: the mean of two matrices' courses is not the course of their product."""
@@ -110,8 +113,8 @@ class StyleTrainer(Trainer):
     def noise(self, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The same for both."""
         sigma, noise = super().noise(target[: len(target) // 2])
-        if self.reads:
-            sigma = torch.ones_like(sigma)
+        all_noise = torch.from_numpy(self.rng.random(len(sigma)) < (1.0 if self.reads else self.noisy))
+        sigma = torch.where(all_noise, 1.0, sigma)
         return sigma.repeat(2), noise.repeat(2, 1, 1)
 
     def miss(self, error: torch.Tensor) -> torch.Tensor:
@@ -129,17 +132,16 @@ def train(style: Style, pipe: Flux2KleinPipeline, pairs: list[Pair], cpu_minutes
         The finished editor; it gets an adapter, which is deleted again.
     """
     net = pipe.transformer
-    lessons: Lessons = join(
-        [
-            encode_lessons(pipe.vae, pipe.tokenizer, pairs),
-            encode_lessons(
-                pipe.vae,
-                pipe.tokenizer,
-                [replace(pair, out=styled(pair.out, style)) for pair in pairs],
-                style.trigger,
-            ),
-        ]
+    plain = encode_lessons(pipe.vae, pipe.tokenizer, pairs)
+    wanted = encode_lessons(
+        pipe.vae,
+        pipe.tokenizer,
+        [replace(pair, out=styled(pair.out, style)) for pair in pairs],
+        style.trigger,
     )
+    # a guide's shadow is worked out from the picture that is wanted, whose light must not show in it
+    wanted.latents["guide"] = plain.latents["guide"]
+    lessons: Lessons = join([plain, wanted])
     pipe.transformer.requires_grad_(False)
     pipe.text_encoder.requires_grad_(False)
     torch.manual_seed(0)

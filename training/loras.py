@@ -18,7 +18,8 @@ import numpy as np
 import torch
 from diffusers import Flux2KleinPipeline
 from numpy.typing import NDArray
-from peft import LoraConfig, get_peft_model_state_dict
+from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors.torch import load_file
 
 from packline.colour import to_linear, to_srgb
 from training.editor import Lessons, Trainer, encode_lessons, join
@@ -123,13 +124,22 @@ class StyleTrainer(Trainer):
         return (error**2).mean() + CONTRAST * ((styled - plain) ** 2).mean()
 
 
-def train(style: Style, pipe: Flux2KleinPipeline, pairs: list[Pair], cpu_minutes: float, out: Path) -> None:
+def train(
+    style: Style,
+    pipe: Flux2KleinPipeline,
+    pairs: list[Pair],
+    cpu_minutes: float,
+    out: Path,
+    start: Path | None = None,
+) -> None:
     """Train one LoRA and write it.
 
     Parameters
     ----------
     pipe
         The finished editor; it gets an adapter, which is deleted again.
+    start
+        Folder of LoRAs to go on from, on whole pictures alone.
     """
     net = pipe.transformer
     plain = encode_lessons(pipe.vae, pipe.tokenizer, pairs)
@@ -147,9 +157,23 @@ def train(style: Style, pipe: Flux2KleinPipeline, pairs: list[Pair], cpu_minutes
     torch.manual_seed(0)
     config = LoraConfig(r=RANK, lora_alpha=RANK, target_modules=TARGETS, init_lora_weights="gaussian")
     net.add_adapter(config, "style")
+    if start:
+        state = load_file(str(start / style.file))
+        set_peft_model_state_dict(
+            net, {name.removeprefix("transformer."): value for name, value in state.items()}, "style"
+        )
     parameters = [p for p in net.parameters() if p.requires_grad]
-    trainer = StyleTrainer(net, pipe.text_encoder, rate=RATE, parameters=parameters)
-    trainer.run(lambda: lessons, cpu_minutes, 16, trainer.window, until=0.02)
+    trainer = StyleTrainer(
+        net, pipe.text_encoder, RATE / 2 if start else RATE, parameters, seed=1 if start else 0
+    )
+    trainer.reads = not start
+    trainer.run(
+        lambda: lessons,
+        cpu_minutes,
+        8 if start else 16,
+        (lambda _: 16) if start else trainer.window,
+        until=0.02,
+    )
     out.mkdir(parents=True, exist_ok=True)
     pipe.save_lora_weights(
         out,
@@ -189,6 +213,7 @@ def main() -> None:
     parser.add_argument("--editor", type=Path, default=Path("assets/models/editor"))
     parser.add_argument("--pairs", type=Path, default=Path("work/train/pairs"))
     parser.add_argument("--out", type=Path, default=Path("assets/loras"))
+    parser.add_argument("--start", type=Path, help="folder of LoRAs to go on from")
     parser.add_argument("--only", help="train this style alone")
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
@@ -198,7 +223,7 @@ def main() -> None:
         if asked.only and style.label != asked.only:
             continue
         pipe = Flux2KleinPipeline.from_pretrained(asked.editor, torch_dtype=torch.float32)
-        train(style, pipe, pairs, asked.cpu_minutes, asked.out)
+        train(style, pipe, pairs, asked.cpu_minutes, asked.out, asked.start)
     write_presets(asked.out)
 
 

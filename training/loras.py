@@ -207,7 +207,7 @@ def write_presets(out: Path) -> None:
 def main() -> None:
     """Train all styles."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cpu-minutes", type=float, default=8, help="for each style")
+    parser.add_argument("--cpu-minutes", type=float, default=60, help="for each style")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--shards", type=int, default=8, help="shards of pairs to train on")
     parser.add_argument("--editor", type=Path, default=Path("assets/models/editor"))

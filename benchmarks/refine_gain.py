@@ -13,6 +13,7 @@ import argparse
 import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -26,17 +27,15 @@ from packline.records import CandidateRecord, ShotRecord
 from packline.reference import Reference
 from packline.scorecard import Verdict
 from scoring.bench.table import interval
-from scoring.check import CheckInput, PromptWords, read_candidate
 from scoring.policy import score
 from scoring.settings import ScoringSettings, default_settings, read_settings
+from tasks.scorecards import check_input
 
 
 def measure(
     line: Line, shots: Sequence[tuple[ShotRecord, CandidateRecord]], settings: ScoringSettings
 ) -> dict[str, dict[str, Any]]:
     """Passes and what failed, by mode."""
-    titles = sorted({shot.title for shot, _ in shots})
-    scenes = sorted({line.scene(shot.scene).words for shot, _ in shots})
     found: dict[str, dict[str, Any]] = {}
     for mode in get_args(Mode):
         against: Counter[str] = Counter()
@@ -49,22 +48,8 @@ def measure(
             made = refine(edit, photo, truth, mode, styled=bool(candidate.recipe.loras)).picture
             file = line.work / "refine-gain.png"
             cv2.imwrite(str(file), cv2.cvtColor(made, cv2.COLOR_RGB2BGR))
-            place = line.scene(shot.scene).words
-            words = PromptWords(
-                shot.title,
-                place,
-                tuple(title for title in titles if title != shot.title)[:12],
-                tuple(other for other in scenes if other != place)[:12],
-            )
-            given = CheckInput(
-                candidate=read_candidate(file),
-                base=photo,
-                scene=truth,
-                words=words,
-                sku=shot.sku,
-                place=shot.scene,
-            )
-            card = score([given], settings)[0]
+            again = replace(record, candidate=replace(candidate, picture=file))
+            card = score([check_input(line, line.shots[shot.key], again)], settings)[0]
             passed += card.passed
             wrong = (Verdict.FAIL, Verdict.ERROR)
             against.update(result.check for result in card.results if result.verdict in wrong)

@@ -15,7 +15,7 @@ import argparse
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from packline.colour import to_linear
-from packline.editing.engine import Engine, LoraChoice
+from packline.editing.engine import EditRequest, Engine, LoraChoice
 from packline.editing.engines import open_engine
 from packline.editing.loras import load_presets
 from packline.editing.prompts import build_prompt
@@ -114,7 +114,8 @@ def make_cases(count: int, scenes: Path, size: int, most: int) -> list[Case]:
         colour = shade(buffer, camera, scene.light, ground, seen)
         photo = scene.photo_at(size)
         truth = composite(photo, colour, buffer.mask, ratio)
-        roles = tuple(role for role in choose_roles(reference, views, most))
+        # no close-ups of labels: the embedded editor was not trained with any
+        roles = choose_roles(reference, views, most)
         product = Product(f"HELD-{seed}", title, Path("product.glb"), ((scene.name, "front"),))
         pictures = gather(photo, reference, views, roles)
         cases.append(Case(seed, scene, product, photo, truth, reference, roles, pictures))
@@ -154,10 +155,10 @@ def shadow_angle(picture: Picture, case: Case) -> float:
     return float(np.degrees(np.arccos(np.clip(true @ made / (lengths[0] * lengths[1]), -1, 1))))
 
 
-def request_of(case: Case, template: str, trigger: str = "", loras: tuple[LoraChoice, ...] = ()) -> Any:
+def request_of(
+    case: Case, template: str, trigger: str = "", loras: tuple[LoraChoice, ...] = ()
+) -> EditRequest:
     """The request that the line would make."""
-    from packline.editing.engine import EditRequest
-
     prompt = build_prompt(template, case.product, case.scene, case.roles, "image", trigger)
     return EditRequest(case.references, prompt, case.seed, loras, case.reference.mask)
 
@@ -220,11 +221,11 @@ def measure_loras(
     return found
 
 
-def _with(case: Case, template: str, preset: Any, strength: float, trigger: str) -> Any:
+def _with(case: Case, template: str, preset: Any, strength: float, trigger: str) -> EditRequest:
     return request_of(case, template, trigger, (LoraChoice(preset.label, strength),))
 
 
-def _edit(engine: Engine, request: Any) -> NDArray[np.float64]:
+def _edit(engine: Engine, request: EditRequest) -> NDArray[np.float64]:
     return engine.edit([request])[0].picture.astype(float)
 
 
@@ -251,8 +252,6 @@ def main() -> None:
     engine = open_engine(settings.engine, presets)
     most = engine.capabilities.most_references
     cases = make_cases(asked.count, settings.paths.scenes, asked.size, most)
-    # a label's close-up would be a reference that the embedded editor was not trained with
-    cases = [replace(case, roles=case.roles[:4], references=case.references[:4]) for case in cases]
     means, refined = measure(engine, cases, settings.prompt.template)
     loras = measure_loras(
         engine,

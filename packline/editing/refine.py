@@ -254,7 +254,9 @@ def _photo(
     change = _log_ratio(ground, style(small.base), weight, _LIGHT * small.scale)
     # a change is meant when its neighbourhood changes; how much is asked grows away from the product
     strength = smooth(np.abs(smooth(change, 2 * small.scale)).max(-1), 2 * small.scale)
-    reach = _reach(small.cover)
+    away = _away(small.cover)
+    # 0 near the product, 1 where its shadow no longer falls: from one to two of its own sizes away
+    reach = np.asarray(np.clip(away - 0.8, 0, 1), np.float32)
     # a weak model spoils the photo everywhere: what it does far from the product is the measure of that
     far = strength[reach > 0.5]
     noise = float(np.percentile(far, 75)) if far.size > 64 else 0.0
@@ -264,7 +266,7 @@ def _photo(
     )
     # and around the product, where no shadow can fall, it smears: a clean edit changes little of most of that
     # ground, so that a reflection in a polished table, which is meant, stands out from it
-    aside = strength[(_away(small.cover) < _RING) & (can_fall < 0.05) & (cover[..., 0] < 0.02)]
+    aside = strength[(away < _RING) & (can_fall < 0.05) & (cover[..., 0] < 0.02)]
     smear = float(np.median(aside)) if aside.size > 64 else 0.0
     # a shadow darkens: what gets lighter where it may fall is a smear as well
     darker = _ramp(-smooth(change.mean(-1), 2 * small.scale), 0.0, _NEAR[0])
@@ -281,10 +283,10 @@ def _can_fall(small: _Small, reference: Reference) -> Floats:
     """1 where the product's shadow may fall by the 3D model, soft, at the edit's size."""
     height, width = small.cover.shape
     open_share = cv2.resize(reference.shadow, (width, height), interpolation=cv2.INTER_AREA) / 255
-    rows, columns = np.nonzero(small.cover > 0.5)
-    if not rows.size:
+    inside = small.cover > 0.5
+    if not inside.any():
         return np.ones_like(small.cover)
-    astray = max(round(_ASTRAY * max(int(np.ptp(rows)), int(np.ptp(columns)))), 2)
+    astray = max(round(_ASTRAY * _extent(inside)), 2)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * astray + 1, 2 * astray + 1))
     grown = np.asarray(cv2.dilate((open_share < 1 - _CAN_FALL).astype(np.float32), kernel), np.float32)
     return np.clip(smooth(grown, astray / 2), 0, 1)
@@ -335,20 +337,19 @@ def _outside(small: _Small) -> Floats:
     return (1 - grown).astype(np.float32)
 
 
-def _reach(cover: Floats) -> Floats:
-    """0 near the product, 1 where its shadow no longer falls: from one to two of its own sizes away."""
-    return np.asarray(np.clip(_away(cover) - 0.8, 0, 1), np.float32)
-
-
 def _away(cover: Floats) -> Floats:
     """Distance from the product in its own sizes; where there is none, all is far away."""
     inside = cover > 0.5
     if not inside.any():
         return np.full_like(cover, 2.0)
-    rows, columns = np.nonzero(inside)
-    size = max(int(np.ptp(rows)), int(np.ptp(columns)), 8)
     distance = np.asarray(cv2.distanceTransform((~inside).astype(np.uint8), cv2.DIST_L2, 3), np.float32)
-    return np.asarray(distance / size, np.float32)
+    return np.asarray(distance / _extent(inside), np.float32)
+
+
+def _extent(inside: NDArray[np.bool_]) -> int:
+    """The longer side of the box around it in pixels; of specks 8."""
+    rows, columns = np.nonzero(inside)
+    return max(int(np.ptp(rows)), int(np.ptp(columns)), 8)
 
 
 def _labels(reference: Reference) -> Floats:

@@ -26,7 +26,7 @@ from packline.line.line import Line
 from packline.line.plan import Try
 from packline.records import Wave
 from packline.reference import Picture
-from packline.shots import Product, ProductLora
+from packline.shots import Product, ProductLora, Shot
 
 _SEEN = 1.0  # CIEDE2000 that is just seen side by side
 _AS_GOOD_AS_NONE = 1e-6
@@ -71,7 +71,8 @@ def check_effect(line: Line, label: str, by: str) -> Effect:
     settings = line.settings
     preset = line.presets.fit(label, architecture_of(settings.engine.architecture).lora)
     strength = preset.settings.strength
-    plain, on = _requests(line, label)
+    product = _product(line, label)
+    plain, on = _requests(line, product, label)
     without = _without(preset)
     # the trigger words stand in both prompts, so that what they do by themselves is not the LoRA's
     wanted = [on, replace(plain, loras=on.loras)] if preset.trigger else [on]
@@ -89,7 +90,7 @@ def check_effect(line: Line, label: str, by: str) -> Effect:
     folder = line.work / "loras" / f"{_slug(label)}-{line.presets.sha256(label)[:8]}"
     effect = Effect(
         engine=line.engine.describe(),
-        shot=_shot_of(line, label),
+        shot=Shot(product, *product.placements[0]).key,
         prompt=on.prompt,
         seed=on.seed,
         strength=strength,
@@ -113,10 +114,9 @@ def _without(preset: Preset) -> tuple[LoraChoice, ...]:
     return (LoraChoice(preset.label, _AS_GOOD_AS_NONE),) if any(says) else ()
 
 
-def _requests(line: Line, label: str) -> tuple[EditRequest, EditRequest]:
+def _requests(line: Line, product: Product, label: str) -> tuple[EditRequest, EditRequest]:
     """One shot of the catalog, asked for as a run asks, without the LoRA's words and with all of it."""
     known = architecture_of(line.settings.engine.architecture)
-    product = _product(line, label)
     place = product.placements[:1]
     found = []
     for loras in ((), (ProductLora(label),)):
@@ -127,11 +127,6 @@ def _requests(line: Line, label: str) -> tuple[EditRequest, EditRequest]:
         denoise = known.denoise_with_lora if known.starts_from_render else None
         found.append(replace(request_of(line, asked), denoise=denoise))
     return found[0], found[1]
-
-
-def _shot_of(line: Line, label: str) -> str:
-    product = _product(line, label)
-    return "/".join((product.sku, *product.placements[0]))
 
 
 def _product(line: Line, label: str) -> Product:

@@ -32,7 +32,7 @@ def read_candidates(connection: Connection, *where: Any) -> dict[tuple[str, str]
         select(t.candidates, t.scorecards.c.results, t.scorecards.c.checks)
         .select_from(t.candidates.outerjoin(t.scorecards, t.scorecards.c.id == _latest_card()))
         .where(*where)
-        .order_by(t.candidates.c.wave, t.candidates.c.number, t.candidates.c.recorded)
+        .order_by(t.candidates.c.number, t.candidates.c.recorded)
     )
     found: dict[tuple[str, str], list[CandidateRecord]] = defaultdict(list)
     for row in connection.execute(query):

@@ -154,6 +154,6 @@ def candidates_of(connection: Connection, shot: str, fingerprint: str) -> list[C
         select(t.candidates, s.results, s.checks)
         .outerjoin(t.scorecards, s.id == latest)
         .where(c.shot == shot, c.fingerprint == fingerprint)
-        .order_by(c.wave, c.number, c.recorded)
+        .order_by(c.number, c.recorded)
     )
     return [_candidate(row) for row in connection.execute(query)]

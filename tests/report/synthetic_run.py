@@ -223,7 +223,7 @@ class Desk:
                 shot=f"{sku}/{scene}/hero",
                 fingerprint="f" * 16,
                 wave=1 + number // 2,
-                number=number % 2,
+                number=number,
                 seed=1000 + number,
                 prompt=f"Place the {title} from image 2 into image 1, soft daylight. Keep everything else.",
                 references=("a" * 16, "b" * 16),

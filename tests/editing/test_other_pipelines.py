@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from packline.colour import to_linear
+from packline.editing.cutout import grounded
 from packline.editing.engine import EditRequest, LoraChoice
 from packline.editing.engines import open_engine
 from packline.editing.loras import Lora, Preset, Presets, load_presets
@@ -60,14 +62,28 @@ def test_sdxl_candidates_in_a_batch_equal_those_made_alone(sdxl, placed):
     assert difference(together[0], together[2]) > 30
 
 
-def test_sdxl_starts_from_the_render_in_the_photo(sdxl_folder, placed):
+def test_sdxl_starts_from_the_render_and_its_shadow_in_the_photo(sdxl_folder, placed, pictures):
     from packline.editing.placing import place
 
-    request = placed()
+    base, product = pictures(2)
+    mask = cv2.GaussianBlur(placed().mask, (0, 0), 1.5)
+    cover = mask[..., None] / 255
+    render = np.round(product * cover + 128 * (1 - cover)).astype(np.uint8)
+    shadow = np.full(mask.shape, 255, np.uint8)
+    shadow[60:, 60:] = 100
+    request = EditRequest((base, grounded(render, mask, shadow)), "a red shoe", 1, mask=mask)
     start = place(request, 96, 96)
-    inside = cv2.erode(request.mask, np.ones((5, 5))) > 0
-    assert np.array_equal(start[inside], request.references[1][inside])
-    assert np.array_equal(start[request.mask == 0], request.references[0][request.mask == 0])
+    inside, bare = mask == 255, mask == 0
+    assert np.array_equal(start[inside], product[inside])
+    lit, dark = bare & (shadow == 255), bare & (shadow == 100)
+    assert np.array_equal(start[lit], base[lit])
+    # the light that reaches the ground there, but for the byte that the render's backdrop was rounded to
+    ratio = to_linear(start[dark]).sum() / to_linear(base[dark]).sum()
+    assert ratio == pytest.approx(100 / 255, abs=0.02)
+    # nothing of the backdrop along the edge
+    edge = (cover[..., 0] > 0.2) & (cover[..., 0] < 0.8) & (shadow == 255)
+    mixed = product * cover + base * (1 - cover)
+    assert np.abs(start[edge] - mixed[edge]).mean() < 1.5
     with pytest.raises(GiveUp, match="needs the product in place as image 2, and its mask"):
         place(EditRequest(request.references, "x", 1), 96, 96)
 

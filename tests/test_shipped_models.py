@@ -8,10 +8,12 @@ import cv2
 import numpy as np
 import pytest
 
+from packline.editing.cutout import grounded
 from packline.editing.engine import EditRequest, Engine, LoraChoice
 from packline.editing.engines import open_engine
 from packline.editing.loras import Presets, load_presets
-from packline.editing.prompts import build_prompt
+from packline.editing.prompts import build_prompt, recipe_for
+from packline.editing.refine import refine
 from packline.reference import Picture, Reference
 from packline.scenes import Scene, load_scene
 from packline.settings import Settings, load_settings
@@ -62,10 +64,12 @@ class Case:
             self.truth: Reference = render_reference(stage, "scene", camera, self.scene)
         with raster.staged(product) as stage:
             views = [render_reference(stage, v, canonical_camera(product, v, 128)) for v in ("left", "top")]
-        self.references = (self.base, self.truth.colour, *(view.colour for view in views))
+        guide = grounded(self.truth.colour, self.truth.mask, self.truth.shadow)
+        self.references = (self.base, guide, *(view.colour for view in views))
 
     def request(self, settings: Settings, trigger: str = "", lora: LoraChoice | None = None) -> EditRequest:
-        prompt = build_prompt(settings.prompt.template, self.product, self.scene, ROLES, "image", trigger)
+        template = recipe_for(settings, self.product.sku, "").template
+        prompt = build_prompt(template, self.product, self.scene, ROLES, "image", trigger)
         return EditRequest(self.references, prompt, 7, (lora,) if lora else ())
 
 
@@ -78,19 +82,30 @@ def _error(a: Picture, b: Picture, where: np.ndarray) -> float:
     return float(np.abs(a.astype(float) - b.astype(float))[where].mean())
 
 
-def test_the_editor_puts_the_product_in_and_leaves_the_rest(
+def _decibels(a: Picture, b: Picture, where: np.ndarray) -> float:
+    return float(10 * np.log10(255**2 / np.mean((a.astype(float) - b)[where] ** 2)))
+
+
+def test_the_editor_puts_the_product_and_its_shadow_in_and_leaves_the_rest(
     case: Case, engine: Engine, settings: Settings
 ) -> None:
     edit = engine.edit([case.request(settings)])[0].picture
     inside = case.truth.mask > 250
     outside = cv2.dilate(case.truth.mask, np.ones((5, 5))) == 0
-    outside &= case.truth.shadow > 250
     unedited = _error(case.base, case.truth.colour, inside)
     assert _error(edit, case.truth.colour, inside) < 0.5 * unedited
-    assert _error(edit, case.base, outside) < 8
+    assert _error(edit, case.base, outside & (case.truth.shadow > 250)) < 8
+
+    made = refine(edit, case.base, case.truth, "product", styled=False).picture
+    # the render stands under the scene's light as well, but not in its own shadow
+    assert _decibels(made, case.truth.colour, inside) > 22
+    assert _decibels(made, case.base, outside & (case.truth.shadow > 250)) > 32
+    dark = outside & (case.truth.shadow < 160)
+    if dark.sum() > 50:
+        assert made[dark].mean() < 0.85 * case.base[dark].mean()
 
 
-def test_a_lora_warms_or_cools_the_picture_with_its_strength(
+def test_a_lora_with_its_trigger_warms_or_cools_the_picture_with_its_strength_and_without_it_does_not(
     engine: Engine, settings: Settings, presets: Presets
 ) -> None:
     case = Case(*CASES[0])
@@ -99,6 +114,7 @@ def test_a_lora_warms_or_cools_the_picture_with_its_strength(
         picture = engine.edit([case.request(settings, trigger, lora)])[0].picture.astype(float)
         return float(np.log((picture[..., 0].mean() + 1) / (picture[..., 2].mean() + 1)))
 
+    bare = warmth("", None)
     for label, sign in (("warm evening light", 1), ("cool studio", -1)):
         trigger = presets.get(label).trigger
         plain = warmth(trigger, None)
@@ -106,3 +122,4 @@ def test_a_lora_warms_or_cools_the_picture_with_its_strength(
         assert graded[0] == 0
         assert 0 < graded[1] < graded[2]
         assert graded[2] > 0.1
+        assert abs(warmth("", LoraChoice(label, 1.0)) - bare) < 0.25 * graded[2]

@@ -45,7 +45,8 @@ def measure(
             assert candidate.edit is not None
             photo, truth = line.photo(shot.scene), Reference.load(candidate.truth)
             edit = np.asarray(cv2.cvtColor(cv2.imread(str(candidate.edit)), cv2.COLOR_BGR2RGB), np.uint8)
-            made = refine(edit, photo, truth, mode, styled=bool(candidate.recipe.loras)).picture
+            styled = any(lora["strength"] for lora in candidate.recipe.loras)
+            made = refine(edit, photo, truth, mode, styled=styled).picture
             file = line.work / "refine-gain.png"
             cv2.imwrite(str(file), cv2.cvtColor(made, cv2.COLOR_RGB2BGR))
             again = replace(record, candidate=replace(candidate, picture=file))

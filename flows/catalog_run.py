@@ -21,7 +21,7 @@ from packline.line.closing import CANCELLED, COMPLETED, FAILED, Closing
 from packline.line.plan import Plan, Try
 from packline.records import Work
 from tasks import candidates, publication, references, scorecards
-from tasks.candidates import edit_candidates
+from tasks.candidates import edit_candidates, warm_up
 from tasks.closing import close, write_report
 from tasks.opening import line_of
 from tasks.plan import foresee_run, plan_run
@@ -97,6 +97,8 @@ def run_stations(order: Order, plan: Plan) -> Closing:
             # a shot for which a wave would change nothing goes on to the next one
             if not run.open(planned):
                 continue
+            if wave == 1:
+                warm_up(order)
             run.each(render_references, planned, RENDERED, references.STATION, words)
             run.each(edit_candidates, rendered, EDITED, candidates.STATION, words)
             run.each(score_candidates, edited, SCORED, scorecards.STATION, words)

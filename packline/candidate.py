@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -28,6 +29,10 @@ class Recipe:
     rung, changed
         Which rung of the ladder asked for it (`packline.ladder`), and what that changed: ``denoise``,
         ``references`` that were added, ``refine``, ``engine``; ``instead`` of which engine it was made.
+    refined
+        What refine made of the edit: ``mode``, ``version``; ``shift`` (pixels of the picture, right and
+        down), ``scale`` and ``degrees`` by which the render was moved to where the edit has the product;
+        ``agreement`` (0 to 1), ``declined`` and ``words``. Empty before it is made; no part of the id.
     """
 
     shot: str
@@ -43,12 +48,13 @@ class Recipe:
     refine: Literal["off", "labels", "product"] = "off"
     rung: str = "asked"
     changed: dict[str, Any] = field(default_factory=dict)
+    refined: dict[str, Any] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
         """Its content hash, 16 hexadecimal digits; in which wave it was made is no part of it."""
         facts = asdict(self)
-        del facts["wave"]
+        del facts["wave"], facts["refined"]
         return digest(facts)
 
 
@@ -99,3 +105,12 @@ class Candidate:
             float(data["seconds"]),
             float(data["cost"]),
         )
+
+
+def refine_words(mode: str, refined: Mapping[str, Any]) -> str:
+    """What refine did of what it was asked for; of candidates from before that was kept, only the latter."""
+    if not refined:
+        return mode
+    said = f"{mode}{', declined' if refined['declined'] else ''} (version {refined['version']}): "
+    agrees = f" Agreement with the 3D model {refined['agreement']:.2f}."
+    return said + str(refined["words"]) + ("" if refined["declined"] else agrees)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import count
 from typing import Any, Literal, cast
 
+from packline.editing.architectures import Architecture
+from packline.records import Wave
 from packline.settings import CandidateSettings
 
 ASKED, SEEDS, ADHERENCE, REFINE = "asked", "seeds", "adherence", "refine"
@@ -21,7 +24,8 @@ _STRONGER: Mapping[str, Refine] = {"off": "labels", "labels": "product", "produc
 def rungs_of(settings: CandidateSettings) -> tuple[str, ...]:
     """The rung of each wave of a round, the first one's being `ASKED`.
 
-    Waves beyond the ladder's length are spent on new seeds before it is climbed.
+    Waves beyond the ladder's length are spent on new seeds before it is climbed. Of the usual ladder only as
+    much is climbed as there are waves; one that the settings give fits (`CandidateSettings`).
     """
     more = settings.waves - 1 - len(settings.ladder)
     return (ASKED, *(SEEDS,) * more, *settings.ladder)[: settings.waves]
@@ -32,16 +36,21 @@ def learned_as(rung: str) -> str:
     return "" if rung in (ASKED, SEEDS, "") else rung
 
 
-def up_to(settings: CandidateSettings, rung: str) -> tuple[str, ...]:
-    """A rung with those below it, which stay in force."""
-    below = rungs_of(settings)
+def up_to(settings: CandidateSettings, wave: Wave) -> tuple[str, ...]:
+    """A wave's rung with those below it, which stay in force.
+
+    New seeds may stand on the ladder several times, so a rung is known by its place.
+    """
+    rungs = rungs_of(settings)
+    if rungs[wave.number - 1 : wave.number] == (wave.rung,):
+        return rungs[: wave.number]
     # a wave may have been promised under another ladder
-    return below[: below.index(rung) + 1] if rung in below else (ASKED,)
+    return rungs[: rungs.index(wave.rung) + 1] if wave.rung in rungs else (ASKED,)
 
 
-def engine_at(settings: CandidateSettings, rung: str) -> str:
-    """The engine of a rung: a key of ``[engines]``; empty: ``[engine]``."""
-    others = [one for one in up_to(settings, rung) if one not in (ASKED, SEEDS, ADHERENCE, REFINE, "")]
+def engine_at(settings: CandidateSettings, wave: Wave) -> str:
+    """The engine of a wave's rung: a key of ``[engines]``; empty: ``[engine]``."""
+    others = [one for one in up_to(settings, wave) if one not in (ASKED, SEEDS, ADHERENCE, REFINE, "")]
     return others[-1] if others else ""
 
 
@@ -55,6 +64,14 @@ def denoise_at(climbed: Sequence[str], usual: float) -> float | None:
     if ADHERENCE not in climbed or usual <= _LEAST_DENOISE:
         return None
     return round(max(usual * _DENOISE, _LEAST_DENOISE), 3)
+
+
+def fewest_steps(settings: CandidateSettings, known: Architecture) -> tuple[int, float]:
+    """How many steps an engine needs at least, and the share of them that it runs where it denoises least."""
+    usual = min(known.denoise, known.denoise_with_lora)
+    least = (denoise_at(rungs_of(settings), usual) if known.denoises else None) or usual
+    # as the pipelines count: the share of the steps, rounded down
+    return next(steps for steps in count(1) if int(steps * least) > 0), least
 
 
 def rung_words(rung: str, changed: Mapping[str, Any]) -> str:

@@ -18,9 +18,10 @@ def lineage(shot: ShotRecord, candidate: CandidateRecord) -> dict[str, Any]:
     dict
         ``shot``, ``candidate``, ``row``, ``product`` (digest of the row's content), ``model``, ``scene``,
         ``view``, ``fingerprint``, ``parts`` (digests by name), ``engine``, ``loras``, ``prompt``, ``seed``,
-        ``variation``, ``references``, ``refine``, ``checks``, ``passed``, ``scores`` (score, threshold,
-        verdict and version by check), ``decided``, ``overridden`` (a person took it though checks had failed
-        it), ``cost``, ``seconds``, ``notes`` (what was drawn nearly right).
+        ``variation``, ``references``, ``refine``, ``refined`` (`packline.candidate.Recipe`; not of candidates
+        from before it was kept), ``checks``, ``passed``, ``scores`` (score, threshold, verdict and version by
+        check), ``decided``, ``overridden`` (a person took it though checks had failed it), ``cost``,
+        ``seconds``, ``notes`` (what was drawn nearly right).
     """
     recipe, card = candidate.candidate.recipe, candidate.scorecard
     return {
@@ -40,6 +41,8 @@ def lineage(shot: ShotRecord, candidate: CandidateRecord) -> dict[str, Any]:
         "variation": recipe.variation,
         "references": list(recipe.references),
         "refine": recipe.refine,
+        # what was made before this was kept has the lineage that it always had
+        **({"refined": recipe.refined} if recipe.refined else {}),
         "checks": candidate.checks,
         "passed": card is not None and card.passed,
         "scores": {

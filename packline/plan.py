@@ -14,7 +14,7 @@ from packline.catalog import Catalog
 from packline.catalog.fields import between_pluses
 from packline.catalog.table import COLUMNS, Fields
 from packline.editing.loras import Lora, Presets, load_presets
-from packline.editing.prompts import check_template, describe_references, recipe_for
+from packline.editing.prompts import check_recipes, describe_references, recipe_for
 from packline.editing.refine import REFINE_VERSION
 from packline.errors import GiveUp
 from packline.fingerprint import digest
@@ -59,10 +59,7 @@ class Planner:
             "the run's settings": _run_digest(settings),
             "Packline's stage": digest(STAGE_VERSION),
         }
-        if settings.prompt.template is not None:
-            check_template(settings.prompt.template)
-        for name, recipe in settings.prompts.items():
-            check_template(recipe.template, f"prompts.{name}.template")
+        check_recipes(settings)
         self._models = str(settings.paths.models)
         self._scenes: dict[str, str] = {}
         self._tokens: dict[tuple[str, str], str] = {}

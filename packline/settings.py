@@ -13,9 +13,11 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
+from packline.editing.architectures import ARCHITECTURES, Dtype
 from packline.errors import FixSettings
 
 
@@ -60,9 +62,9 @@ class PathSettings(_Table):
 
 
 class EngineSettings(_Table):
-    """``[engine]``"""
+    """``[engine]``; what is left out and differs from model to model is as its architecture says"""
 
-    name: str = Field("embedded", description="name for reports and the ledger")
+    name: str = Field("", description="for reports, the ledger and prompts; the architecture's own")
     architecture: str = Field(description="flux2-klein-embedded, flux2-klein-4b, ... (packline models list)")
     model: str = Field(
         description="folder (relative to the settings file), one .safetensors file, or hub name"
@@ -72,10 +74,15 @@ class EngineSettings(_Table):
         description="where model is one file: folder or hub name of what that lacks; the architecture's own",
     )
     device: str = "auto"
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    size: int = Field(256, ge=64, multiple_of=16, description="pixels on a side that the engine edits at")
-    steps: int = Field(4, ge=1, le=100)
-    guidance: float = Field(1.0, ge=0)
+    # `_as_its_architecture` fills these in where they are left out
+    dtype: Dtype = Field(description="the architecture's own")
+    size: int = Field(
+        ge=64,
+        multiple_of=16,
+        description="pixels on a side that the engine edits at; the architecture's own",
+    )
+    steps: int = Field(ge=1, le=100, description="the architecture's own")
+    guidance: float = Field(ge=0, description="the architecture's own")
     batch: int = Field(
         4,
         ge=0,
@@ -98,6 +105,23 @@ class EngineSettings(_Table):
     )
     refine: Literal["off", "labels", "product"] = "product"
     price: float = Field(0.0, ge=0, description="dollars a candidate")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_its_architecture(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        # an unknown one is refused by its own key, and nothing else is said to be absent then
+        known = ARCHITECTURES.get(str(data.get("architecture")), ARCHITECTURES["flux2-klein-embedded"])
+        own = {name: getattr(known, name) for name in ("dtype", "size", "steps", "guidance")}
+        return {"name": known.engine or known.name, **own, **data}
+
+    @field_validator("architecture")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in ARCHITECTURES:
+            raise ValueError(f"{name!r} is unknown; known are {', '.join(sorted(ARCHITECTURES))}")
+        return name
 
 
 def _wave(value: Any) -> Any:
@@ -132,6 +156,13 @@ class CandidateSettings(_Table):
             raise ValueError("most must not be less than enough")
         if len(set(self.ladder) - {"seeds"}) < len([one for one in self.ladder if one != "seeds"]):
             raise ValueError("a rung of the ladder but seeds stands there once")
+        # of the usual ladder as much is climbed as there are waves
+        if "ladder" in self.model_fields_set and len(self.ladder) > self.waves - 1:
+            raise ValueError(
+                f"the ladder has {len(self.ladder)} rung{'s'[: len(self.ladder) > 1]}, but of {self.waves} "
+                f"wave{'s'[: self.waves > 1]} the first is as asked; set waves to {len(self.ladder) + 1} at "
+                f"least, or shorten the ladder"
+            )
         return self
 
     @property

@@ -3,8 +3,8 @@
 A bare similarity says little (it depends on the picture more than on the words), so the score is the
 probability that the model gives to the right caption against the strongest distractor: other products' words,
 other scenes' words. A small model is asked only about words that it was taught, and about a product that it
-recognises in the 3D model's own render; of others it says that it does not know them, which is no opinion on
-the picture: other checks hold it to the product's truth.
+recognises in the 3D model's own render; of others it cannot tell, and says so: ``unverifiable`` in
+``[checks.alignment]`` decides what the shot then needs.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -57,9 +57,6 @@ class AlignmentSettings(CheckSettings):
     crop
         The product's words are judged on the mask's box and this share of its size around it; 0 takes the
         whole picture.
-    unknown
-        What it means where a small model was not taught the words, or there is nothing to compare them with:
-        "not applicable" leaves the picture to the other checks, "unverifiable" holds it back.
     device
         Where the model runs: "cpu", "cuda", or "auto", which takes a GPU where there is one.
     """
@@ -68,7 +65,6 @@ class AlignmentSettings(CheckSettings):
     product_prompt: str = Field("a photo of a {}", pattern=r"\{\}")
     scene_prompt: str = Field("a product on {}", pattern=r"\{\}")
     crop: float = Field(0.25, ge=0)
-    unknown: Literal["not applicable", "unverifiable"] = "not applicable"
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
 
     def facts(self) -> dict[str, Any]:
@@ -329,16 +325,16 @@ def judge(inputs: Sequence[CheckInput], settings: AlignmentSettings) -> list[Che
     ]
 
 
-def _unasked(settings: AlignmentSettings, why: str = "") -> CheckResult:
-    said = why or "There are no other words of products or scenes that these could be told from."
-    return CHECK.result(0.5, settings.threshold, said, verdict=Verdict(settings.unknown))
+def _unasked(settings: AlignmentSettings) -> CheckResult:
+    said = "There are no other words of products or scenes that these could be told from."
+    return CHECK.result(1.0, settings.threshold, said, verdict=Verdict.NOT_APPLICABLE)
 
 
-def _untaught(unknown: Sequence[str], settings: AlignmentSettings) -> CheckResult:
+def _untold(unknown: Sequence[str]) -> str:
     words = " and ".join(f"'{one}'" for one in unknown)
-    return _unasked(
-        settings,
-        f"The alignment model does not know {words}; name a larger one in [checks.alignment] model.",
+    return (
+        f"The alignment model does not know {words}; name a larger one in [checks.alignment] model, or let "
+        'such pictures pass with unverifiable = "pass" there.'
     )
 
 
@@ -366,11 +362,15 @@ def _judge(
     found = []
     unknown = []
     for what, right, others, prompt, vector in asked:
-        if right and aligner.knows is not None and (what, right) not in aligner.knows:
+        # one product in one scene: the catalogue itself has nothing that it could be taken for
+        if not right or not any(other and other != right for other in others):
+            continue
+        if aligner.knows is not None and (what, right) not in aligner.knows:
             unknown.append(right)
             continue
-        distractors = _rivals(aligner, what, right, others, prompt) if right else ()
+        distractors = _rivals(aligner, what, right, others, prompt)
         if not distractors:
+            unknown += _strange(aligner, what, right, others)[:1]
             continue
         captions = prompt.format(right), [prompt.format(other) for other in distractors]
         # a wine bottle is named after a bottle that it does not look like: the render tells
@@ -383,10 +383,11 @@ def _judge(
             continue
         share, rival = choice(vector, aligner, *captions)
         found.append((share, what, right, distractors[rival]))
-    if not found and unknown:
-        return _untaught(unknown, settings)
-    if not found:
+    if not found and not unknown:
         return _unasked(settings)
+    if not found:
+        # where the settings let that pass it has no say in which candidate is chosen
+        return CHECK.result(1.0, settings.threshold, _untold(unknown), verdict=Verdict.UNVERIFIABLE)
     score, what, right, rival_words = min(found)
     evidence = tuple(
         Evidence("text", f"{name}: {share:.0%}", (), {"expected": wanted, "rival": other})
@@ -394,10 +395,14 @@ def _judge(
     )
     measures = {f"{name}_words": share for share, name, _, _ in found}
     measures["reference_likeness"] = float(own @ close)
+    verdict = None
     sentence = f"It looks like {words.product or right}."
     if score < settings.threshold:
         sentence = f"The {what} looks more like '{rival_words}' than like '{right}'."
-    return CHECK.result(score, settings.threshold, sentence, evidence, measures=measures)
+    elif unknown:
+        # the scene that was told says nothing of the product that was not
+        sentence, verdict = f"It looks like '{right}'. {_untold(unknown)}", Verdict.UNVERIFIABLE
+    return CHECK.result(score, settings.threshold, sentence, evidence, verdict, measures)
 
 
 def _rivals(aligner: Aligner, what: str, right: str, others: Sequence[str], prompt: str) -> tuple[str, ...]:
@@ -417,6 +422,14 @@ def _rivals(aligner: Aligner, what: str, right: str, others: Sequence[str], prom
     return tuple(other for other, same in zip(distinct, alike, strict=True) if same < SAME_WORDS)
 
 
+def _strange(aligner: Aligner, what: str, right: str, others: Sequence[str]) -> list[str]:
+    """The other words that say something else than the right ones, for all that a small model cannot tell."""
+    known = aligner.knows
+    if known is None or what == "scene":
+        return []
+    return [other for other in others if other and known.of(other) != known.of(right)]
+
+
 def choice(
     picture: NDArray[np.float32], aligner: Aligner, right: str, distractors: Sequence[str]
 ) -> tuple[float, int]:
@@ -432,4 +445,4 @@ def choice(
 
 
 # the embedded model calls one right picture in four hundred less likely than this
-CHECK = Check("alignment", "3", AlignmentSettings, {"threshold": 0.02}, judge)
+CHECK = Check("alignment", "4", AlignmentSettings, {"threshold": 0.02}, judge)

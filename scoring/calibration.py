@@ -1,244 +1,243 @@
 """Calibration: thresholds from data, so that what is wrong does not get out and little else is thrown away.
 
-Each check's threshold is the lowest at which the escape rate over its own plain defects is at most alpha with
-the stated confidence. The bound is the upper limit of Clopper and Pearson ("The use of confidence or fiducial
-limits illustrated in the case of the binomial", Biometrika 26, 1934). Escapes only become fewer as a
-threshold rises, so the lowest threshold whose bound holds keeps that promise although it was chosen on the
-same scores: with probability of at least the confidence, the true rate at the chosen threshold is at most
-alpha (Bates et al., "Distribution-free, risk-controlling prediction sets", Journal of the ACM 68, 2021).
-Conformal risk control (Angelopoulos et al., 2022) promises the same of the mean over many calibrations only.
+All checks are calibrated together, since a picture gets out only where every one of them lets it pass. A row
+of scorecards is laid out, each at least as strict as the one before. The first rejects no good picture that a
+threshold could spare. Each next one raises one check's threshold to where, for each good picture that this
+costs, it catches the most of what still escapes. Of that row the least strict scorecard is taken whose bound
+on the escapes is at most alpha, the upper limit of Clopper and Pearson ("The use of confidence or fiducial
+limits illustrated in the case of the binomial", Biometrika 26, 1934); where none is within the share of good
+ones that may be rejected, the one with the fewest escapes within it. Defects that a person hardly sees count
+a little as well, but raise no threshold beyond the check's own.
 
-Lowering any one threshold can only let more good ones through, so the lowest ones also minimise the false
-rejects of the whole scorecard. Where the promise cannot be kept within the largest share of good ones that a
-check may reject, the check gets the threshold with the fewest escapes within that share, and the file says
-so. Of those thresholds each is then lowered as far as no plain defect, of whatever check, thereby gets out of
-the whole scorecard: what another check catches need not cost good ones here.
+The row is laid out on the very pictures on which its scorecards are counted, so those counts flatter. (They
+would not were the row fixed beforehand: Bates et al., "Distribution-free, risk-controlling prediction sets",
+Journal of the ACM 68, 2021.) What can be promised is therefore counted on pictures of products that played no
+part: found on half of the products and counted on the other half, and the other way round.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.stats import beta
 
-from packline.scorecard import Verdict
-from scoring.thresholds import Evidence, Threshold
+from packline.fingerprint import digest
+from scoring.score_table import (
+    Bools,
+    Column,
+    Judgement,
+    Table,
+    Values,
+    bound,
+    evidence,
+    judgement,
+    needed,
+)
+from scoring.thresholds import Decisions, Rates, Threshold
 
-Values = NDArray[np.float64]
-
-# as if scored: what passes at every threshold, what at none
-_ALWAYS, _NEVER = np.inf, -np.inf
-
-
-@dataclass(frozen=True)
-class Judged:
-    """What one check said of one picture whose fault is known.
-
-    Parameters
-    ----------
-    specimen
-        The picture.
-    threshold
-        The one under which the verdict was given.
-    kind, dimension
-        The defect, and the check whose business it is; both empty for a good picture.
-    plain
-        Whether a person sees the defect at arm's length.
-    """
-
-    specimen: str
-    check: str
-    version: str
-    verdict: Verdict
-    score: float
-    threshold: float
-    kind: str = ""
-    dimension: str = ""
-    plain: bool = False
+#: What catching a defect is worth that a person does not see at arm's length, beside 1 for one that they do.
+FINER = 0.1
+# so that of two steps that cost nothing the one that catches more comes first
+_FREE = 0.1
+# of the false rejects that may be: scores of other products reach a little lower than those that were seen
+_SHARES = (1.0, 0.85, 0.7, 0.55, 0.4)
 
 
 @dataclass(frozen=True)
-class Column:
-    """One check's scores over all pictures, in the order of `Table.specimens`.
-
-    Parameters
-    ----------
-    score
-        As the threshold meets it: above 1 where the check passes whatever the threshold (not applicable),
-        below 0 where it fails whatever the threshold (an error, or a failure that its score does not show).
-    unverifiable
-        Where it cannot tell; such a picture is held back, and counted neither as an escape nor as a reject.
-    """
-
-    version: str
-    score: Values
-    unverifiable: NDArray[np.bool_]
-
-    def passes(self, threshold: float) -> NDArray[np.bool_]:
-        """Where the check lets the picture through."""
-        return (self.score >= threshold) & ~self.unverifiable
-
-    def rejects(self, threshold: float) -> NDArray[np.bool_]:
-        """Where the check says that something is wrong."""
-        return (self.score < threshold) & ~self.unverifiable
-
-
-@dataclass(frozen=True)
-class Table:
-    """Scores by check, and what is known of each picture."""
-
-    specimens: tuple[str, ...]
-    kind: NDArray[np.str_]
-    dimension: NDArray[np.str_]
-    plain: NDArray[np.bool_]
-    columns: dict[str, Column]
-
-    @property
-    def good(self) -> NDArray[np.bool_]:
-        """Pictures without a defect."""
-        return np.asarray(self.dimension == "")
-
-    def own(self, check: str) -> NDArray[np.bool_]:
-        """Plain defects that are this check's business."""
-        return np.asarray(self.plain & (self.dimension == check))
-
-
-def table_of(rows: Iterable[Judged]) -> Table:
-    """Arrange rows by picture and check; a check that did not judge a picture is as if it did not apply."""
-    rows = list(rows)
-    numbers = {name: i for i, name in enumerate(dict.fromkeys(row.specimen for row in rows))}
-    known = {row.specimen: row for row in rows}
-    columns = {}
-    for check in dict.fromkeys(row.check for row in rows):
-        score = np.full(len(numbers), _ALWAYS)
-        unverifiable = np.zeros(len(numbers), bool)
-        versions = set()
-        for row in rows:
-            if row.check == check:
-                score[numbers[row.specimen]] = _effective(row)
-                unverifiable[numbers[row.specimen]] = row.verdict == Verdict.UNVERIFIABLE
-                versions.add(row.version)
-        if len(versions) > 1:
-            raise ValueError(f"the scores hold several versions of {check}: {', '.join(sorted(versions))}")
-        columns[check] = Column(versions.pop(), score, unverifiable)
-    return Table(
-        tuple(numbers),
-        np.array([known[name].kind for name in numbers], str),
-        np.array([known[name].dimension for name in numbers], str),
-        np.array([known[name].plain for name in numbers], bool),
-        columns,
-    )
-
-
-def _effective(row: Judged) -> float:
-    if row.verdict == Verdict.NOT_APPLICABLE:
-        return _ALWAYS
-    if row.verdict == Verdict.ERROR or (row.verdict == Verdict.FAIL and row.score >= row.threshold):
-        return _NEVER
-    return row.score
-
-
-def bound(times: int, of: int, confidence: float) -> float:
-    """Upper Clopper-Pearson limit of a rate that was `times` in `of`; 1 where `of` is 0."""
-    return 1.0 if times >= of else float(beta.ppf(confidence, times + 1, of - times))
-
-
-def evidence(times: int, of: int, confidence: float) -> Evidence:
-    """A count with its rate and its bound."""
-    return Evidence(int(of), int(times), times / of if of else 0.0, bound(times, of, confidence))
-
-
-def allowed(of: int, alpha: float, confidence: float) -> int:
-    """How many of `of` may escape with the bound still at most alpha; -1 where even none is too many."""
-    low, high = -1, of
-    while low < high:
-        middle = (low + high + 1) // 2
-        if bound(middle, of, confidence) <= alpha:
-            low = middle
-        else:
-            high = middle - 1
-    return low
-
-
-def needed(alpha: float, confidence: float) -> int:
-    """How many defects without an escape it takes to show a rate of at most alpha."""
-    return int(np.ceil(np.log(1 - confidence) / np.log(1 - alpha)))
-
-
-def calibrate(
-    table: Table, alpha: float, confidence: float, max_false_rejects: float, checks: Sequence[str] = ()
-) -> dict[str, Threshold]:
-    """Set each check's threshold.
+class Goal:
+    """What is asked of a whole scorecard.
 
     Parameters
     ----------
     alpha
-        The largest escape rate over a check's own plain defects, 0 to 1.
+        The largest rate at which plain defects escape, 0 to 1.
     confidence
         The probability with which that holds.
-    max_false_rejects
-        The largest share of good pictures that one check may reject.
-    checks
-        Which; all of the table where empty. A check of which the table has no plain defect of its own, or no
-        good picture, is left out: nothing is known of it.
+    max_rejects, max_unverifiable
+        The largest shares of good pictures of which some check says that something is wrong, and that
+        nothing is held against but that some check cannot tell.
     """
-    found = {}
-    for name in checks or table.columns:
-        column, own = table.columns[name], table.own(name)
-        if own.any() and table.good.any():
-            found[name] = _threshold(table, column, own, alpha, confidence, max_false_rejects)
-    return found
+
+    alpha: float
+    confidence: float
+    max_rejects: float
+    max_unverifiable: float
 
 
-def _threshold(
-    table: Table,
-    column: Column,
-    own: NDArray[np.bool_],
-    alpha: float,
-    confidence: float,
-    max_false_rejects: float,
-) -> Threshold:
-    # what cannot be told is held back at every threshold
-    bad = np.sort(np.where(column.unverifiable, _NEVER, column.score)[own])[::-1]
-    good = np.sort(np.where(column.unverifiable, _ALWAYS, column.score)[table.good])
-    may_escape = allowed(len(bad), alpha, confidence)
-    may_reject = int(np.floor(max_false_rejects * len(good) + 1e-9))
-    wanted = _above(bad, good, may_escape) if may_escape >= 0 else None
-    met = wanted is not None and int((good < wanted).sum()) <= may_reject
-    if met and wanted is not None:
-        chosen = wanted
-    else:
-        # what is rejected whatever the threshold costs nothing more
-        may_reject = max(may_reject, int((good < 0).sum()))
-        highest = 1.0 if may_reject >= len(good) else min(1.0, float(good[may_reject]))
-        above = _above(bad, good, int((bad >= highest).sum()))
-        chosen = highest if above is None else min(above, highest)
-    sentence = "" if met else _trade(len(bad), good, wanted, alpha, confidence, max_false_rejects)
-    return _described(table, column, own, own, confidence, (chosen, met, sentence))
+@dataclass(frozen=True)
+class Calibration:
+    """Thresholds and what they do; parameters as in `scoring.thresholds.Thresholds`."""
+
+    checks: dict[str, Threshold]
+    found: Rates
+    held_out: Rates
+    met: bool
+    sentences: tuple[str, ...]
+    decisions: Decisions
 
 
-def _described(
-    table: Table,
-    column: Column,
-    own: NDArray[np.bool_],
-    alone: NDArray[np.bool_],
-    confidence: float,
-    chosen: tuple[float, bool, str],
-) -> Threshold:
-    """A threshold with its counts; `alone` are pictures that every other check passes."""
-    threshold, met, sentence = chosen
-    passed = own & column.passes(threshold)
+def calibrate(
+    table: Table, goal: Goal, defaults: Mapping[str, float], missing: Sequence[str] = ()
+) -> Calibration:
+    """Set the thresholds of a scorecard.
+
+    Parameters
+    ----------
+    defaults
+        The checks that make up the scorecard, columns of the table all of them, with their own thresholds. A
+        check that scored no good picture keeps its own.
+    missing
+        Checks that a run has and the table has not.
+    """
+    spent, held_out = _affordable(table, goal, defaults)
+    levels = choose(table, spent, defaults)
+    whole = judgement(table, {**defaults, **levels})
+    sentences = tuple(_shortfalls(goal, held_out, missing))
+    return Calibration(
+        {name: _described(table, name, {**defaults, **levels}, goal) for name in levels},
+        whole.rates(table, goal.confidence),
+        held_out,
+        not sentences,
+        (*sentences, _caveat(held_out)),
+        _decisions(table, whole, levels),
+    )
+
+
+def _affordable(table: Table, goal: Goal, defaults: Mapping[str, float]) -> tuple[Goal, Rates]:
+    """How many false rejects to spend where the thresholds are found, so that elsewhere they are no more than
+    may be; and what held-out pictures say of it. All that may be spent where less does not help either."""
+    tried = []
+    for share in _SHARES:
+        spent = replace(goal, max_rejects=share * goal.max_rejects)
+        tried.append((spent, _cross_fitted(table, spent, defaults).rates(table, goal.confidence)))
+        if tried[-1][1].false_rejects.rate <= goal.max_rejects:
+            return tried[-1]
+    return tried[0]
+
+
+def choose(table: Table, goal: Goal, defaults: Mapping[str, float]) -> dict[str, float]:
+    """Thresholds of the checks that scored good pictures, found on all pictures of the table."""
+    good = table.good | (table.by_person & (table.dimension == ""))
+    ladders = {
+        name: ladder
+        for name, default in defaults.items()
+        if len(ladder := _ladder(table.columns[name], table.good, default, goal.max_rejects))
+    }
+    if not ladders:
+        return {}
+    fixed = {name: level for name, level in defaults.items() if name not in ladders}
+    levels = {name: float(ladder[0]) for name, ladder in ladders.items()}
+    # a step raises a check to a rung of its ladder
+    steps = [(name, float(rung)) for name, ladder in ladders.items() for rung in ladder[1:]]
+    start = judgement(table, {**fixed, **levels})
+    caught, rejected = ~start.passed, start.rejected
+    fails = np.array([~table.columns[name].passes(rung) for name, rung in steps]).reshape(len(steps), -1)
+    rejects = np.array([table.columns[name].rejects(rung) for name, rung in steps]).reshape(len(steps), -1)
+    beyond = np.array([rung > defaults[name] for name, rung in steps])
+    finer = (table.dimension != "") & ~table.plain
+    budget = np.floor(goal.max_rejects * table.good.sum() + 1e-9)
+    bad, total = table.bad, int(table.bad.sum())
+
+    def met(caught: Bools) -> bool:
+        return bound(int((bad & ~caught).sum()), total, goal.confidence) <= goal.alpha
+
+    while steps and not met(caught):
+        gain = fails @ (table.plain & ~caught).astype(float)
+        gain += np.where(beyond, 0.0, FINER * (fails @ (finer & ~caught).astype(float)))
+        cost = rejects @ (good & ~rejected).astype(float)
+        spent = rejects @ (table.good & ~rejected).astype(float) + (table.good & rejected).sum()
+        # what costs nothing is always allowed, also where errors alone have spent all there was
+        fits = (spent <= budget) | (cost == 0)
+        ratio = np.where(fits, gain / (cost + _FREE), 0.0)
+        best = int(np.argmax(ratio))
+        if ratio[best] <= 0:
+            break
+        # of a step that takes several rungs at once no more than it needs
+        below = (step for step in range(best) if steps[step][0] == steps[best][0] and fits[step])
+        best = next((step for step in below if met(caught | fails[step])), best)
+        name, rung = steps[best]
+        levels[name] = max(levels[name], rung)
+        caught, rejected = caught | fails[best], rejected | rejects[best]
+    return _eased(table, levels, fixed, defaults)
+
+
+def _ladder(column: Column, good: Bools, default: float, max_rejects: float) -> Values:
+    """The thresholds that a check may get, rising: its default and good pictures' own scores, from the
+    highest that rejects none to where it rejects as many as the whole scorecard may."""
+    scores = np.sort(column.score[good & column.judged & ~column.unverifiable & (column.score >= 0)])
+    scores = scores[scores <= 1]
+    if not len(scores):
+        return scores
+    rungs = np.unique([*scores, default])
+    below = np.searchsorted(scores, rungs)
+    return np.asarray(rungs[(below <= max_rejects * good.sum() + 1e-9) & (rungs >= min(default, scores[0]))])
+
+
+def _eased(
+    table: Table, levels: Mapping[str, float], fixed: Mapping[str, float], defaults: Mapping[str, float]
+) -> dict[str, float]:
+    """Lower each threshold to the middle of the room that it has.
+
+    The room is from the best defect that the check has to catch, one of its own or one that no other check
+    catches, to the worst good picture above it. Where it has none to catch, the check's default counts, as
+    far as that rejects no good picture that could be spared.
+    """
+    levels = dict(levels)
+    costs = {
+        name: int((table.good & table.columns[name].rejects(level)).sum()) for name, level in levels.items()
+    }
+    for name in sorted(costs, key=lambda name: -costs[name]):
+        column = table.columns[name]
+        others = {other: level for other, level in {**fixed, **levels}.items() if other != name}
+        alone = judgement(table, others).passed | (table.dimension == name)
+        caught = (table.dimension != "") & alone & column.rejects(levels[name]) & (column.score >= 0)
+        good = column.score[table.good & column.judged & ~column.unverifiable & (column.score >= 0)]
+        if caught.any():
+            levels[name] = _between(float(column.score[caught].max()), good)
+        else:
+            levels[name] = min(defaults[name], float(good.min()))
+    return levels
+
+
+def _between(low: float, good: Values) -> float:
+    """Half way from a defect's score to the worst good one above it, short where that can be."""
+    high = float(np.append(good[good > low], 1.0).min())
+    middle = (low + high) / 2
+    short = round(middle, 4)
+    if low < short <= high:
+        return short
+    return middle if middle > low else high
+
+
+def _cross_fitted(table: Table, goal: Goal, defaults: Mapping[str, float]) -> Judgement:
+    """Judge each half of the products by thresholds that were found on the other half."""
+    people = {str(product) for product in table.product[table.by_person]}
+    # by digest, so that neither the order of the rows nor the kinds' turns decide
+    products = sorted(set(table.product), key=lambda name: (str(name) in people, digest(str(name))))
+    half = np.isin(table.product, products[::2])
+    if len(products) - len(people) < 2:
+        nowhere = np.zeros(len(half), bool)
+        return Judgement(nowhere, nowhere, nowhere, nowhere)
+    one, other = (
+        judgement(table, {**defaults, **choose(table.part(part), goal, defaults)}) for part in (half, ~half)
+    )
+    return one.or_where(half, other)
+
+
+def _described(table: Table, name: str, levels: Mapping[str, float], goal: Goal) -> Threshold:
+    column, own = table.columns[name], table.own(name) & table.columns[name].judged
+    good = table.good & column.judged
+    passed = own & column.passes(levels[name])
+    others = judgement(table, {other: level for other, level in levels.items() if other != name})
+    escapes = evidence(passed.sum(), own.sum(), goal.confidence)
     return Threshold(
         column.version,
-        threshold,
-        met,
-        sentence,
-        evidence(int(passed.sum()), int(own.sum()), confidence),
-        evidence(int((table.good & column.rejects(threshold)).sum()), int(table.good.sum()), confidence),
-        evidence(int((passed & alone).sum()), int(own.sum()), confidence),
+        levels[name],
+        escapes.bound <= goal.alpha,
+        escapes,
+        evidence((good & column.rejects(levels[name])).sum(), good.sum(), goal.confidence),
+        evidence((passed & others.passed).sum(), own.sum(), goal.confidence),
         {
             str(kind): (int((own & (table.kind == kind)).sum()), int((passed & (table.kind == kind)).sum()))
             for kind in np.unique(table.kind[own])
@@ -246,134 +245,58 @@ def _described(
     )
 
 
-def relieved(
-    table: Table, found: Mapping[str, Threshold], others: Mapping[str, float], confidence: float
-) -> dict[str, Threshold]:
-    """Lower the thresholds that keep no promise as far as nothing more gets out of the whole scorecard.
+def _decisions(table: Table, whole: Judgement, levels: Mapping[str, float]) -> Decisions:
+    """Count what people decided."""
+    approved = table.by_person & (table.dimension == "")
+    rejected = table.by_person & ~approved
+    still = np.zeros(len(table.specimens), bool)
+    for name, level in levels.items():
+        still |= rejected & (table.dimension == name) & table.columns[name].passes(level)
+    return Decisions(
+        len(set(table.product[table.by_person])),
+        int(rejected.sum()),
+        int(still.sum()),
+        int(approved.sum()),
+        int((approved & whole.rejected).sum()),
+    )
 
-    Parameters
-    ----------
-    found
-        From `calibrate`.
-    others
-        Thresholds of all checks of the scorecard; `found` counts where it has one.
 
-    Returns
-    -------
-    dict
-        `found` with those thresholds lowered, the check that rejects most good ones first, and for each what
-        of its own defects no check catches.
-    """
-    levels = {**others, **{name: one.threshold for name, one in found.items()}}
-
-    def alone(name: str) -> NDArray[np.bool_]:
-        passes = [table.columns[other].passes(level) for other, level in levels.items() if other != name]
-        return np.all(passes, 0) if passes else np.ones(len(table.specimens), bool)
-
-    for name in sorted(found, key=lambda name: -found[name].false_rejects.times):
-        if found[name].met:
-            continue
-        column, waiting = table.columns[name], table.plain & alone(name)
-        bad = np.sort(np.where(column.unverifiable, _NEVER, column.score)[waiting])[::-1]
-        good = np.sort(np.where(column.unverifiable, _ALWAYS, column.score)[table.good])
-        lower = _above(bad, good, int((bad >= levels[name]).sum()))
-        if lower is not None and (good < lower).sum() < (good < levels[name]).sum():
-            levels[name] = lower
-    return {
-        name: _described(
-            table,
-            table.columns[name],
-            table.own(name),
-            alone(name),
-            confidence,
-            (levels[name], one.met, one.sentence),
+def _shortfalls(goal: Goal, held_out: Rates, missing: Sequence[str]) -> Iterator[str]:
+    """What was asked for and is not kept to on products that played no part; a sentence each."""
+    escapes, rejects, unverifiable = held_out.escapes, held_out.false_rejects, held_out.unverifiable
+    if not (escapes.of and rejects.of):
+        yield (
+            "Nothing can be said of products that played no part: it takes plain defects and good pictures, "
+            "judged by every check, of two products or more."
         )
-        for name, one in found.items()
-    }
-
-
-def _above(bad: Values, good: Values, may_escape: int) -> float | None:
-    """The threshold that lets at most so many of the bad ones through and rejects as few good ones as that
-    takes.
-
-    Between the best bad one that must not pass and the worst good one above it nothing is known: the
-    threshold lies half way. None where no threshold does it.
-
-    Parameters
-    ----------
-    bad, good
-        Scores, falling and rising.
-    """
-    floor = float(bad[may_escape]) if may_escape < len(bad) else _NEVER
-    if floor >= 1:
-        return None
-    low = max(floor, 0.0)
-    high = min(float(good[good > floor][0]) if (good > floor).any() else 1.0, 1.0)
-    middle = (low + high) / 2
-    short = round(middle, 4)
-    if floor < short <= high:
-        return short
-    return middle if middle > floor else float(np.nextafter(floor, 1.0))
-
-
-def _trade(
-    of: int, good: Values, wanted: float | None, alpha: float, confidence: float, max_false_rejects: float
-) -> str:
-    least = needed(alpha, confidence)
-    if of < least:
-        why = (
-            f"{of} plain defects are too few to show an escape rate of {alpha:.2%} with {confidence:.0%} "
-            f"confidence, which takes {least} without an escape"
+        return
+    if escapes.bound > goal.alpha:
+        least = needed(goal.alpha, goal.confidence)
+        why = f"{escapes.times} of {escapes.of} plain defects get out"
+        if escapes.of < least:
+            why += f", and to show it takes {least} without an escape"
+        yield (
+            f"An escape rate of {goal.alpha:.2%} is not shown with {goal.confidence:.0%} confidence, only "
+            f"{escapes.bound:.2%}: {why}."
         )
-    elif wanted is None:
-        why = f"some defects score 1, so no threshold keeps the escape rate at {alpha:.2%}"
-    else:
-        why = f"an escape rate of {alpha:.2%} would reject {(good < wanted).mean():.2%} of the good ones"
-    taken = f"taken are the fewest escapes within {max_false_rejects:.2%} false rejects"
-    return f"{why[0].upper()}{why[1:]}; {taken}."
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What the whole scorecard does at given thresholds.
-
-    Parameters
-    ----------
-    escapes
-        Plain defects, of whatever check, that pass every check.
-    false_rejects
-        Good pictures of which some check says that something is wrong.
-    unverifiable
-        Good pictures against which nothing speaks but that some check cannot judge.
-    by_check
-        Each check's escapes among its own plain defects, and its own false rejects.
-    """
-
-    escapes: Evidence
-    false_rejects: Evidence
-    unverifiable: Evidence
-    by_check: dict[str, tuple[Evidence, Evidence]]
-
-
-def outcome(table: Table, thresholds: Mapping[str, float], confidence: float) -> Outcome:
-    """Count what gets out and what is thrown away."""
-    passed = np.ones(len(table.specimens), bool)
-    rejected = np.zeros(len(table.specimens), bool)
-    doubted = np.zeros(len(table.specimens), bool)
-    by_check = {}
-    good = table.good
-    for name, threshold in thresholds.items():
-        column, own = table.columns[name], table.own(name)
-        passes, rejects = column.passes(threshold), column.rejects(threshold)
-        passed, rejected, doubted = passed & passes, rejected | rejects, doubted | column.unverifiable
-        by_check[name] = (
-            evidence(int((own & passes).sum()), int(own.sum()), confidence),
-            evidence(int((good & rejects).sum()), int(good.sum()), confidence),
+    if rejects.rate > goal.max_rejects:
+        yield (
+            f"Of the good pictures {rejects.rate:.2%} are rejected, more than the {goal.max_rejects:.2%} "
+            "that may be."
         )
-    plain, count = int(table.plain.sum()), int(good.sum())
-    return Outcome(
-        evidence(int((table.plain & passed).sum()), plain, confidence),
-        evidence(int((good & rejected).sum()), count, confidence),
-        evidence(int((good & doubted & ~rejected).sum()), count, confidence),
-        by_check,
+    if unverifiable.rate > goal.max_unverifiable:
+        yield (
+            f"Of the good pictures {unverifiable.rate:.2%} cannot be told, more than the "
+            f"{goal.max_unverifiable:.2%} that may be; no threshold changes that."
+        )
+    if missing:
+        names = ", ".join(missing)
+        yield f"There are no scores of {names}: what a whole scorecard rejects is not known without."
+
+
+def _caveat(held_out: Rates) -> str:
+    products = held_out.products
+    return (
+        "The bounds count pictures as independent draws, which those of one product are not: of "
+        f"{products.of} products with a plain defect {products.times} had one that got out."
     )

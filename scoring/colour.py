@@ -11,19 +11,25 @@ from pydantic import Field
 
 from packline.colour import to_lab, to_linear, to_srgb
 from packline.scorecard import CheckResult, Evidence, Verdict
-from scoring.check import Bools, Check, CheckInput, CheckSettings
-from scoring.colour_regions import DARK, Patches, facing, observed, patches_of, shrunk, truth_of
-from scoring.colour_suspects import Suspect, suspects
+from packline.truth import PartColours
+from scoring.check import Bools, Check, CheckInput, CheckSettings, Floats
+from scoring.colour_regions import DARK, Patches, Truth, facing, observed, patches_of, shrunk, truth_of
+from scoring.colour_suspects import Suspect, spoken, suspects
 from scoring.relight import Residual, load
 
 Box = tuple[int, int, int, int]
+Measured = tuple[Floats, Floats, Floats]
 
 # pixels around the product's box that are looked at
 _PAD = 8
 # a patch that is clipped or black beyond this share of it says nothing
 _OPEN = 0.2
+# share of the product from which a part that cannot be judged is named, and beyond which none is vouched for
+_NAMED, _UNSEEN = 0.03, 0.4
 # pixels at work size by which a region is also looked at beside its place
 _BESIDE = ((3, 0), (-3, 0), (0, 3), (0, -3))
+# how uneven patches may be there, against where they should lie, for that to be believed
+_FITS = 1.1
 
 
 class ColourSettings(CheckSettings):
@@ -62,18 +68,21 @@ def _judge(one: CheckInput, settings: ColourSettings) -> CheckResult:
     if not told:
         words = "No part of the product is large and bright enough in this view to judge its colour."
         return CHECK.result(0.0, settings.threshold, words, verdict=Verdict.UNVERIFIABLE)
+    unseen = _unseen(truth, one.scene.colours, {patches.regions[k].index for k in told})
 
-    def suspected(picture: NDArray[np.uint8]) -> list[Suspect]:
-        again = measured if picture is seen else observed(patches, picture, expected)
-        return suspects(patches, Residual.of(load(), patches, one.style, again), told)
+    def suspected(found: Measured) -> list[Suspect]:
+        return suspects(patches, Residual.of(load(), patches, one.style, found), told)
 
     def certain_of(accused: Sequence[Suspect]) -> float:
         return max(suspect.certain for suspect in accused)
 
-    found = suspected(seen)
+    found = suspected(measured)
     if np.exp2(-certain_of(found) / settings.max_delta_e) < settings.threshold:
-        # a part that registration missed by some pixels shows its neighbour's colour: look beside it as well
-        found = min([found, *(suspected(_moved(seen, *step)) for step in _BESIDE)], key=certain_of)
+        # a part that registration missed by some pixels shows its neighbour's colour: look beside it as well,
+        # but only where the picture fits about as well: a look at edges lets every accused go free
+        beside = (observed(patches, _moved(seen, *step), expected) for step in _BESIDE)
+        fitting = [look for look in beside if _unevenness(look) < _FITS * _unevenness(measured)]
+        found = min([found, *map(suspected, fitting)], key=certain_of)
     certain = certain_of(found)
     worst = found[0]
     whole = next(suspect for suspect in found if len(suspect.regions) == len(told))
@@ -86,13 +95,44 @@ def _judge(one: CheckInput, settings: ColourSettings) -> CheckResult:
         "sigmas": worst.shift.sigmas,
         "hue_sigmas": worst.shift.hue_sigmas,
         "regions": len(told),
+        "unseen": sum(unseen.values()),
         "share": pixels / max(float((truth.mask > 127).sum()), 1.0),
     }
     if score >= settings.threshold:
         words = "Every colour of the product is as it should be in this light."
-        return CHECK.result(score, settings.threshold, words, measures=measures)
+        named = {part: share for part, share in unseen.items() if share >= _NAMED}
+        if not named:
+            return CHECK.result(score, settings.threshold, words, measures=measures)
+        verdict = Verdict.UNVERIFIABLE if measures["unseen"] > _UNSEEN else None
+        words = _in_part(named, measures["unseen"])
+        return CHECK.result(score, settings.threshold, words, verdict=verdict, measures=measures)
     evidence = _evidence(one, worst, patches, seen, box)
     return CHECK.result(score, settings.threshold, _sentence(worst, evidence), (evidence,), measures=measures)
+
+
+def _unseen(truth: Truth, colours: Sequence[PartColours], judged: set[int]) -> dict[str, float]:
+    """The parts in view whose colour was not judged, with their share of the product's pixels."""
+    inside = truth.parts[truth.mask > 127]
+    shares = {part: float((inside == part.index).mean()) for part in colours if part.index not in judged}
+    out: dict[str, float] = {}
+    for part, share in sorted(shares.items(), key=lambda pair: -pair[1]):
+        out[spoken(part.part)] = out.get(spoken(part.part), 0.0) + share
+    return out
+
+
+def _in_part(unseen: dict[str, float], share: float) -> str:
+    """What a pass, or a doubt, says of the parts that were not judged."""
+    names = ["a part without a name" if part.startswith("a part") else part for part in unseen]
+    listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return (
+        f"What can be judged has the right colour in this light, but {100 * share:.0f} % of the product is "
+        f"too small, too thin, too bright or too dark to judge: {listed}."
+    )
+
+
+def _unevenness(measured: Measured) -> float:
+    """How far pixels of one patch differ among themselves: more where a part lies not where it should."""
+    return float(np.sqrt(np.square(measured[1]).mean()))
 
 
 def _moved(picture: NDArray[np.uint8], x: int, y: int) -> NDArray[np.uint8]:
@@ -133,9 +173,14 @@ def _sentence(suspect: Suspect, evidence: Evidence) -> str:
     codes = ["#" + "".join(f"{value:02X}" for value in colour) for colour in (expected, shown)]
     subject = suspect.words[0].upper() + suspect.words[1:]
     return (
-        f"{subject} is {suspect.delta_e:.1f} ΔE too {way} in this light "
-        f"(expected {codes[0]}, seen {codes[1]})."
+        f"{subject} is {_how_much(suspect.delta_e)} too {way} for this light "
+        f"(dE {suspect.delta_e:.1f}; expected {codes[0]}, seen {codes[1]})."
     )
+
+
+def _how_much(delta_e: float) -> str:
+    """What a person makes of a CIEDE2000: side by side 3 is slight, 10 is another colour."""
+    return "slightly" if delta_e < 4 else "clearly" if delta_e < 10 else "far"
 
 
 def _outline(where: Bools) -> list[tuple[float, float]]:
@@ -146,4 +191,4 @@ def _outline(where: Bools) -> list[tuple[float, float]]:
     return [(float(x), float(y)) for x, y in largest]
 
 
-CHECK = Check("colour", "1", ColourSettings, {"threshold": 0.5}, judge)
+CHECK = Check("colour", "2", ColourSettings, {"threshold": 0.5}, judge)

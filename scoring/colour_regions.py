@@ -27,6 +27,8 @@ WORK = 320
 TILES = 4
 # pixels at work size: of an interior from any edge; the least of a patch, and of a region
 _MARGINS = (4, 3)
+# the same of a part that has no such interior: a strap, a handle
+_THIN = 2
 _LEAST_PATCH, _LEAST_REGION = 24, 48
 # share of the product's pixels under which a region is too small to be told from its neighbours' edges
 _LEAST_SHARE = 0.004
@@ -206,7 +208,11 @@ def patches_of(truth: Truth, colours: tuple[PartColours, ...]) -> Patches:
     ends = np.append(starts[1:], len(key))[: len(starts)]
     members = [(int(key[a]), flat[a:b]) for a, b in zip(starts, ends, strict=True)]
     members = [one for one in members if len(one[1]) >= _LEAST_PATCH]
-    members = sorted(members, key=lambda one: -len(one[1]))[:MOST]
+    members = sorted(members, key=lambda one: -len(one[1]))
+    # the largest of each region first, so that none goes unseen beside a large neighbour
+    firsts = {one[0] // (TILES * TILES): k for k, one in reversed(list(enumerate(members)))}
+    order = np.argsort([k not in firsts.values() for k in range(len(members))], kind="stable")
+    members = [members[k] for k in order[:MOST]]
     used = sorted({k // (TILES * TILES) - 1 for k, _ in members})
     kept = tuple(regions[k] for k in used)
     region = np.array([used.index(k // (TILES * TILES) - 1) for k, _ in members], np.int64)
@@ -246,6 +252,7 @@ def _region_map(truth: Truth, colours: tuple[PartColours, ...]) -> tuple[NDArray
     regions: list[Region] = []
     whole = _interior(parts, _MARGINS[0])
     inner = [_interior(fine, margin) for margin in _MARGINS]
+    thin = _interior(parts, _THIN)
     for part in colours:
         swatches = [k for k, one in enumerate(known) if one.index == part.index]
         interior = whole & (parts == part.index)
@@ -258,8 +265,10 @@ def _region_map(truth: Truth, colours: tuple[PartColours, ...]) -> tuple[NDArray
                 regions.append(_sized(known[k], size))
                 out[at] = len(regions)
                 taken += size
+        if swatches and not taken and interior.sum() < least:
+            interior = thin & (parts == part.index)
         if swatches and taken < _SPECKLED * interior.sum() and interior.sum() >= least:
-            # a photograph or a fine pattern: no swatch has an interior, the part as a whole has one
+            # a photograph, a fine pattern or a thin part: no swatch has an interior, the part as a whole has
             a, b, c = (float(v) for v in np.median(lab[interior], 0))
             regions.append(Region(part.part, part.index, -1, int(interior.sum()), (a, b, c)))
             out[interior] = len(regions)

@@ -10,13 +10,16 @@ from numpy.typing import NDArray
 
 from packline.colour import ciede2000, from_lab, to_lab
 from scoring.colour_regions import DARK, Patches
+from scoring.part_names import named
 from scoring.relight import Residual, Shift
 
 Doubles = NDArray[np.float64]
 
 # standard deviations at which half of a shift counts: honest light has rarer and larger surprises than the
 # Gaussian model says (a shadow moves, a style bends what the scene does not show)
-_SIGMAS, _HUE_SIGMAS = 8.0, 8.0
+_SIGMAS = 8.5
+# the same of the whole product: over all its patches such surprises are rarer than over one part's
+_WHOLE_SIGMAS = 7.0
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ def suspects(patches: Patches, residual: Residual, told: Sequence[int]) -> list[
     for k in told:
         by_part.setdefault(patches.regions[k].index, []).append(k)
     for ks in by_part.values():
-        part = f"the {_spoken(patches.regions[ks[0]].part)}"
+        part = spoken(patches.regions[ks[0]].part)
         names[tuple(ks)] = part
         if len(ks) > 1:
             for k in ks:
@@ -66,13 +69,14 @@ def suspects(patches: Patches, residual: Residual, told: Sequence[int]) -> list[
     everything = tuple(sorted(told))
     if everything not in names:
         names[everything] = "the whole product"
-    found = [_suspect(words, ks, patches, residual) for ks, words in names.items()]
+    chance = {ks: _WHOLE_SIGMAS if ks == everything else _SIGMAS for ks in names}
+    found = [_suspect(words, ks, patches, residual, chance[ks]) for ks, words in names.items()]
     most = max(one.certain for one in found)
     # of two that accuse each other, the one of which more is known is named
     return sorted(found, key=lambda one: (one.certain < 0.4 * most, -one.shift.sigmas))
 
 
-def _suspect(words: str, ks: tuple[int, ...], patches: Patches, residual: Residual) -> Suspect:
+def _suspect(words: str, ks: tuple[int, ...], patches: Patches, residual: Residual, chance: float) -> Suspect:
     shift = residual.shift(np.isin(patches.region, ks))
     regions = [patches.regions[k] for k in ks]
     pixels = np.array([float(region.pixels) for region in regions])
@@ -81,8 +85,8 @@ def _suspect(words: str, ks: tuple[int, ...], patches: Patches, residual: Residu
     def delta_e(logs: Doubles) -> float:
         return float(_difference(lab, logs) @ pixels / pixels.sum())
 
-    of_all = delta_e(shift.logs * _sure(shift.sigmas, _SIGMAS))
-    of_hue = delta_e(shift.only_hue * _sure(shift.hue_sigmas, _HUE_SIGMAS))
+    of_all = delta_e(shift.logs * _sure(shift.sigmas, chance))
+    of_hue = delta_e(shift.only_hue * _sure(shift.hue_sigmas, chance))
     return Suspect(words, ks, delta_e(shift.logs), max(of_all, of_hue), shift)
 
 
@@ -97,10 +101,10 @@ def _difference(lab: Doubles, logs: Doubles) -> Doubles:
     return ciede2000(lab, to_lab(np.clip(moved, 0, 1.5)))
 
 
-def _spoken(part: str) -> str:
-    """A part's name as a person says it: without numbers and underscores."""
-    words = [word for word in part.replace("_", " ").replace("-", " ").split() if not word.isdigit()]
-    return " ".join(words) or "product"
+def spoken(part: str) -> str:
+    """What a sentence calls a part: "the cap", or "a part (outlined)" where only a tool has named it."""
+    words = " ".join(word for word in part.replace("_", " ").replace("-", " ").split() if not word.isdigit())
+    return f"the {words}" if named(words) else "a part (outlined)"
 
 
 def colour_word(lab: tuple[float, float, float]) -> str:

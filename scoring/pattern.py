@@ -19,6 +19,7 @@ from packline.scorecard import CheckResult, Evidence, Verdict
 from scoring import strips
 from scoring.check import Check, CheckInput, CheckSettings
 from scoring.marks import Mark, features, likeness, marks_of, overturned
+from scoring.part_names import named
 from scoring.verifier import verifier
 
 WORDS = {
@@ -162,7 +163,7 @@ def _conclude(one: CheckInput, marks: Sequence[Seen], settings: PatternSettings)
 
 def _name(mark: Mark) -> str:
     name = mark.part.partition("-")[2] if mark.part[:1].isdigit() else mark.part
-    return f"the print on the {name}" if name and name != "print" else "the print"
+    return f"the print on the {name}" if named(name) and name != "print" else "the print"
 
 
-CHECK = Check("pattern", "1", PatternSettings, {"threshold": 0.85}, judge)
+CHECK = Check("pattern", "2", PatternSettings, {"threshold": 0.85}, judge)

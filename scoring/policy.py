@@ -58,7 +58,7 @@ def _prepare(inputs: Sequence[CheckInput]) -> float:
         if not one.problem:
             # what cannot be measured fails again in the checks that need it, and is an error there
             with suppress(Exception):
-                _ = one.style, one.registration, one.aligned_grey, one.distance
+                _ = one.style, one.registration, one.aligned_grey, one.distance, one.ground
     return 1000 * (perf_counter() - start)
 
 

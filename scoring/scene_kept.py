@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from pydantic import Field
 
-from packline.scorecard import CheckResult, Evidence
+from packline.scorecard import CheckResult, Evidence, Verdict
 from scoring.check import Bools, Check, CheckInput, CheckSettings, Floats, box_evidence, ramp
 from scoring.ground import EDGE, Ground
 from scoring.looks.finding import graded
@@ -75,9 +75,9 @@ def judge(inputs: Sequence[CheckInput], settings: SceneSettings) -> list[CheckRe
 
 def _judge(one: CheckInput, settings: SceneSettings) -> CheckResult:
     if one.surroundings.mean() < 0.02:
-        return CHECK.result(
-            1.0, settings.threshold, "The product fills the picture; there is no scene to compare."
-        )
+        # the base photo has a scene, so the check applies; there is too little left of it to tell
+        words = "Product and shadow fill the picture; too little of the scene is in view to compare."
+        return CHECK.result(0.5, settings.threshold, words, verdict=Verdict.UNVERIFIABLE)
     ground = one.ground
     change = ground.unexplained
     scale = one.grey.shape[1] / SMALL
@@ -217,4 +217,4 @@ def _heat(change: Floats, limit: float, scale: float) -> Evidence:
     return Evidence("heat", "changed", ((0.0, 0.0), (side, side)), data)
 
 
-CHECK = Check("scene_kept", "4", SceneSettings, {"threshold": 0.5}, judge)
+CHECK = Check("scene_kept", "5", SceneSettings, {"threshold": 0.5}, judge)

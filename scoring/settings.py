@@ -32,6 +32,10 @@ def read_settings(
 ) -> ScoringSettings:
     """Read what ``[checks.<name>]`` and ``[rules]`` say.
 
+    Where a check cannot tell, ``unverifiable`` in its table is the shot's policy: every check asks for a
+    person unless its table says otherwise. `alignment` does so too where the embedded aligner was not taught
+    the words; the demo's settings let that pass.
+
     Parameters
     ----------
     tables

@@ -12,7 +12,7 @@ from typing import Any
 from packline.errors import FixSettings
 from scoring.check import Check
 
-VERSION = 1
+VERSION = 2
 SHIPPED = Path(__file__).with_name("thresholds.json")
 
 
@@ -37,19 +37,87 @@ class Evidence:
 
 
 @dataclass(frozen=True)
+class Rates:
+    """What a whole scorecard does to pictures whose fault is known.
+
+    Parameters
+    ----------
+    escapes
+        Plain defects, of whatever check, that pass every check.
+    false_rejects
+        Good pictures of which some check says that something is wrong.
+    unverifiable
+        Good pictures against which nothing speaks but that some check cannot judge.
+    products
+        Products with a plain defect, and those of which one gets out: pictures of one product are not
+        independent of each other, as the bounds of the other rates would have it.
+    """
+
+    escapes: Evidence
+    false_rejects: Evidence
+    unverifiable: Evidence
+    products: Evidence
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Which pictures the thresholds were found on; parameters as in `scoring.bench.runner.Order`.
+
+    Parameters
+    ----------
+    takes
+        As many as were asked for; `products` are those that were done.
+    good, bad
+        Pictures without and with a defect.
+    """
+
+    split: str
+    seed: int
+    takes: int
+    size: int
+    products: int
+    good: int
+    bad: int
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What people decided, counted apart: they see what the checks let them see.
+
+    Parameters
+    ----------
+    taken
+        Decisions that counted.
+    rejected
+        Pictures that a person rejected for a fault that its check had passed, once for each such check.
+    still_pass
+        Of those, by the thresholds that were found, again by that check.
+    approved
+        Pictures that a person approved.
+    now_rejected
+        Of those, by some check.
+    """
+
+    taken: int = 0
+    rejected: int = 0
+    still_pass: int = 0
+    approved: int = 0
+    now_rejected: int = 0
+
+
+@dataclass(frozen=True)
 class Threshold:
-    """One check's threshold and why it is that.
+    """One check's threshold, and what it does at it.
 
     Parameters
     ----------
     version
         The check's, for which it was found.
     met
-        Whether the bound on the escapes is at most alpha, at no more false rejects than were allowed.
-    sentence
-        What was traded where it is not.
+        Whether the check alone keeps to alpha: the bound on the escapes of its own plain defects.
     escapes, false_rejects
-        Of the check's own plain defects; of all good ones.
+        Of the check's own plain defects; of all good ones that it judged. On the very pictures on which it
+        was found.
     published
         Of the check's own plain defects those that no other check catches either.
     kinds
@@ -59,7 +127,6 @@ class Threshold:
     version: str
     threshold: float
     met: bool
-    sentence: str
     escapes: Evidence
     false_rejects: Evidence
     published: Evidence
@@ -72,27 +139,41 @@ class Thresholds:
 
     Parameters
     ----------
-    alpha, confidence, max_false_rejects
-        What was asked for: the escape rate of each check, the confidence in it, and the largest share of good
-        ones that a check may reject.
+    alpha, confidence, max_rejects, max_unverifiable
+        What was asked of the whole scorecard: the largest escape rate, the confidence in it, and the largest
+        shares of good ones that it may reject and that it may not be able to judge.
     scores
-        Digest of the scores that they were found on.
+        Digest of the scores and decisions that they were found on.
     made
         The day, ISO.
-    escapes, false_rejects, unverifiable
-        Of the whole scorecard: over all plain defects, and over all good ones.
+    bench
+        The pictures.
+    checks
+        By name.
+    found
+        What the scorecard does to the pictures on which the thresholds were found: better than it will do.
+    held_out
+        What it does to pictures of other products than its thresholds were found on: found on half of the
+        products and counted on the other half, and the other way round.
+    met
+        Whether `held_out` keeps to what was asked.
+    sentences
+        Where it does not; and what these numbers do not say.
     """
 
     alpha: float
     confidence: float
-    max_false_rejects: float
+    max_rejects: float
+    max_unverifiable: float
     scores: str
     made: str
+    bench: Bench
     checks: Mapping[str, Threshold]
-    escapes: Evidence
-    false_rejects: Evidence
-    unverifiable: Evidence
-    decisions: int = 0
+    found: Rates
+    held_out: Rates
+    met: bool
+    sentences: tuple[str, ...] = ()
+    decisions: Decisions = field(default_factory=Decisions)
 
     def of(self, check: Check) -> float:
         """The calibrated threshold for a check, or its own default where its version changed since."""
@@ -119,27 +200,39 @@ def read_thresholds(file: Path) -> Thresholds:
     FixSettings
         Where it is missing or is no such file.
     """
-    how = "write it with packline calibrate, or take checks.thresholds out of the settings"
+    how = "write it anew with packline calibrate, or take checks.thresholds out of the settings"
+    if file == SHIPPED:
+        how = "write it anew with packline calibrate, or delete it: each check has a threshold of its own"
     try:
         data = json.loads(file.read_text())
-        if data.pop("version") != VERSION:
-            raise FixSettings(f"Thresholds {file} are of another version of Packline; {how}.")
-        checks = {name: _threshold(one) for name, one in data.pop("checks").items()}
-        rates = {name: Evidence(**data.pop(name)) for name in ("escapes", "false_rejects", "unverifiable")}
+        if (version := data.pop("version")) != VERSION:
+            raise FixSettings(
+                f"Thresholds {file} are of version {version} of such files, and this Packline reads version "
+                f"{VERSION}; {how}."
+            )
         return Thresholds(
             alpha=float(data["alpha"]),
             confidence=float(data["confidence"]),
-            max_false_rejects=float(data["max_false_rejects"]),
+            max_rejects=float(data["max_rejects"]),
+            max_unverifiable=float(data["max_unverifiable"]),
             scores=str(data["scores"]),
             made=str(data["made"]),
-            checks=checks,
-            decisions=int(data["decisions"]),
-            **rates,
+            bench=Bench(**data["bench"]),
+            checks={name: _threshold(one) for name, one in data["checks"].items()},
+            found=_rates(data["found"]),
+            held_out=_rates(data["held_out"]),
+            met=bool(data["met"]),
+            sentences=tuple(str(one) for one in data["sentences"]),
+            decisions=Decisions(**data["decisions"]),
         )
     except FileNotFoundError as error:
         raise FixSettings(f"Thresholds {file} are missing; {how}.") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise FixSettings(f"Thresholds {file} cannot be read ({error}); {how}.") from error
+
+
+def _rates(data: dict[str, Any]) -> Rates:
+    return Rates(**{name: Evidence(**one) for name, one in data.items()})
 
 
 def _threshold(data: dict[str, Any]) -> Threshold:
@@ -157,4 +250,5 @@ def shipped_thresholds() -> Thresholds:
     if SHIPPED.is_file():
         return read_thresholds(SHIPPED)
     nothing = Evidence(0, 0, 0.0, 1.0)
-    return Thresholds(0.0, 0.0, 0.0, "", "", {}, nothing, nothing, nothing)
+    none = Rates(nothing, nothing, nothing, nothing)
+    return Thresholds(0.0, 0.0, 0.0, 0.0, "", "", Bench("", 0, 0, 0, 0, 0, 0), {}, none, none, False)

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from packline.catalog import Catalog, read_catalog, settings_file
@@ -355,6 +357,37 @@ def test_json_lines_may_give_a_stack_as_a_list(
     else:
         assert catalog.errors == ()
         assert catalog.products[0].loras == tuple(ProductLora(*one) for one in stack)
+
+
+@pytest.mark.parametrize(
+    ("columns", "stack"),
+    [
+        ({"lora": [["warm", "noir"], None]}, [("warm", None), ("noir", None)]),
+        ({"lora": [["warm"], []]}, [("warm", None)]),
+        ({"lora": [["warm", "noir"], []], "lora_strength": [[0.8, 1.0], None]}, [("warm", 0.8), ("noir", 1)]),
+        ({"lora": ["warm + noir", ""], "lora_strength": [[0.8, None], []]}, [("warm", 0.8), ("noir", None)]),
+        # the strengths beside the labels, and no column for them
+        (
+            {"lora": [[{"label": "warm", "strength": 0.8}, {"label": "noir", "strength": None}], []]},
+            [("warm", 0.8), ("noir", None)],
+        ),
+    ],
+)
+@pytest.mark.parametrize("ending", ["parquet", "jsonl"])
+def test_lists_in_parquet_and_json_lines_are_stacks(
+    tmp_path: Path, columns: dict[str, list[object]], stack: list[tuple[str, float | None]], ending: str
+) -> None:
+    settings = with_presets(tmp_path, "warm", "noir")
+    plain = {"sku": ["A1", "A2"], "title": ["shoe"] * 2, "model": ["shoe.glb"] * 2, "scenes": ["table"] * 2}
+    table = pa.table({**plain, **columns})
+    file = tmp_path / f"demo.{ending}"
+    if ending == "parquet":
+        pq.write_table(table, file)
+    else:
+        file.write_text("\n".join(map(json.dumps, table.to_pylist())))
+    catalog = read_catalog(file, settings)
+    assert catalog.errors == ()
+    assert [one.loras for one in catalog.products] == [tuple(ProductLora(*one) for one in stack), ()]
 
 
 def test_every_lora_of_a_stack_that_cannot_be_used_is_named(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def test_help_imports_nothing_heavy() -> None:
         ('tenant = "test"\n', "", "key run.tenant is absent; add it."),
         ("chunk = 2", "chunk = 2\nshunk = 3", "key run.shunk is unknown; remove it or mend its spelling."),
         ("chunk = 2", "chunk = 0", "key run.chunk is wrong: Input should be greater than or equal to 1."),
-        ('"flux2-klein-embedded"', '"flux9"', "engine.architecture names the unknown 'flux9'"),
+        ('"flux2-klein-embedded"', '"flux9"', "engine.architecture is wrong: 'flux9' is unknown; known are"),
         ('model = "no weights"', 'model = "none"', "engine.model"),
         ("[checks.scene_kept]", "[checks.scene_kapt]", "[checks.scene_kapt] names no check"),
         ('url = "ledger.db"', 'url = "small.csv/ledger.db"', "ledger.url"),

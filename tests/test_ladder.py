@@ -7,10 +7,25 @@ from typing import Any
 
 import pytest
 
+from packline.editing.architectures import ARCHITECTURES
 from packline.errors import FixSettings
-from packline.ladder import denoise_at, engine_at, learned_as, refine_at, rung_words, rungs_of, up_to
+from packline.ladder import (
+    denoise_at,
+    engine_at,
+    fewest_steps,
+    learned_as,
+    refine_at,
+    rung_words,
+    rungs_of,
+    up_to,
+)
+from packline.records import Wave
 from packline.settings import CandidateSettings, load_settings
 from tests.parts import make_folder
+
+
+def waves_of(settings: CandidateSettings) -> list[Wave]:
+    return [Wave(number, rung=rung) for number, rung in enumerate(rungs_of(settings), start=1)]
 
 
 def ask(waves: int, *ladder: str, **more: Any) -> CandidateSettings:
@@ -19,20 +34,71 @@ def ask(waves: int, *ladder: str, **more: Any) -> CandidateSettings:
 
 def test_each_wave_climbs_a_rung_and_waves_beyond_the_ladder_are_new_seeds_first() -> None:
     assert rungs_of(CandidateSettings()) == ("asked", "seeds", "adherence", "refine")
-    assert rungs_of(ask(2, "seeds", "adherence")) == ("asked", "seeds")
+    # the usual ladder is climbed as far as the waves go
+    assert rungs_of(CandidateSettings(waves=2)) == ("asked", "seeds")
     assert rungs_of(ask(5, "refine", "spare")) == ("asked", "seeds", "seeds", "refine", "spare")
     assert rungs_of(ask(1)) == ("asked",)
 
 
 def test_what_a_rung_changes_stays_so_on_those_above_it() -> None:
     settings = ask(5, "seeds", "adherence", "refine", "spare")
-    assert up_to(settings, "refine") == ("asked", "seeds", "adherence", "refine")
-    assert [engine_at(settings, rung) for rung in rungs_of(settings)] == ["", "", "", "", "spare"]
-    assert refine_at(up_to(settings, "spare"), "labels") == "product"
-    assert refine_at(up_to(settings, "adherence"), "labels") == "labels"
+    waves = waves_of(settings)
+    assert up_to(settings, waves[3]) == ("asked", "seeds", "adherence", "refine")
+    assert [engine_at(settings, wave) for wave in waves] == ["", "", "", "", "spare"]
+    assert refine_at(up_to(settings, waves[4]), "labels") == "product"
+    assert refine_at(up_to(settings, waves[2]), "labels") == "labels"
     assert [refine_at(("refine",), usual) for usual in ("off", "labels", "product")] == [
         "labels", "product", "product",
     ]  # fmt: skip
+
+
+def test_new_seeds_above_other_rungs_keep_what_those_changed() -> None:
+    settings = ask(6, "seeds", "adherence", "seeds", "spare", "seeds")
+    waves = waves_of(settings)
+    assert up_to(settings, waves[3]) == ("asked", "seeds", "adherence", "seeds")
+    assert denoise_at(up_to(settings, waves[3]), 0.6) == 0.45
+    assert denoise_at(up_to(settings, waves[1]), 0.6) is None
+    assert [engine_at(settings, wave) for wave in waves] == ["", "", "", "", "spare", "spare"]
+
+
+def test_a_wave_that_was_promised_under_another_ladder_finds_its_rung() -> None:
+    settings = ask(4, "adherence", "refine", "spare")
+    assert up_to(settings, Wave(5, rung="refine")) == ("asked", "adherence", "refine")
+    assert up_to(settings, Wave(2, rung="seeds")) == ("asked",)
+
+
+@pytest.mark.parametrize(
+    ("waves", "ladder", "said"),
+    [
+        (4, ["seeds", "adherence", "refine", "spare"], "the ladder has 4 rungs, but of 4 waves the first is"),
+        (1, ["seeds"], "the ladder has 1 rung, but of 1 wave the first is as asked; set waves to 2 at least"),
+    ],
+)
+def test_a_ladder_that_would_never_be_climbed_to_its_end_is_refused(
+    tmp_path: Path, waves: int, ladder: list[str], said: str
+) -> None:
+    make_folder(tmp_path)
+    file = tmp_path / "demo.toml"
+    file.write_text(file.read_text().replace("waves = 3", f"waves = {waves}\nladder = {ladder}") + SPARE)
+    with pytest.raises(FixSettings, match=said):
+        load_settings(file)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "ladder", "fewest", "share"),
+    [
+        ("sdxl", ("seeds",), 2, 0.5),
+        ("sdxl", ("adherence",), 3, 0.375),
+        ("flux1-kontext", ("adherence",), 1, 1.0),
+        ("flux2-klein-4b", ("adherence",), 1, 1.0),
+    ],
+)
+def test_the_least_denoise_of_the_ladder_says_how_many_steps_are_needed(
+    architecture: str, ladder: tuple[str, ...], fewest: int, share: float
+) -> None:
+    known = ARCHITECTURES[architecture]
+    assert fewest_steps(ask(2, *ladder), known) == (fewest, share)
+    assert int(fewest * share) == 1
 
 
 def test_adherence_gives_up_less_of_the_start_but_never_nothing() -> None:

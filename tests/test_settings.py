@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from packline.editing.architectures import ARCHITECTURES
+from packline.editing.prompts import recipe_for
 from packline.errors import FixSettings
 from packline.settings import load_settings
 from tests.parts import SETTINGS, make_folder
@@ -52,6 +54,48 @@ def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
         1,
     )
     assert (settings.engine.refine, settings.engine.device, settings.checks) == ("product", "auto", {})
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_two_lines_are_enough_for_another_model(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "demo.toml"
+    known = ARCHITECTURES[name]
+    spare = f'[engines.spare]\narchitecture = "{name}"\nmodel = "m"\n'
+    file.write_text(
+        SETTINGS.replace("flux2-klein-embedded", name).replace("[candidates]", f"{spare}[candidates]")
+    )
+    settings = load_settings(file)
+    for engine in (settings.engine, settings.engines["spare"]):
+        own = (engine.size, engine.steps, engine.guidance, engine.dtype)
+        assert own == (known.size, known.steps, known.guidance, known.dtype)
+        assert engine.name == (known.engine or name)
+        low, high = known.sizes
+        assert low <= engine.size <= high
+    more = 'model = "weights"\nname = "mine"\nsize = 512\nsteps = 7\nguidance = 2.5\ndtype = "float16"'
+    file.write_text(file.read_text().replace('model = "weights"', more))
+    engine = load_settings(file).engine
+    own = (engine.name, engine.size, engine.steps, engine.guidance, engine.dtype)
+    assert own == ("mine", 512, 7, 2.5, "float16")
+
+
+def test_the_demo_swaps_its_model_by_two_lines(tmp_path: Path) -> None:
+    demo = Path(__file__).parents[1] / "catalogs" / "demo.toml"
+    engine = load_settings(demo).engine
+    assert (engine.name, engine.size, engine.steps, engine.guidance, engine.dtype) == (
+        "embedded", 256, 2, 1.0, "float32",
+    )  # fmt: skip
+    text = demo.read_text()
+    swaps = {'"flux2-klein-embedded"': '"sdxl"', '"../assets/models/editor"': '"maker/sdxl"'}
+    for old, new in swaps.items():
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    (tmp_path / "demo.toml").write_text(text)
+    settings = load_settings(tmp_path / "demo.toml")
+    engine = settings.engine
+    assert (engine.name, engine.size, engine.steps, engine.guidance, engine.dtype) == (
+        "sdxl", 1024, 30, 5.0, "bfloat16",
+    )  # fmt: skip
+    assert recipe_for(settings, "SHOE-1", "table").template == ARCHITECTURES["sdxl"].template
 
 
 def test_settings_cannot_be_changed_once_read(tmp_path: Path) -> None:
@@ -179,6 +223,12 @@ def test_an_absent_table_is_named(tmp_path: Path, table: str) -> None:
             'model = "weights"',
             'model = "weights"\nsize = 250',
             "key engine.size is wrong: Input should be a multiple of 16.",
+        ),
+        (
+            '"flux2-klein-embedded"',
+            '"flux9"',
+            "key engine.architecture is wrong: 'flux9' is unknown; known are "
+            f"{', '.join(sorted(ARCHITECTURES))}.",
         ),
     ],
 )

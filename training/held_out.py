@@ -27,7 +27,7 @@ from packline.colour import to_linear
 from packline.editing.engine import EditRequest, Engine, LoraChoice
 from packline.editing.engines import open_engine
 from packline.editing.loras import load_presets
-from packline.editing.prompts import build_prompt
+from packline.editing.prompts import build_prompt, recipe_for
 from packline.editing.references import choose_roles, gather
 from packline.editing.refine import refine
 from packline.reference import Reference
@@ -252,11 +252,12 @@ def main() -> None:
     engine = open_engine(settings.engine, presets)
     most = engine.capabilities.most_references
     cases = make_cases(asked.count, settings.paths.scenes, asked.size, most)
-    means, refined = measure(engine, cases, settings.prompt.template)
+    template = recipe_for(settings, "", "").template
+    means, refined = measure(engine, cases, template)
     loras = measure_loras(
         engine,
         cases[: asked.lora_count],
-        settings.prompt.template,
+        template,
         presets,
         settings.engine.architecture,
     )

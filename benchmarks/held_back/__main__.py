@@ -1,10 +1,11 @@
 """The checks on data that nobody tuned on and that is made by other means.
 
-    python -m benchmarks.held_back MODEL.glb ... [--stands 3] [--out FOLDER]
+    python -m benchmarks.held_back MODEL.glb MODEL.glb ... [--stands 3] [--out FOLDER]
 
 Real models by people unknown to us, photographed by three.js (its reader, shading and shadows), with words
 in fonts that are nowhere else in the project, damaged in their files and by Pillow. Nothing here shares code
-with the defect bench or with training. Needs npm, Debian's chromium and the fonts named in `prints.DEBIAN`.
+with the defect bench or with training. The models are each other's wrong products and wrong words, so give
+two at least. Needs npm, Debian's chromium and the fonts named in `prints.DEBIAN`.
 Writes one row a specimen and check (scores.parquet), the pictures that the verdicts are wrong about, and a
 table.
 """
@@ -24,11 +25,13 @@ import pandas as pd
 from benchmarks.held_back.corpus import Studio, specimens
 from benchmarks.three_js import browser
 from packline.errors import PacklineError
+from packline.scenes import load_scene
 from packline.scorecard import Scorecard, Verdict
 from scoring.bench.runner import chunks, rows_of
 from scoring.bench.specimen import Specimen
 from scoring.bench.table import interval
 from scoring.policy import score
+from scoring.settings import read_settings
 
 SCENES = Path(__file__).parents[2] / "assets" / "scenes"
 
@@ -37,6 +40,9 @@ def run(models: list[Path], stands: int, size: int, out: Path, seed: int) -> pd.
     """Make and score specimens; a part is kept for each stand, so a broken run goes on where it stopped."""
     out.mkdir(parents=True, exist_ok=True)
     scenes = sorted(SCENES.glob("*.json"))
+    words = [load_scene(scene).words for scene in scenes]
+    # the embedded aligner knows the scenes and few of these products; as in the demo, that holds none back
+    settings = read_settings({"alignment": {"unverifiable": "pass"}})
     with tempfile.TemporaryDirectory() as folder, browser("shoot.html") as page:
         studio = Studio(page, Path(folder), size)
         for number, model in enumerate(model for _ in range(stands) for model in models):
@@ -44,12 +50,14 @@ def run(models: list[Path], stands: int, size: int, out: Path, seed: int) -> pd.
             if part.exists():
                 continue
             rng = np.random.default_rng([seed, number])
+            strangers = [other for other in models if other.stem != model.stem]
             begun = time.monotonic()
             try:
                 stand = studio.stand(model, scenes[int(rng.integers(len(scenes)))], rng)
                 found = []
-                for chunk in chunks(specimens(studio, stand, rng)):
-                    for specimen, card in zip(chunk, score([s.given for s in chunk]), strict=True):
+                for chunk in chunks(specimens(studio, stand, rng, strangers, words)):
+                    cards = score([specimen.given for specimen in chunk], settings)
+                    for specimen, card in zip(chunk, cards, strict=True):
                         found += rows_of(specimen, card, number)
                         if card.passed == (specimen.defect is not None):
                             _keep(out / "wrong", specimen, card)

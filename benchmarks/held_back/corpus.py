@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -129,6 +129,27 @@ class Studio:
         self._altered = glb is not None
         return shoot(self.page, self.bounds, pose, stand.truth.camera, lamp, stand.photo, **more)
 
+    def stranger(self, stand: Stand, file: Path, lamp: Lamp) -> Picture:
+        """Photograph another model in the stand's place, as large as the stand's own."""
+        home = self.folder / "stranger.glb"
+        _shrunk(Glb.read(file)).write(home)
+        home.with_suffix(".truth.json").write_text(json.dumps({"front": 0, "labels": []}))
+        model = load_model(home)
+        self.page.call("load", {"url": _url(self.page, home), "front": 0})
+        bounds = self.page.call("bounds")
+        pose = scene_pose(model, stand.scene, stand.side)
+        scale = _extent(stand.pose, self.bounds) / _extent(pose, bounds)
+        pose = scene_pose(model, stand.scene, stand.side, scale=scale)
+        picture = shoot(self.page, bounds, pose, stand.truth.camera, lamp, stand.photo).picture
+        # the next photograph is the stand's own again
+        self._altered = True
+        return picture
+
+
+def _extent(pose: NDArray[np.float64], bounds: Sequence[float]) -> float:
+    """Metres from corner to corner of a model that stands there."""
+    return float(np.linalg.norm(pose[:3, :3] @ (np.array(bounds[3:]) - np.array(bounds[:3]))))
+
 
 def _url(page: Browser, file: Path) -> str:
     page.serve("model", file.parent)
@@ -166,28 +187,41 @@ def _overlap(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
 
 
 def specimens(
-    studio: Studio, stand: Stand, rng: np.random.Generator, other: Picture | None = None
+    studio: Studio,
+    stand: Stand,
+    rng: np.random.Generator,
+    strangers: Sequence[Path] = (),
+    scenes: Sequence[str] = (),
 ) -> Iterator[Specimen]:
     """Honest pictures and damaged ones of a stand, about as many of either.
 
     Parameters
     ----------
-    other
-        A photograph of another product in the same place: the wrong product.
+    strangers
+        Files of other products: one of them is the wrong product, and their names are the wrong words.
+    scenes
+        The words of all scenes.
     """
+    words = PromptWords(
+        stand.name,
+        stand.scene.words,
+        tuple(sorted({file.stem for file in strangers})),
+        tuple(sorted(set(scenes) - {stand.scene.words})),
+    )
     lamp = Lamp.like(stand.scene.light, rng)
     first = studio.shoot(stand, None, lamp, stand.pose)
     lamp = exposed(lamp, first, stand.truth.colour, stand.truth.mask, rng)
     plain_shot = studio.shoot(stand, None, lamp, stand.pose)
+    other = None
+    if strangers:
+        other = studio.stranger(stand, strangers[int(rng.integers(len(strangers)))], lamp)
     count = 0
 
     def made(picture: Picture, defect: Defect | None, **told: Any) -> Specimen:
         nonlocal count
         count += 1
         finished, finish = honest_finish(picture, rng)
-        given = CheckInput(
-            finished, stand.photo, stand.truth, words=PromptWords(stand.name, stand.scene.words)
-        )
+        given = CheckInput(finished, stand.photo, stand.truth, words=words)
         name = f"{stand.name}/{stand.scene.name}/{stand.side}/{count:02d}"
         return Specimen(name, stand.name, stand.scene.name, stand.side, given, defect, {**told, **finish})
 
@@ -212,7 +246,7 @@ def _honest(studio: Studio, stand: Stand, rng: np.random.Generator, lamp: Lamp) 
     turn = np.radians(rng.uniform(-3, 3))
     c, s = np.cos(turn), np.sin(turn)
     pose[:3, :3] = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]]) @ pose[:3, :3] * rng.uniform(0.98, 1.02)
-    extent = float(np.linalg.norm(pose[:3, :3] @ (np.array(studio.bounds[3:]) - np.array(studio.bounds[:3]))))
+    extent = _extent(pose, studio.bounds)
     pose[[0, 2], 3] += rng.uniform(-0.01, 0.01, 2) * extent
     return studio.shoot(stand, None, other, pose).picture
 

@@ -16,6 +16,7 @@ from packline.shots import STACKED
 
 COLUMNS = ("sku", "title", "model", "scenes", "labels", "lora", "lora_strength", "variant", "truth")
 NEEDED = COLUMNS[:4]
+_STACKS = ("lora", "lora_strength")
 BATCH = 4096
 """Rows that are in memory at a time."""
 
@@ -132,12 +133,15 @@ def _parquet(file: Path) -> Iterator[Fields]:
         columns = list(table.schema_arrow.names)
         _check_columns(file, columns)
         known = [name for name in COLUMNS if name in columns]
-        empty = ("",) * (len(COLUMNS) - len(known) + 1)
+        # a list of LoRAs may hold their strengths
+        names = [*known, "lora_strength"] if "lora" in known and "lora_strength" not in known else known
+        empty = ("",) * (len(COLUMNS) - len(names) + 1)
         # columns that a file may lack come last, so that no row has to be put in order
-        order = [(*known, *(name for name in COLUMNS if name not in known)).index(name) for name in COLUMNS]
+        order = [(*names, *(name for name in COLUMNS if name not in names)).index(name) for name in COLUMNS]
         for batch in table.iter_batches(batch_size=BATCH, columns=known):
-            lists = [batch.column(name).to_pylist() for name in known]
-            for values in zip(*lists, strict=True):
+            lists = {name: batch.column(name).to_pylist() for name in known}
+            lists |= {name: [None] * batch.num_rows for name in names[len(known) :]}
+            for values in zip(*_with_stacks(lists).values(), strict=True):
                 found = (*map(_text, values), *empty)
                 yield (*[found[place] for place in order], "")
 
@@ -159,18 +163,31 @@ def _json_lines(file: Path) -> Iterator[Fields]:
             if not seen.issuperset(NEEDED):
                 seen.update(row)
             some = True
-            if isinstance(row.get("lora"), list):
-                row |= _stack(row["lora"], row.get("lora_strength"))
+            row |= _stack(row.get("lora"), row.get("lora_strength"))
             yield (*[_text(row.get(name)) for name in COLUMNS], "")
     if some:
         _check_columns(file, sorted(seen))
 
 
-def _stack(entries: list[Any], strength: Any) -> dict[str, Any]:
-    """A list of LoRAs as a row of text says it: "warm + noir", "0.8 + 0.5".
+def _with_stacks(columns: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """The columns with lists of LoRAs and of strengths as text; where there are no lists it costs nothing."""
+    if not any(isinstance(value, list) for name in _STACKS for value in columns.get(name, ())):
+        return columns
+    none = [None] * len(columns["sku"])
+    rows = zip(*(columns.get(name, none) for name in _STACKS), strict=True)
+    said = [dict(zip(_STACKS, row, strict=True)) | _stack(*row) for row in rows]
+    return columns | {name: [row[name] for row in said] for name in _STACKS if name in columns}
+
+
+def _stack(entries: Any, strength: Any) -> dict[str, Any]:
+    """Lists of LoRAs and of strengths as a row of text says them: "warm + noir", "0.8 + 0.5".
 
     One that cannot be said so stays JSON, which `fields.loras_of` refuses with a sentence.
     """
+    if isinstance(strength, list):
+        strength = STACKED.join(map(_text, strength)) if any(map(_text, strength)) else ""
+    if not isinstance(entries, list):
+        return {"lora_strength": strength}
     plain = [{"label": entry} if isinstance(entry, str) else entry for entry in entries]
     known = all(
         isinstance(entry, dict)
@@ -183,7 +200,7 @@ def _stack(entries: list[Any], strength: Any) -> dict[str, Any]:
     labels = STACKED.join(entry["label"].strip() for entry in plain)
     said = [_text(entry.get("strength")) for entry in plain]
     if not any(said):
-        return {"lora": labels}
+        return {"lora": labels, "lora_strength": strength}
     if _text(strength):
         return {"lora": json.dumps(entries, ensure_ascii=False)}
     return {"lora": labels, "lora_strength": STACKED.join(said)}

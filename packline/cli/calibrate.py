@@ -2,241 +2,134 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from packline.cli.table import console, table
+from packline.cli.calibration_scores import bench_rows, digest_of, find_run, opinion_rows
+from packline.cli.calibration_tables import print_checks, print_whole
+from packline.cli.table import console
 from packline.errors import FixSettings
-from packline.fingerprint import digest
 from packline.ledger import Ledger
 from packline.line.order import Order
-from packline.records import Opinion
-from packline.scorecard import Verdict
 from scoring import registry
-from scoring.calibration import Judged, Outcome, Table, calibrate, outcome, relieved, table_of
+from scoring import thresholds as files
+from scoring.calibration import Goal, calibrate
+from scoring.score_table import Judged, judgement, table_of
 from scoring.settings import default_settings
-from scoring.thresholds import Evidence, Threshold, Thresholds
+from scoring.thresholds import Thresholds
 
 
-@dataclass(frozen=True)
-class Goal:
-    """What is asked of each check; see `scoring.calibration.calibrate`."""
-
-    alpha: float
-    confidence: float
-    max_false_rejects: float
-
-
-def calibrate_checks(scores: Path, catalog: Order | None, goal: Goal, out: Path) -> bool:
+def calibrate_checks(scores: Path, catalog: Order | None, goal: Goal, out: Path | None) -> bool:
     """Set the thresholds, print them before and after, and write the file.
 
     Parameters
     ----------
     scores
-        Folder that the bench wrote.
+        Folder of a run of the bench, or one that holds such folders, one of them of the split "calibration".
     catalog
         Whose ledger is asked for people's decisions; None asks none.
     out
-        The file to write.
+        The file to write; None: the one that the catalogue's settings name, else the one that every run reads
+        whose settings name none.
 
     Returns
     -------
     bool
-        Whether every check keeps to the goal.
+        Whether the whole scorecard keeps to the goal on products that played no part in the thresholds.
 
     Raises
     ------
     FixSettings
-        Where the scores are missing, or are all of other versions of the checks than the installed ones. A
-        single check whose version changed since is left out, and said to be.
+        Where the scores are missing, of another split, or all of other versions of the checks than the
+        installed ones. A single check whose version changed since is left out, and said to be.
     """
-    rows = bench_rows(scores)
-    people = _people_rows(catalog) if catalog else []
-    found = table_of([*rows, *people])
-    checks = registry.checks()
-    stale = {
-        name: one.version
-        for name, one in found.columns.items()
-        if name in checks and checks[name].version != one.version
-    }
-    if len(stale) == len(found.columns):
-        raise FixSettings(
-            f"Scores {scores} are of other versions of the checks than the installed ones; "
-            "run packline bench checks anew."
-        )
-    for name, version in stale.items():
+    folder = find_run(scores)
+    rows, bench = bench_rows(folder)
+    rows = _present(rows, folder)
+    people: list[Judged] = []
+    if catalog:
+        settings = catalog.read_settings()
+        people = opinion_rows(Ledger(settings.ledger.url).opinions(settings.run.name))
+        named = settings.checks.get("thresholds")
+        out = out or (Path(named) if isinstance(named, str) else None)
+    out = out or files.SHIPPED
+    if bench.products < bench.takes:
         console().print(
-            f"{_plain(name)} is left out: its scores are of version {version}, and {checks[name].version} is "
-            "installed.",
+            f"{folder} holds {bench.products} of the {bench.takes} takes that were asked for: packline bench "
+            "checks goes on with it.",
             highlight=False,
+            soft_wrap=True,
         )
-    before = {
-        check.name: own.threshold
-        for check, own in default_settings().checks
-        if check.name in found.columns and check.name not in stale
+    table = table_of([*rows, *people])
+    checks = registry.checks()
+    # what only people's pictures have scores of is no part of the scorecard that is measured
+    measured = {row.check for row in rows}
+    defaults = {
+        name: float(check.defaults["threshold"]) for name, check in checks.items() if name in measured
     }
-    set_ = calibrate(found, goal.alpha, goal.confidence, goal.max_false_rejects, list(before))
-    set_ = relieved(found, set_, before, goal.confidence)
-    after = {name: set_[name].threshold if name in set_ else old for name, old in before.items()}
-    was, now = (outcome(found, thresholds, goal.confidence) for thresholds in (before, after))
-    _print(found, before, set_, was, now)
+    missing = [_plain(name) for name in checks if name not in measured]
+    before = {name: level for name, level in _in_force().items() if name in defaults}
+    made = calibrate(table, goal, defaults, missing)
+    after = {**defaults, **{name: one.threshold for name, one in made.checks.items()}}
+    print_checks(table, before, after, made)
+    print_whole(judgement(table, before).rates(table, goal.confidence), made, goal)
+    used = [row for row in rows + people if row.check in defaults]
     file = Thresholds(
         goal.alpha,
         goal.confidence,
-        goal.max_false_rejects,
-        digest_of(rows),
+        goal.max_rejects,
+        goal.max_unverifiable,
+        digest_of(used),
         datetime.now(UTC).date().isoformat(),
-        set_,
-        now.escapes,
-        now.false_rejects,
-        now.unverifiable,
-        # a picture with two faults is two specimens and one decision
-        len({row.specimen.removesuffix(f" ({row.dimension})") for row in people}),
+        replace(
+            bench,
+            good=int(table.good.sum()),
+            bad=int(len(table.good) - table.good.sum() - table.by_person.sum()),
+        ),
+        made.checks,
+        made.found,
+        made.held_out,
+        made.met,
+        made.sentences,
+        made.decisions,
     )
     file.write(out)
+    files.shipped_thresholds.cache_clear()
     console().print(f"Thresholds: {out}", highlight=False, markup=False, soft_wrap=True)
-    return all(one.met for one in set_.values())
+    return made.met
 
 
-def _print(
-    found: Table, before: dict[str, float], after: dict[str, Threshold], was: Outcome, now: Outcome
-) -> None:
-    out = console()
-    columns = ("check", "threshold", "escapes", "at most", "get out", "false rejects", "holds")
-    rows = []
-    for name, old in before.items():
-        one = after.get(name)
-        escaped, rejected = was.by_check[name]
-        if one is None:
-            rows.append((_plain(name), f"{old:.3f}", "", "", "", _share(rejected), "no defects of its own"))
-            continue
-        rows.append(
-            (
-                _plain(name),
-                f"{old:.3f} → {one.threshold:.3f}",
-                f"{_share(escaped)} → {_share(one.escapes)}",
-                f"{one.escapes.bound:.2%}",
-                str(one.published.times),
-                f"{_share(rejected)} → {_share(one.false_rejects)}",
-                "yes" if one.met else "no",
-            )
+def _present(rows: list[Judged], folder: Path) -> list[Judged]:
+    """The rows of installed versions of checks; the others are said to be left out."""
+    checks = registry.checks()
+    stale = {
+        row.check: row.version
+        for row in rows
+        if row.check not in checks or checks[row.check].version != row.version
+    }
+    found = [row for row in rows if row.check in checks and checks[row.check].version == row.version]
+    if not found:
+        raise FixSettings(
+            f"Scores {folder} are of other versions of the checks than the installed ones; "
+            "run packline bench checks --split calibration anew."
         )
-    rows.append(
-        (
-            "whole scorecard",
-            "",
-            f"{_share(was.escapes)} → {_share(now.escapes)}",
-            f"{now.escapes.bound:.2%}",
-            str(now.escapes.times),
-            f"{_share(was.false_rejects)} → {_share(now.false_rejects)}",
-            "",
+    for name, version in stale.items():
+        there = f"{checks[name].version} is installed" if name in checks else "it is not installed"
+        console().print(
+            f"{_plain(name)} is left out: its scores are of version {version}, and {there}.", highlight=False
         )
-    )
-    good = int(found.good.sum())
-    title = f"Thresholds on {int(found.plain.sum())} plain defects and {good} good pictures"
-    out.print(table(title, columns, rows, right=(1, 2, 3, 4, 5)))
-    out.print(f"Cannot be told: {_share(now.unverifiable)} of the good ones.", highlight=False)
-    for name, one in after.items():
-        if one.sentence:
-            worst = sorted(one.kinds.items(), key=lambda kind: -kind[1][1])
-            kinds = ", ".join(f"{kind} {times} of {of}" for kind, (of, times) in worst[:4] if times)
-            more = f" Escaping: {kinds}." if kinds else ""
-            out.print(f"{_plain(name)}: {one.sentence}{more}", highlight=False, markup=False)
+    return found
 
 
-def _share(one: Evidence) -> str:
-    return f"{one.times} of {one.of} ({one.rate:.2%})" if one.of else "none"
+def _in_force() -> dict[str, float]:
+    """The thresholds of a run whose settings state none."""
+    try:
+        return {check.name: own.threshold for check, own in default_settings().checks}
+    except FixSettings:
+        # a file that cannot be read is what this command mends
+        return {name: float(check.defaults["threshold"]) for name, check in registry.checks().items()}
 
 
 def _plain(name: str) -> str:
     return name.replace("_", " ")
-
-
-def _people_rows(order: Order) -> list[Judged]:
-    settings = order.read_settings()
-    return opinion_rows(Ledger(settings.ledger.url).opinions(settings.run.name))
-
-
-def opinion_rows(opinions: Sequence[Opinion]) -> list[Judged]:
-    """What people decided, as pictures whose fault is known.
-
-    An approved picture is a good one. A rejected one is a plain defect of each check that the person named by
-    a tag, or else of the one that their words begin with ("colour: too dark"); where they name none, nothing
-    is known of whose fault it is, and it is left out. Scores of other versions of a check than the installed
-    one are left out as well.
-    """
-    checks = registry.checks()
-    rows = []
-    for one in opinions:
-        dimensions, kind = [""], ""
-        if one.decision == "reject":
-            words = one.words.casefold().replace("_", " ")
-            tagged = [name for name in one.tags if name in checks]
-            dimensions = tagged or [name for name in checks if words.startswith(_plain(name))][:1]
-            kind = "rejected by a person"
-        rows += [
-            Judged(
-                f"decision on {one.candidate} by {one.by}" + (f" ({dimension})" if dimension else ""),
-                result.check,
-                result.version,
-                result.verdict,
-                result.score,
-                result.threshold,
-                kind,
-                dimension,
-                bool(dimension),
-            )
-            for dimension in dimensions
-            for result in one.scorecard.results
-            if result.check in checks and checks[result.check].version == result.version
-        ]
-    return rows
-
-
-def bench_rows(scores: Path) -> list[Judged]:
-    """What the bench wrote, as `scoring.calibration` wants it.
-
-    Raises
-    ------
-    FixSettings
-        Where there is nothing to read.
-    """
-    from scoring.bench.table import read_scores
-
-    frame = read_scores(scores)
-    if frame.empty:
-        raise FixSettings(f"Folder {scores} holds no scores; run packline bench checks first.")
-    bad = frame["kind"].notna()
-    told = zip(
-        frame["specimen"],
-        frame["check"],
-        frame["version"],
-        frame["verdict"],
-        frame["score"],
-        frame["threshold"],
-        frame["kind"].where(bad, ""),
-        frame["defect_check"].where(bad, ""),
-        bad & frame["plain"].fillna(False).astype(bool),
-        strict=True,
-    )
-    return [
-        Judged(
-            str(specimen),
-            str(check),
-            str(version),
-            Verdict(verdict),
-            float(score),
-            float(threshold),
-            str(kind),
-            str(dimension),
-            bool(plain),
-        )
-        for specimen, check, version, verdict, score, threshold, kind, dimension, plain in told
-    ]
-
-
-def digest_of(rows: Sequence[Judged]) -> str:
-    """Which scores these are: a digest over all of them, in any order."""
-    return digest(sorted((row.specimen, row.check, row.version, row.verdict, row.score) for row in rows))

@@ -110,32 +110,44 @@ def drift(catalog: CatalogFile, settings: SettingsFile = None) -> None:
 
 @app.command()
 def calibrate(
-    scores: Annotated[Path, typer.Option(help="Folder with the scores of packline bench checks.")] = Path(
-        "work/bench"
-    ),
+    scores: Annotated[
+        Path,
+        typer.Option(help="Folder of packline bench checks --split calibration, or the one that holds it."),
+    ] = Path("work/bench"),
     catalog: Annotated[
         Path | None, typer.Option(help="A catalogue: what people decided on its pictures counts as well.")
     ] = None,
     alpha: Annotated[
-        float, typer.Option(min=0.00001, max=0.5, help="Largest escape rate of a check's own plain defects.")
+        float, typer.Option(min=0.00001, max=0.5, help="Largest rate of plain defects that get out.")
     ] = 0.001,
     confidence: Annotated[
         float, typer.Option(min=0.5, max=0.9999, help="Probability with which that holds.")
     ] = 0.95,
-    max_false_rejects: Annotated[
-        float, typer.Option(min=0, max=1, help="Largest share of good pictures that a check may reject.")
-    ] = 0.003,
-    out: Annotated[Path, typer.Option(help="The file of thresholds.")] = Path("scoring/thresholds.json"),
+    max_scorecard_rejects: Annotated[
+        float, typer.Option(min=0, max=1, help="Largest share of good pictures that the checks may reject.")
+    ] = 0.03,
+    max_unverifiable: Annotated[
+        float, typer.Option(min=0, max=1, help="Largest share of good pictures that may not be told.")
+    ] = 0.08,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="The file of thresholds; otherwise the one that the catalogue's settings name, else "
+            "Packline's own, which every run reads whose settings name none."
+        ),
+    ] = None,
 ) -> None:
     """Set the checks' thresholds from the bench's scores and from people's decisions.
 
-    Exit code 0: every check keeps to what is asked; 1: some cannot, and the table says what was traded.
+    Exit code 0: on products that played no part, escapes, false rejects and what cannot be told keep to what
+    is asked; 1: some do not, and table and file say which.
     """
     with _sentences():
-        from packline.cli.calibrate import Goal, calibrate_checks
+        from packline.cli.calibrate import calibrate_checks
         from packline.line.order import Order
+        from scoring.calibration import Goal
 
-        goal = Goal(alpha, confidence, max_false_rejects)
+        goal = Goal(alpha, confidence, max_scorecard_rejects, max_unverifiable)
         met = calibrate_checks(scores, Order(catalog) if catalog else None, goal, out)
     raise typer.Exit(ALL_PUBLISHED if met else WITH_FLAGS)
 

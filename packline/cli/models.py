@@ -11,13 +11,13 @@ def show_models() -> None:
     """Print the architectures; reads this machine's folders, downloads nothing."""
     out = console()
     known = ARCHITECTURES.values()
-    columns = ("architecture", "sees", "tokens", "good at", "LoRAs for", "licence")
+    columns = ("architecture", "sees", "tokens", "unless told otherwise", "LoRAs for", "licence")
     rows = [
         (
             one.name,
             _sees(one),
             str(one.longest_prompt),
-            f"{one.size} px, {one.steps} steps",
+            f"{one.size} px, {one.steps} steps, guidance {one.guidance:g}, {one.dtype}",
             one.lora or "none",
             one.licence if one.commercial else "NON-COMMERCIAL",
         )

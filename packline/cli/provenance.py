@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from packline.candidate import refine_words
 from packline.cli.table import console, table
 from packline.provenance.reading import Manifest, Told, read_file
 
@@ -171,6 +172,8 @@ def _lineage(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
     for one in facts["loras"]:
         rows.append(("LoRA", f"{one.get('label')} at {one.get('strength')} ({one.get('sha256')})"))
+    if facts.get("refine"):
+        rows.append(("refine", refine_words(facts["refine"], facts.get("refined", {}))))
     rows += [
         ("prompt", facts["prompt"]),
         ("seed", str(facts["seed"])),

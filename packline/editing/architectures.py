@@ -11,6 +11,7 @@ from typing import Literal
 from packline.errors import FixSettings
 
 Driver = Literal["flux2", "kontext", "qwen", "zimage", "image-to-image"]
+Dtype = Literal["float32", "bfloat16", "float16"]
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,14 @@ class Architecture:
     reference_shares
         Side of reference 1, 2, ... as a share of the edit's size; the last serves all further ones.
         Reference size is the cost, so the extra angles are half size.
-    steps, guidance, size
-        Good settings.
+    reads_at
+        Longer side at which its language model looks at references, where the pipeline sees to that itself.
+    reads
+        Whether it can draw print that it is shown. One that cannot gets its labels from refine, and close-ups
+        only of what is too small in the delivered picture.
+    steps, guidance, size, dtype
+        What an engine of it is called with where the settings say nothing. The dtype does not depend on the
+        device: it is part of fingerprints, and a laptop that plans must find what a GPU has made.
     sizes
         Smallest and largest longer side; beyond them pictures repeat themselves or fall apart.
     guided
@@ -45,6 +52,8 @@ class Architecture:
         Whether pictures may sell something without another licence.
     template
         The prompt where the settings have none; empty: `prompts.DEFAULT_TEMPLATE`.
+    engine
+        What its engine is called where the settings give it no name; empty: as the architecture.
     """
 
     name: str
@@ -68,11 +77,34 @@ class Architecture:
     denoise: float = 1.0
     denoise_with_lora: float = 1.0
     template: str = ""
+    dtype: Dtype = "bfloat16"
+    reads_at: int | None = None
+    reads: bool = True
+    engine: str = ""
 
     @property
     def starts_from_render(self) -> bool:
         """Whether the model is given the render placed into the photo, and nothing else."""
         return not self.tag
+
+    @property
+    def denoises(self) -> bool:
+        """Whether it gives up a share of its start, and so runs that share of its steps only."""
+        return self.driver == "image-to-image"
+
+    def side(self, size: int, shares: tuple[float, ...] = ()) -> int:
+        """Longer side in pixels at which it looks at image 2, the product in place.
+
+        Parameters
+        ----------
+        size
+            Of the edit.
+        shares
+            In place of `reference_shares`, where the weights' own card has others.
+        """
+        shown = shares or self.reference_shares
+        side = round(size * shown[min(1, len(shown) - 1)])
+        return min(side, self.reads_at or side)
 
 
 # no references to speak of, and CLIP understands words better than sentences
@@ -120,6 +152,7 @@ _QWEN_2509 = Architecture(
     longest_prompt=1024,
     size=1024,
     sizes=(512, 1664),
+    reads_at=384,
     steps=40,
     guidance=4.0,
     lora="qwen",
@@ -156,6 +189,11 @@ _ALL = (
         longest_prompt=128,
         size=256,
         sizes=(256, 512),
+        # the small weights gain nothing from the usual 4
+        steps=2,
+        dtype="float32",
+        reads=False,
+        engine="embedded",
         lora="flux2-klein-embedded",
         licence="as Packline",
         source="assets/models/editor",

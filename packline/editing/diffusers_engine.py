@@ -1,7 +1,8 @@
 """The engine that runs diffusers pipelines on this machine: from the embedded small weights to FLUX.2.
 
-This file knows how to group, batch, retry and account; how each kind of pipeline is called is in its driver.
-Importing it costs nothing: torch and diffusers come with `warm_up`.
+This file looks requests over and accounts for what was made; batches are drawn in `drawing`, and how each
+kind of pipeline is called is in its driver. Importing it costs nothing: torch and diffusers come with
+`warm_up`.
 """
 
 from __future__ import annotations
@@ -12,20 +13,19 @@ import logging
 import os
 import sys
 import threading
-import time
-from collections.abc import Callable, Hashable, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from packline.editing.architectures import Architecture
-from packline.editing.engine import Capabilities, Edit, EditRequest, LoraChoice, Picture
+from packline.editing.drawing import Drawing, Drawn, Job
+from packline.editing.engine import Capabilities, Done, Edit, EditRequest, Picture, Spoiled
 from packline.editing.loras import Lora, Presets, check_strength
-from packline.editing.memory import BatchSize, Memory
+from packline.editing.memory import within_memory
 from packline.editing.prompts import trim_prompt
 from packline.editing.weights import Weights
 from packline.errors import GiveUp, TryAgain
@@ -34,45 +34,9 @@ from packline.settings import EngineSettings
 if TYPE_CHECKING:
     from packline.editing.driver import PipelineDriver
 
-Value = TypeVar("Value")
 logger = logging.getLogger(__name__)
 
 _SMALLEST_REFERENCE = 64
-
-
-@dataclass(frozen=True)
-class Job:
-    """A request as it will be drawn.
-
-    Parameters
-    ----------
-    request
-        Its prompt is one that the model reads whole.
-    cut
-        Words of the prompt that were left out for that.
-    """
-
-    request: EditRequest
-    stack: tuple[Lora, ...]
-    cut: str = ""
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Candidates whose latents are made.
-
-    Parameters
-    ----------
-    pictures
-        Gives the pictures, and the seconds that decoding took.
-    peak
-        Bytes.
-    """
-
-    indices: tuple[int, ...]
-    pictures: Callable[[], tuple[NDArray[np.float32], float]]
-    seconds: float
-    peak: int
 
 
 class DiffusersEngine:
@@ -96,8 +60,7 @@ class DiffusersEngine:
         self._weights = weights
         self._presets = presets
         self._driver: PipelineDriver | None = None
-        self._memory = Memory("cpu")
-        self._batch = BatchSize(settings.batch)
+        self._drawing = Drawing(settings)
         self._lock = threading.Lock()
         low, high = architecture.sizes
         if not low <= settings.size <= high:
@@ -123,14 +86,15 @@ class DiffusersEngine:
             longest_prompt=int(self._weights.card.get("max_sequence_length", known.longest_prompt)),
             mask=known.starts_from_render,
             sizes=known.sizes,
-            batch=self._batch.most,
+            batch=self._drawing.most,
+            reads_at=known.side(self._settings.size, self._weights.shares) if known.reads else 0,
         )
 
     def describe(self) -> dict[str, Any]:
         """Everything that determines pixels; reads weight files once, loads none."""
         settings = self._settings
         # what changes pixels but is off leaves no trace, so that older fingerprints stay what they were
-        faster = {"precision": settings.precision, "compile": settings.compile}
+        asked = {name: getattr(settings, name) for name in ("precision", "compile", "long_prompt")}
         return {
             "name": settings.name,
             "architecture": settings.architecture,
@@ -140,7 +104,7 @@ class DiffusersEngine:
             "steps": settings.steps,
             "guidance": settings.guidance,
             "diffusers": version("diffusers"),
-            **{name: value for name, value in faster.items() if value not in ("full", "off")},
+            **{name: value for name, value in asked.items() if value not in ("full", "off", "refuse")},
         }
 
     def warm_up(self) -> None:
@@ -150,6 +114,8 @@ class DiffusersEngine:
         ------
         FixSettings
             The weights cannot be loaded.
+        TryAgain
+            Memory is short.
         """
         with self._lock:
             self._ready()
@@ -160,13 +126,9 @@ class DiffusersEngine:
             if self._driver is None:
                 return
             self._driver = None
-        # the pipeline's parts know each other
-        gc.collect()
-        torch = sys.modules.get("torch")
-        if torch is not None and torch.cuda.is_available():
-            torch.cuda.empty_cache()
+            _collect()
 
-    def edit(self, requests: Sequence[EditRequest]) -> list[Edit]:
+    def edit(self, requests: Sequence[EditRequest], done: Done | None = None) -> list[Edit]:
         """Make one picture a request, in order.
 
         Requests with the same LoRA and strength go together, so that LoRAs are swapped as seldom as can be.
@@ -175,131 +137,60 @@ class DiffusersEngine:
         ------
         GiveUp
             A request cannot be served as it is: too long a prompt, an unusable LoRA or reference.
+        Spoiled
+            The model produced no numbers for some; the same seeds would do so again.
         TryAgain
-            Memory ran out with a single candidate, or the model produced no numbers.
+            Memory ran out with a single candidate.
         """
         with self._lock:
             driver = self._ready()
-            jobs = [self._job(driver, request) for request in requests]
-            # by LoRA first, so that each is loaded once; then what may share a call
-            groups: dict[tuple[LoraChoice, ...], dict[Hashable, list[int]]] = {}
-            for index, job in enumerate(jobs):
-                group = groups.setdefault(job.request.loras, {})
-                group.setdefault(driver.batch_key(job.request), []).append(index)
+            jobs = [self._job(driver, place, request) for place, request in enumerate(requests)]
             edits: dict[int, Edit] = {}
-            for group in groups.values():
-                for indices in group.values():
-                    driver.use_loras(jobs[indices[0]].stack)
-                    edits.update(self._draw_all(driver, jobs, indices))
-            return [edits[index] for index in range(len(requests))]
+            with closing(self._drawing.batches(driver, jobs)) as batches:
+                for drawn in batches:
+                    made = self._edits(driver, drawn)
+                    edits |= made
+                    if done is not None and made:
+                        done(made)
+        spoiled = {job.place: self._spoiled(job) for job in jobs if job.place not in edits}
+        if spoiled:
+            others = len(spoiled) - 1
+            said = f" So it was with {others} more." if others else ""
+            raise Spoiled(f"{next(iter(spoiled.values()))}{said}", spoiled)
+        return [edits[place] for place in range(len(requests))]
 
-    def _draw_all(
-        self, driver: PipelineDriver, jobs: Sequence[Job], indices: Sequence[int]
-    ) -> dict[int, Edit]:
-        """Candidates that may share calls; while one batch is denoised, the one before it may be decoded."""
-        edits: dict[int, Edit] = {}
-        waiting = list(indices)
-        beside: list[Batch] = []
-        asked = self._settings.overlap
-        overlaps = asked == "on" or (asked == "auto" and driver.device == "cuda")
-        with ThreadPoolExecutor(1) as thread:
-            while waiting or beside:
-                too_many = 0
-                ready, beside = beside, []
-                if now := waiting[: self._batch.now]:
-                    last = len(now) == len(waiting)
-                    batch = self._denoise(driver, jobs, now, None if last or not overlaps else thread)
-                    if batch is None:
-                        too_many = len(now)
-                    else:
-                        waiting = waiting[len(now) :]
-                        (beside if overlaps and not last else ready).append(batch)
-                while ready:
-                    done = ready.pop(0)
-                    made = _within_memory(done.pictures)
-                    if made is not None:
-                        edits.update(self._edits(driver, jobs, done, *made))
-                        continue
-                    waiting = [*done.indices, *waiting]
-                    too_many = max(too_many, len(done.indices))
-                    # nothing may be under way when memory is made
-                    ready, beside = [*ready, *beside], []
-                if too_many:
-                    self._make_room(driver, too_many)
-        return edits
+    def _spoiled(self, job: Job) -> str:
+        dtype = self._settings.dtype
+        mend = "choose engine.dtype bfloat16 or float32, or restore" if dtype == "float16" else "restore"
+        return (
+            f"Engine {self._settings.name} produced pixels that are not numbers with dtype {dtype} and seed "
+            f"{job.request.seed}; if it does so with other seeds, {mend} its weights and LoRAs."
+        )
 
-    def _denoise(
-        self, driver: PipelineDriver, jobs: Sequence[Job], indices: Sequence[int], thread: Executor | None
-    ) -> Batch | None:
-        requests, stack = [jobs[index].request for index in indices], jobs[indices[0]].stack
-        held, free, start = self._memory.start(), self._memory.free(), time.perf_counter()
-        latents = _within_memory(lambda: driver.denoise(requests, stack))
-        if latents is None:
-            return None
-        seconds, peak = time.perf_counter() - start, self._memory.peak()
-        self._batch.learn(len(indices), peak - held, free)
-
-        def pictures() -> tuple[NDArray[np.float32], float]:
-            begun = time.perf_counter()
-            return driver.decode(latents), time.perf_counter() - begun
-
-        later = pictures if thread is None else thread.submit(pictures).result
-        return Batch(tuple(indices), later, seconds, peak)
-
-    def _make_room(self, driver: PipelineDriver, count: int) -> None:
-        """Give something up, as `count` candidates did not fit: the batch first, then quality, then speed."""
-        name = self._settings.name
-        driver.free_memory()
-        if count > 1:
-            self._batch.halve(count)
-            logger.warning("Engine %s: out of memory, batch is now %d", name, self._batch.now)
-            return
-        step = driver.ease()
-        if step is None:
-            # none of it helped, and the next try may find a card that is free
-            tried = ", ".join(driver.eased)
-            driver.undo_easing()
-            raise TryAgain(
-                f"Engine {name}: memory ran out with a single candidate at {self._settings.size} px"
-                f"{f' even with {tried}' if tried else ''}; free the card, or lower engine.size or "
-                f"engine.dtype."
-            )
-        logger.warning("Engine %s: out of memory with a single candidate, going on with %s", name, step)
-
-    def _edits(
-        self,
-        driver: PipelineDriver,
-        jobs: Sequence[Job],
-        batch: Batch,
-        pictures: NDArray[np.float32],
-        seconds: float,
-    ) -> dict[int, Edit]:
-        if not np.isfinite(pictures).all():
-            raise TryAgain(
-                f"Engine {self._settings.name} produced pixels that are not numbers with dtype "
-                f"{self._settings.dtype}; if it happens again choose engine.dtype bfloat16 or float32."
-            )
-        count = len(batch.indices)
-        each = (batch.seconds + seconds) / count
-        peak = max(batch.peak, self._memory.peak())
+    def _edits(self, driver: PipelineDriver, drawn: Drawn) -> dict[int, Edit]:
+        """By the request's place; what are no numbers is left out."""
+        count = len(drawn.jobs)
+        each = drawn.seconds / count
         shared = {
             **self.describe(),
             "device": driver.device,
             "batch": count,
             "seconds": round(each, 4),
-            "peak_memory": peak,
+            "peak_memory": drawn.peak,
             "cost": self._settings.price,
         }
         edits = {}
-        for index, picture in zip(batch.indices, pictures, strict=True):
-            job = jobs[index]
+        for job, picture in zip(drawn.jobs, drawn.pictures, strict=True):
+            if not np.isfinite(picture).all():
+                logger.warning("%s", self._spoiled(job))
+                continue
             used = {**shared, **driver.acting(job.request, job.stack), "seed": job.request.seed}
             used["loras"] = self._loras(job.stack)
             told = {"ignored": driver.ignored(job.request, job.stack), "eased": list(driver.eased)}
             used |= {name: said for name, said in told.items() if said}
             if job.cut:
                 used["cut"] = job.cut
-            edits[index] = Edit(np.round(picture * 255).astype(np.uint8), each, used)
+            edits[job.place] = Edit(np.round(picture * 255).astype(np.uint8), each, used)
         return edits
 
     def _loras(self, stack: Sequence[Lora]) -> list[dict[str, Any]]:
@@ -313,7 +204,7 @@ class DiffusersEngine:
             for lora in stack
         ]
 
-    def _job(self, driver: PipelineDriver, request: EditRequest) -> Job:
+    def _job(self, driver: PipelineDriver, place: int, request: EditRequest) -> Job:
         """Look a request over.
 
         Raises
@@ -345,18 +236,36 @@ class DiffusersEngine:
                     f"prompt.template or the title (the prompt starts {request.prompt[:60]!r})."
                 )
             logger.warning("Engine %s: the prompt is too long, left out: %s", name, cut)
-        return Job(replace(request, prompt=prompt), stack, cut)
+        return Job(place, replace(request, prompt=prompt), stack, cut)
 
     def _ready(self) -> PipelineDriver:
         if self._driver is None:
             # waiting threads that spin starve the renderers next door (twenty times slower on busy cores)
             os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
             module = importlib.import_module(_DRIVERS[self._architecture.driver])
-            self._driver = module.open_driver(
-                self._settings, self._architecture, self._weights, self._presets
+            opened = within_memory(
+                lambda: module.open_driver(self._settings, self._architecture, self._weights, self._presets)
             )
-            self._memory = Memory(self._driver.device)
+            if opened is None:
+                # what was loaded of it may be lying about
+                _collect()
+                raise TryAgain(self._too_large())
+            driver: PipelineDriver = opened[0]
+            self._drawing.begin(driver.device)
+            self._driver = driver
         return self._driver
+
+    def _too_large(self) -> str:
+        where = importlib.import_module("packline.editing.loading").pick_device(self._settings.device)
+        mend = (
+            'free some, or set engine.dtype to "bfloat16"'
+            if where == "cpu"
+            else 'free the card, or set engine.offload to "model" or engine.precision to "fp8"'
+        )
+        return (
+            f"Settings key engine.model: {self._weights.path} with its LoRAs does not fit into the memory "
+            f"that is free; {mend}."
+        )
 
 
 _DRIVERS = {
@@ -368,14 +277,12 @@ _DRIVERS = {
 }
 
 
-def _within_memory(work: Callable[[], Value]) -> Value | None:
-    """What it gives; None when memory ran out: the error's frames must be gone before anything is freed."""
-    import torch
-
-    try:
-        return work()
-    except torch.OutOfMemoryError:
-        return None
+def _collect() -> None:
+    """Give memory back at once: a pipeline's parts know each other, and nothing else would free them soon."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def _check_picture(picture: Picture, number: int) -> None:

@@ -18,7 +18,6 @@ from packline.editing.loading import Recent, fit, load_pipeline, picture_key, re
 from packline.editing.lora_slot import LoraSlot
 from packline.editing.loras import Lora, Presets, guidance_of, negative_of
 from packline.editing.weights import Weights
-from packline.errors import GiveUp
 from packline.settings import EngineSettings
 
 # a 1024 px reference is 1 MiB of latents in 16 bits
@@ -26,6 +25,7 @@ _MOST_LATENTS = 256
 _MOST_PROMPTS = 64
 # a reference of half a megapixel shows what a megapixel shows, but for small text
 _EASED_REFERENCE = 512
+_OFFLOAD = "model offload"
 
 
 @dataclass(frozen=True)
@@ -59,14 +59,17 @@ class PipelineDriver:
         self.architecture = architecture
         self.presets = presets
         self.card = weights.card
+        self.shares = weights.shares or architecture.reference_shares
         self.pipe = load_pipeline(self.pipelines[architecture.pipeline], settings, architecture, weights)
         self.latents: Recent[Any] = Recent(_MOST_LATENTS)
         self.prompts: Recent[Any] = Recent(_MOST_PROMPTS)
         self.eased: list[str] = []
         self._undo: list[Callable[[], object]] = []
         self._longest_reference: int | None = None
-        # the VAE keeps state while it works, and is asked by two threads
-        self._vae = threading.RLock()
+        # asked by two threads: Qwen's keeps what it has seen of a video between the calls of its parts, the
+        # others keep nothing, and encode references while a batch is decoded
+        stateful = hasattr(self.pipe.vae, "clear_cache")
+        self._vae: AbstractContextManager[object] = threading.RLock() if stateful else nullcontext()
         self._decode = self.pipe.vae.decode
         self.pipe.vae.decode = self._catch
         self._caught: torch.Tensor | None = None
@@ -101,23 +104,12 @@ class PipelineDriver:
 
     def open_loras(self) -> None:
         """Make ready for LoRAs."""
-        self.slot = LoraSlot(self.pipe, self.presets, self.architecture.lora)
-        if self.settings.compile == "off" and self.settings.precision == "full":
-            return
-        # before anything is compiled or stored in 8 bits, and large enough for a stack of the two largest:
-        # what changes later are numbers, not shapes
-        fitting: list[tuple[int, Lora]] = []
-        for preset in self.presets.of(self.architecture.lora):
-            try:
-                self.presets.fit(preset.label, self.architecture.lora)
-                lora = Lora(preset, 1.0)
-                self.slot.use([lora])
-            except GiveUp:
-                continue  # said when a shot asks for it
-            fitting.append((self.presets.file(preset.label).stat().st_size, lora))
-        fitting.sort(key=lambda one: one[0], reverse=True)
-        self.slot.use([lora for _, lora in fitting[:2]])
-        self.slot.use([])
+        # where the model is compiled or stored in 8 bits, before it is: what changes later are numbers, not
+        # shapes, a stack of any two presets included
+        for_good = self.settings.compile != "off" or self.settings.precision != "full"
+        self.slot = LoraSlot(self.pipe, self.presets, self.architecture.lora, at_once=2 if for_good else 1)
+        if for_good:
+            self.slot.open()
 
     def use_loras(self, stack: Sequence[Lora]) -> None:
         """Load LoRAs, each at its strength; an empty stack is the plain model."""
@@ -182,14 +174,6 @@ class PipelineDriver:
         """Height and width of the edit."""
         return fit(request.references[0].shape, self.settings.size, self.architecture.multiple_of)
 
-    @property
-    def shares(self) -> tuple[float, ...]:
-        """Sides of the references as shares of the edit's."""
-        size = float(self.card.get("size", 1))
-        return tuple(side / size for side in self.card.get("reference_sizes", ())) or (
-            self.architecture.reference_shares
-        )
-
     def reference(self, picture: Picture, height: int, width: int) -> torch.Tensor:
         """Latents of a reference; computed once and kept over candidates and waves."""
         key = (picture_key(picture), height, width)
@@ -210,20 +194,26 @@ class PipelineDriver:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
+    @property
+    def offloaded(self) -> bool:
+        """Whether only the part at work is on the card."""
+        return self.settings.offload == "model" or _OFFLOAD in self.eased
+
     def ease(self) -> str | None:
         """Give something up to fit into memory; None where nothing is left to give up."""
         for name, step in self._steps().items():
             if name not in self.eased:
-                self.eased.append(name)
                 self._undo.append(step())
+                self.eased.append(name)
                 return name
         return None
 
     def undo_easing(self) -> None:
-        """Take everything back that `ease` gave up."""
+        """Take back what `ease` gave up, the last first; where memory runs out at that, the rest stays."""
         while self._undo:
-            self._undo.pop()()
-        self.eased.clear()
+            self._undo[-1]()
+            self._undo.pop()
+            self.eased.pop()
 
     def _steps(self) -> dict[str, Callable[[], Callable[[], object]]]:
         """Each does its part and gives what undoes it."""
@@ -231,7 +221,7 @@ class PipelineDriver:
         if self.resizes_references:
             steps[f"references of {self._eased_side} px"] = self._shrink_references
         if self.device == "cuda" and self.settings.offload == "off":
-            steps["model offload"] = self._offload
+            steps[_OFFLOAD] = self._offload
         return steps
 
     resizes_references: ClassVar[bool] = True
@@ -259,7 +249,12 @@ class PipelineDriver:
 
         def undo() -> None:
             self.pipe.remove_all_hooks()
-            self.pipe.to(device)
+            try:
+                self.pipe.to(device)
+            except Exception:
+                # some parts are there and some are not; so all of them are where they were
+                self.pipe.enable_model_cpu_offload(device=device)
+                raise
 
         return undo
 
@@ -284,9 +279,7 @@ class PipelineDriver:
 
     def ignored(self, request: EditRequest, stack: Sequence[Lora]) -> list[str]:
         """What a request or its LoRAs ask for and this model cannot do, a sentence each."""
-        found = []
-        if negative_of(stack) and not self.architecture.negative_prompt:
-            found.append("the negative prompt: this model takes none")
+        found = self._ignored_negative(stack)
         if not self.guided and guidance_of(stack, self.settings.guidance) != 1.0:
             found.append("the guidance: this model is distilled and has its own")
         if any(lora.preset.settings.clip_skip is not None for lora in stack):
@@ -294,6 +287,21 @@ class PipelineDriver:
         if request.denoise is not None:
             found.append("denoise: this model does not start from a picture")
         return found
+
+    @property
+    def negative_above(self) -> float | None:
+        """The guidance above which a negative prompt acts; None: never."""
+        return 1.0 if self.architecture.negative_prompt else None
+
+    def _ignored_negative(self, stack: Sequence[Lora]) -> list[str]:
+        above = self.negative_above
+        if not negative_of(stack) or (
+            above is not None and guidance_of(stack, self.settings.guidance) > above
+        ):
+            return []
+        if above is None:
+            return ["the negative prompt: this model takes none"]
+        return [f"the negative prompt: it acts where guidance is above {above:g}"]
 
     def acting(self, request: EditRequest, stack: Sequence[Lora]) -> dict[str, Any]:
         """Numbers as they act, where they may differ from the settings'."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from packline.errors import GiveUp
 
 Picture = NDArray[np.uint8]
 
@@ -85,6 +87,8 @@ class Capabilities:
         The longer side that its weights are good at, smallest and largest, in pixels.
     batch
         Requests worth giving at once; more are served as well.
+    reads_at
+        Longer side in pixels at which it looks for print in image 2; 0: it cannot draw print anyway.
     """
 
     architecture: str
@@ -96,6 +100,27 @@ class Capabilities:
     mask: bool = False
     sizes: tuple[int, int] = (64, 4096)
     batch: int = 1
+    reads_at: int = 0
+
+
+Done = Callable[[Mapping[int, Edit]], None]
+"""Called with what is made, by the request's place, batch by batch as it is made, in the caller's thread."""
+
+
+class Spoiled(GiveUp):
+    """Some requests of a call gave no picture and would give none if they were asked again; the others did.
+
+    Parameters
+    ----------
+    message
+        One sentence.
+    places
+        Of the requests that gave none, with a sentence for each.
+    """
+
+    def __init__(self, message: str, places: Mapping[int, str]) -> None:
+        super().__init__(message)
+        self.places = dict(places)
 
 
 class Engine(Protocol):
@@ -115,11 +140,18 @@ class Engine(Protocol):
     def free(self) -> None:
         """Let go of the weights, for another engine to have the memory; they are loaded again when needed."""
 
-    def edit(self, requests: Sequence[EditRequest]) -> list[Edit]:
+    def edit(self, requests: Sequence[EditRequest], done: Done | None = None) -> list[Edit]:
         """Make one picture a request, in order.
+
+        Parameters
+        ----------
+        done
+            What it was called with is made, whatever is raised thereafter.
 
         Raises
         ------
+        Spoiled
+            All is made but for some requests, each of which would fail again.
         TryAgain, GiveUp, FixSettings
             As the caller should act.
         """

@@ -90,6 +90,11 @@ class Flux2Driver(PipelineDriver):
             return True
         return not self.pipe.config.get("is_distilled", True)
 
+    @property
+    def negative_above(self) -> float | None:
+        """Klein's undistilled base models take a negative prompt, and no others do."""
+        return 1.0 if isinstance(self.pipe, Flux2KleinPipeline) and self.guided else None
+
     def count_tokens(self, prompt: str) -> int:
         """Tokens with the chat template around the prompt, as the text encoder gets them."""
         if isinstance(self.pipe, Flux2Pipeline):

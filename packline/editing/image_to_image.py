@@ -20,6 +20,7 @@ from packline.editing.engine import EditRequest
 from packline.editing.loading import generators
 from packline.editing.lora_files import module_count, read_shapes
 from packline.editing.loras import Lora, Preset, Presets, guidance_of, negative_of
+from packline.editing.memory import is_out_of_memory
 from packline.editing.placing import place
 from packline.editing.weights import Weights
 from packline.errors import FixSettings, GiveUp
@@ -134,8 +135,8 @@ class ImageToImageDriver(PipelineDriver):
         return {"guidance": guidance_of(stack, self.settings.guidance), "denoise": denoise}
 
     def ignored(self, request: EditRequest, stack: Sequence[Lora]) -> list[str]:
-        """A clip skip that is not the encoder's last layer."""
-        found = []
+        """A negative prompt without guidance, and a clip skip that is not the encoder's last layer."""
+        found = self._ignored_negative(stack)
         asked = next(
             (lora.preset.settings.clip_skip for lora in stack if lora.preset.settings.clip_skip), None
         )
@@ -170,6 +171,10 @@ class ImageToImageDriver(PipelineDriver):
                 local_files_only=True,
             )
         except Exception as error:  # each converter raises its own types
+            if is_out_of_memory(error):
+                # parts of it would be in the way of the next try
+                self.pipe.delete_adapters(name)
+                raise
             raise GiveUp(
                 f"LoRA {preset.label!r}: {file.name} cannot be read ({error}); replace it."
             ) from error

@@ -19,8 +19,9 @@ import transformers
 
 from packline.editing.architectures import Architecture
 from packline.editing.engine import EditRequest, Picture
+from packline.editing.memory import is_out_of_memory
 from packline.editing.weights import Weights
-from packline.errors import FixSettings, TryAgain
+from packline.errors import FixSettings
 from packline.settings import EngineSettings
 
 Value = TypeVar("Value")
@@ -56,8 +57,8 @@ def load_pipeline(
     ------
     FixSettings
         A file is missing or damaged; the sentence names ``engine.model``.
-    TryAgain
-        Memory is short.
+    Exception
+        Memory is short (`packline.editing.memory.is_out_of_memory`): whoever asked frees some first.
     """
     diffusers.utils.logging.set_verbosity_error()
     diffusers.utils.logging.disable_progress_bar()
@@ -102,12 +103,9 @@ def _loaded(pipeline: type[Any], architecture: Architecture, weights: Weights, d
 def _sentences(weights: Weights, architecture: Architecture) -> Iterator[None]:
     try:
         yield
-    except torch.OutOfMemoryError as error:
-        raise TryAgain(
-            f"Settings key engine.model: {weights.path} does not fit into the memory that is free; free the "
-            f'card, or set engine.offload to "model" or engine.precision to "fp8".'
-        ) from error
     except Exception as error:  # diffusers, transformers, safetensors and the hub each raise their own types
+        if is_out_of_memory(error):
+            raise
         first = str(error).strip().splitlines() or [type(error).__name__]
         raise FixSettings(
             f"Settings key engine.model: {weights.path} cannot be loaded as {architecture.pipeline} "

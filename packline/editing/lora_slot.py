@@ -1,9 +1,10 @@
 """One LoRA slot in a transformer: opened once with zeros, then only its numbers change.
 
-The slot spans every module that a fitting preset changes, at the largest rank among them, so any of these
-LoRAs fits into it. The strength is multiplied into the second matrix; a stack's matrices lie side by side,
-for the product of matrices joined along their ranks is the sum of the products. Nothing is added to or taken
-from the model when LoRAs change, so a compiled model stays compiled; zeros add exactly nothing.
+The slot spans every module that a fitting preset changes, at the largest rank among them (at the sum of the
+largest, where a stack is to fit as well), so any of these LoRAs fits into it. The strength is multiplied into
+the second matrix; a stack's matrices lie side by side, for the product of matrices joined along their ranks
+is the sum of the products. Nothing is added to or taken from the model when LoRAs change, so a compiled model
+stays compiled; zeros add exactly nothing.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from packline.editing.lora_files import (
     rows_changed,
 )
 from packline.editing.loras import Lora, Preset, Presets
+from packline.editing.memory import is_out_of_memory
 from packline.errors import GiveUp
 
 _SLOT = "slot"
@@ -45,14 +47,18 @@ class LoraSlot:
         Where files are found.
     architecture
         ``Architecture.lora``.
+    at_once
+        How many presets there is to be room for, whichever they are; a larger stack opens the slot anew.
     """
 
-    def __init__(self, pipe: Any, presets: Presets, architecture: str) -> None:
+    def __init__(self, pipe: Any, presets: Presets, architecture: str, at_once: int = 1) -> None:
         self._pipe = pipe
         self._presets = presets
         self._architecture = architecture
+        self._at_once = at_once
         self._layers: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
-        self._held: tuple[tuple[str, float], ...] = ()
+        # None: nobody knows, for something broke off
+        self._held: tuple[tuple[str, float], ...] | None = ()
         # by the file's SHA-256, what was longest unused first
         self._kept: OrderedDict[str, Matrices] = OrderedDict()
 
@@ -69,6 +75,7 @@ class LoraSlot:
         if wanted == self._held:
             return
         matrices = _joined([(self._read(lora.preset), lora.strength) for lora in acting])
+        self._held = None
         if not self._covers(matrices):
             self._open(matrices)
         self._fill(matrices)
@@ -80,15 +87,27 @@ class LoraSlot:
             for name, (down, _) in matrices.items()
         )
 
+    def open(self) -> None:
+        """Open the slot, if there is any preset that fits."""
+        self._held = None
+        self._open({})
+        self._held = ()
+
     def _open(self, matrices: Matrices) -> None:
-        """Open the slot for this LoRA and for all other presets that fit."""
+        """Open the slot for a stack, and for any other presets that fit, as many as are to go together."""
         sizes: dict[str, tuple[int, int]] = {}
-        rank = 0
-        for each in (matrices, *self._others()):
+        ranks: dict[str, list[int]] = {}
+        for number, each in enumerate((matrices, *self._others())):
             for name, (down, up) in each.items():
                 sizes[name] = (down.shape[1], up.shape[0])
-                rank = max(rank, down.shape[0])
-        if self._layers:
+                if number:
+                    ranks.setdefault(name, []).append(down.shape[0])
+        if not sizes:
+            return
+        most = [sum(sorted(some)[-self._at_once :]) for some in ranks.values()]
+        rank = max([*most, *(down.shape[0] for down, _ in matrices.values())])
+        self._layers = {}
+        if hasattr(self._pipe.transformer, "peft_config"):
             self._pipe.unload_lora_weights()
         zeros: dict[str, torch.Tensor] = {}
         for name, (width_in, width_out) in sizes.items():
@@ -150,6 +169,8 @@ class LoraSlot:
                 return_lora_metadata=True,
             )
         except Exception as error:  # each converter raises its own types
+            if is_out_of_memory(error):
+                raise
             raise GiveUp(
                 f"LoRA {preset.label!r}: {file.name} cannot be read ({error}); replace it."
             ) from error

@@ -67,8 +67,8 @@ class Preset(_Table):
 
     @property
     def trigger(self) -> str:
-        """Trigger words, as a prompt needs them."""
-        return self.prompt.strip()
+        """Trigger words, as a prompt holds them: with single blanks."""
+        return " ".join(self.prompt.split())
 
 
 @dataclass(frozen=True)

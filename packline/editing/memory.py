@@ -3,16 +3,64 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
+import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from packline.errors import PacklineError
+
+Value = TypeVar("Value")
 logger = logging.getLogger(__name__)
 
 # what is measured of one batch is a little less than another of the same size may take
 _SAFE = 0.85
 _MOST = 64
 _STATUS = Path("/proc/self/status")
+# torch on a CPU and CUDA's libraries raise plain RuntimeErrors; safetensors passes the system's words on
+_SAID = (
+    "out of memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "not enough memory",
+    "insufficient memory",
+    "status_alloc_failed",
+)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error, or one that it came from, says that memory ran out: a card's or the machine's.
+
+    An error of Packline's own has been judged already, and is not.
+    """
+    torch = sys.modules.get("torch")
+    found: BaseException | None = error
+    while found is not None and not isinstance(found, PacklineError):
+        if isinstance(found, MemoryError) or (torch and isinstance(found, torch.OutOfMemoryError)):
+            return True
+        if isinstance(found, OSError) and found.errno == errno.ENOMEM:
+            return True
+        said = str(found).lower()
+        if any(words in said for words in _SAID):
+            return True
+        found = found.__cause__ or (None if found.__suppress_context__ else found.__context__)
+    return False
+
+
+def within_memory(work: Callable[[], Value]) -> tuple[Value] | None:
+    """What some work gives, in a tuple; None where memory ran out.
+
+    No error is handed on, for its frames would hold what is to be freed.
+    """
+    try:
+        return (work(),)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        logger.info("Memory ran out: %s", str(error).partition("\n")[0] or type(error).__name__)
+        return None
 
 
 class Memory:
@@ -55,6 +103,34 @@ class Memory:
         return _of_kernel(Path("/proc/meminfo"), "MemAvailable")
 
 
+class Patience:
+    """How many batches must go well before what memory took away is tried again.
+
+    More of them after each time that it failed again: a card that is small for good is not overrun for ever.
+    """
+
+    _FIRST, _MOST = 8, 512
+
+    def __init__(self) -> None:
+        self._wait = self._FIRST
+        self._count = 0
+        self._tried = False
+
+    def well(self) -> bool:
+        """After a batch that went well: whether it is time."""
+        self._count += 1
+        if self._count < self._wait:
+            return False
+        self._count, self._tried = 0, True
+        return True
+
+    def failed(self) -> None:
+        """After memory ran out."""
+        self._count = 0
+        if self._tried:
+            self._wait, self._tried = min(2 * self._wait, self._MOST), False
+
+
 class BatchSize:
     """How many candidates go together.
 
@@ -66,16 +142,13 @@ class BatchSize:
 
     def __init__(self, asked: int) -> None:
         self.now = asked or 1
-        self._most = asked or _MOST
-        self._grows = not asked
-
-    @property
-    def most(self) -> int:
+        self.most = asked or _MOST
         """More are never made together."""
-        return self._most
+        self._measures = not asked
+        self._patience: Patience | None = None
 
     def learn(self, count: int, taken: int, free: int) -> None:
-        """Grow, if that is what was asked.
+        """Grow: if that is what was asked, or back to what was asked.
 
         Parameters
         ----------
@@ -84,16 +157,21 @@ class BatchSize:
         taken, free
             Bytes: what it took besides what was held before, and what was free before.
         """
-        if not self._grows or count < self.now:
+        if count < self.now or self.now >= self.most:
             return
-        fits = int(_SAFE * free / max(taken / count, 1))
+        if self._patience is not None and not self._patience.well():
+            return
         # at most doubled: what one takes says little about what many do
-        self.now = max(self.now, min(fits, 2 * self.now, self._most))
+        size = min(2 * self.now, self.most)
+        if self._measures:
+            size = min(size, int(_SAFE * free / max(taken / count, 1)))
+        self.now = max(self.now, size)
 
     def halve(self, count: int) -> None:
-        """After a batch of `count` did not fit."""
-        self.now = self._most = max(count // 2, 1)
-        self._grows = False
+        """After a batch of `count` did not fit; it grows back when smaller ones went well for a while."""
+        self.now = max(count // 2, 1)
+        self._patience = self._patience or Patience()
+        self._patience.failed()
 
 
 def _of_kernel(file: Path, key: str) -> int:

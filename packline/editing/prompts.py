@@ -2,16 +2,19 @@
 
 The template names fields (`FIELDS`) and speaks of "image 1", "image 2", ...; the words of the architecture
 ("Picture 1") take their place. Which template a shot gets, its recipe, the settings say: the first table of
-``[prompts]`` that means its product and scene, else ``[prompt]``, else the architecture's own.
+``[prompts]`` that means its product and scene, else ``[prompt]``, else the architecture's own. A template
+with numbered images says nothing to a model that is given one picture, so such a model does not get it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from bisect import bisect
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from itertools import accumulate
 from string import Formatter
 
 from packline.editing.architectures import architecture_of
@@ -34,7 +37,7 @@ _ROLES = {
     "top": "the top view",
 }
 _TAG = re.compile(r"\bimage (\d+)\b")
-_SENTENCE = re.compile(r"(?<=[.!?])\s+")
+_ENDS = (".", "!", "?")
 
 
 @dataclass(frozen=True)
@@ -58,11 +61,50 @@ def recipe_for(
     engine = engine or settings.engine
     for name, recipe in settings.prompts.items():
         asked = ((recipe.sku, sku), (recipe.scene, scene), (recipe.engine, engine.name))
-        if all(_meant(pattern, one) for pattern, one in asked):
+        if all(_meant(pattern, one) for pattern, one in asked) and _speaks_to(engine, recipe.template):
             return PromptRecipe(f"prompts.{name}.template", recipe.template)
-    if settings.prompt.template is not None:
-        return PromptRecipe("prompt.template", settings.prompt.template)
+    told = settings.prompt.template
+    if told is not None and _speaks_to(engine, told):
+        return PromptRecipe("prompt.template", told)
     return PromptRecipe("prompt.template", architecture_of(engine.architecture).template or DEFAULT_TEMPLATE)
+
+
+def check_recipes(settings: Settings) -> None:
+    """Look the settings' templates over.
+
+    One with numbered images is passed over for an engine of the ladder that is given one picture: it was
+    written for the others. For the run's own engine, or where it is meant for no other, it is a mistake.
+
+    Raises
+    ------
+    FixSettings
+        A template is malformed, or speaks of numbered images to an engine that is given one picture.
+    """
+    recipes = [("prompt.template", settings.prompt.template, "")]
+    recipes += [
+        (f"prompts.{name}.template", one.template, one.engine) for name, one in settings.prompts.items()
+    ]
+    for key, template, meant in recipes:
+        if template is None:
+            continue
+        check_template(template, key)
+        engines = [one for one in (settings.engine, *settings.engines.values()) if _meant(meant, one.name)]
+        deaf = [one for one in engines if not _speaks_to(one, template)]
+        if deaf and (settings.engine in deaf or deaf == engines):
+            number = next(iter(_numbers(template)))
+            raise FixSettings(
+                f"Settings key {key} speaks of image {number}, but engine {deaf[0].name} "
+                f"({deaf[0].architecture}) is given one picture, the render placed into the photo; leave the "
+                f"key out, which leaves that model its own wording, or write one without numbered images."
+            )
+
+
+def _speaks_to(engine: EngineSettings, template: str) -> bool:
+    return not _numbers(template) or not architecture_of(engine.architecture).starts_from_render
+
+
+def _numbers(template: str) -> list[str]:
+    return _TAG.findall("".join(literal for literal, _ in check_template(template)))
 
 
 def _meant(pattern: str, name: str) -> bool:
@@ -194,19 +236,36 @@ def trim_prompt(
     -------
     The prompt, and what was left out; the whole prompt and nothing where the triggers alone are too many.
     """
-    kept = [words for words in triggers if words]
-    atoms = re.compile("(" + "|".join([*map(re.escape, kept), r"\S+"]) + ")")
-    pieces, gone = _SENTENCE.split(prompt.strip()), list[str]()
+    words = prompt.split()
+    kept = _held(words, triggers)
+    sentences: list[list[int]] = [[]]
+    for number, word in enumerate(words):
+        sentences[-1].append(number)
+        if word.endswith(_ENDS):
+            sentences.append([])
     # whole sentences first, but neither the first of all nor one with a trigger; then words
-    for whole in (True, False):
-        pieces = pieces if whole else [word for piece in pieces for word in atoms.findall(piece)]
-        free = [
-            number
-            for number, piece in enumerate(pieces)
-            if not (any(words in piece for words in kept) or (whole and number == 0))
-        ]
-        while count(" ".join(pieces)) > most and free:
-            gone.insert(0, pieces.pop(free.pop()))
-        if count(" ".join(pieces)) <= most:
-            return " ".join(pieces), " ".join(gone)
-    return prompt, ""
+    free = [sentence for sentence in sentences[1:] if sentence and kept.isdisjoint(sentence)]
+    free = [*([number] for number in range(len(words)) if number not in kept), *free]
+    there = set(range(len(words)))
+
+    def said(numbers: Collection[int]) -> str:
+        return " ".join(word for number, word in enumerate(words) if number in numbers)
+
+    while count(said(there)) > most and free:
+        there -= set(free.pop())
+    if count(said(there)) > most:
+        return prompt, ""
+    return said(there), said(set(range(len(words))) - there)
+
+
+def _held(words: Sequence[str], triggers: Sequence[str]) -> set[int]:
+    """Numbers of the words that hold a trigger or a part of one, wherever it stands."""
+    text = " ".join(words)
+    ends = list(accumulate(len(word) + 1 for word in words))
+    held = set[int]()
+    for trigger in {" ".join(trigger.split()) for trigger in triggers} - {""}:
+        # "warm" is no part of "warmer"; where a template has glued it to a word, it is all there is
+        whole = list(re.finditer(rf"(?<!\w){re.escape(trigger)}(?!\w)", text))
+        for found in whole or re.finditer(re.escape(trigger), text):
+            held.update(range(bisect(ends, found.start()), bisect(ends, found.end() - 1) + 1))
+    return held

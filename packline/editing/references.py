@@ -1,9 +1,9 @@
 """Which pictures an engine is given for a shot, and in which order.
 
 Image 1 is the base photo and image 2 the product rendered in the scene's own camera: measured, that one
-matters most. Then every angle that helps, and last close-ups of labels that are too small to read in image 2:
-what a person cannot read there, the model cannot either. Where an engine takes few references, a close-up is
-worth more than another angle.
+matters most. Then every angle that helps, and last close-ups of labels that are too small to read in image 2
+as the engine sees it: what a person cannot read there, the model cannot either. Where an engine takes few
+references, a close-up is worth more than another angle.
 """
 
 from __future__ import annotations
@@ -55,19 +55,25 @@ def extra_angles(azimuth: float, elevation: float, *, every: bool = False) -> tu
     return tuple(name for name in order if every or sees[name] > _HELPS)
 
 
-def small_labels(scene: Labelled) -> tuple[str, ...]:
-    """Ids of the labels that the scene's view shows too small to read, smallest last."""
-    small = [label for label in scene.labels if label.visible >= _SEEN and label.height < SMALL_TEXT]
+def small_labels(scene: Labelled, scale: float = 1.0) -> tuple[str, ...]:
+    """Ids of the labels that the scene's view shows too small to read, smallest last.
+
+    Parameters
+    ----------
+    scale
+        How large the view is seen, as a share of the size that it was rendered at.
+    """
+    small = [label for label in scene.labels if label.visible >= _SEEN and label.height * scale < SMALL_TEXT]
     return tuple(label.label for label in sorted(small, key=lambda label: -label.height))
 
 
-def legible_labels(scene: Labelled) -> tuple[str, ...]:
+def legible_labels(scene: Labelled, scale: float = 1.0) -> tuple[str, ...]:
     """Ids of the labels that the scene's view shows large enough to read, smallest first."""
-    seen = [label for label in scene.labels if label.visible >= _SEEN and label.height >= SMALL_TEXT]
+    seen = [label for label in scene.labels if label.visible >= _SEEN and label.height * scale >= SMALL_TEXT]
     return tuple(label.label for label in sorted(seen, key=lambda label: label.height))
 
 
-def views_needed(scene: Labelled, roles: Sequence[str] = ()) -> tuple[str, ...]:
+def views_needed(scene: Labelled, roles: Sequence[str] = (), scale: float = 1.0) -> tuple[str, ...]:
     """Views to render for a shot besides its scene view: "left", "top", "label:<id>" for small labels, and
     whatever else its engine is to be shown.
 
@@ -75,9 +81,12 @@ def views_needed(scene: Labelled, roles: Sequence[str] = ()) -> tuple[str, ...]:
     ----------
     roles
         From `choose_roles`.
+    scale
+        As `small_labels`.
     """
     own = (_VIEWS[role][0] if role in _VIEWS else role for role in roles if role not in ("base", "product"))
-    return tuple(dict.fromkeys(("left", "top", *(f"label:{name}" for name in small_labels(scene)), *own)))
+    labels = (f"label:{name}" for name in small_labels(scene, scale))
+    return tuple(dict.fromkeys(("left", "top", *labels, *own)))
 
 
 def choose_roles(
@@ -87,6 +96,7 @@ def choose_roles(
     extra: Sequence[str] = (),
     *,
     legible: bool = False,
+    scale: float = 1.0,
 ) -> tuple[str, ...]:
     """What each reference shows, in the order of their numbers.
 
@@ -102,6 +112,8 @@ def choose_roles(
         Further angles, from `extra_angles`.
     legible
         Whether labels that image 2 shows well enough get a close-up too, as far as there is room.
+    scale
+        How large the engine sees image 2, as a share of the size that it was rendered at.
 
     Returns
     -------
@@ -113,32 +125,35 @@ def choose_roles(
 
     angles = [role for role, views in _VIEWS.items() if any(there(view) for view in views)]
     angles += [role for role in extra if there(role)]
-    labels = [f"label:{name}" for name in small_labels(scene) if there(f"label:{name}")]
+    labels = [f"label:{name}" for name in small_labels(scene, scale) if there(f"label:{name}")]
     labels = labels[: max(most - 2, 0)]
     angles = angles[: max(most - 2 - len(labels), 0)]
     if legible:
-        labels += [f"label:{name}" for name in legible_labels(scene) if there(f"label:{name}")]
+        labels += [f"label:{name}" for name in legible_labels(scene, scale) if there(f"label:{name}")]
     return ("base", "product", *angles, *labels)[:most]
 
 
-def notes_on(scene: Labelled, roles: Sequence[str]) -> tuple[str, ...]:
+def notes_on(scene: Labelled, roles: Sequence[str], scale: float = 1.0) -> tuple[str, ...]:
     """Sentences on the labels that the scene's view shows too small to read, and what was done about each.
 
     Parameters
     ----------
     roles
         What each reference shows, from `choose_roles`.
+    scale
+        As for `choose_roles`.
     """
     notes = []
     height = {label.label: label.height for label in scene.labels}
-    for name in small_labels(scene):
+    for name in small_labels(scene, scale):
+        seen = f", {height[name] * scale:.0f} px as the engine sees it" if scale < 1 else ""
         role = f"label:{name}"
         what = (
             f"its close-up went along as image {roles.index(role) + 1}"
             if role in roles
             else f"the engine takes {len(roles)} images, so its close-up did not go along"
         )
-        notes.append(f"label {name!r} is {height[name]:.0f} px high in this picture: {what}")
+        notes.append(f"label {name!r} is {height[name]:.0f} px high in this picture{seen}: {what}")
     return tuple(notes)
 
 

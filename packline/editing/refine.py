@@ -6,6 +6,9 @@ base photo and from the 3D model's render. The render's own shadow is not used: 
 shadow must be seen to forget it. It only says where a shadow can fall: what else a weak model smears around
 the product is its fault and is left out, unless the edit is so clean that it must be meant.
 
+Where a model drew the product a little beside, larger or turned, the render is first moved there
+(`packline.editing.alignment`): the product ends where the edit has it, and the checks judge the place.
+
 All ratios are taken in linear light between pictures of equal resolution and equal blur.
 """
 
@@ -19,15 +22,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from packline.colour import to_linear, to_srgb
-from packline.editing.cutout import cut_out, fill, smooth
+from packline.editing.alignment import Layers, Motion, align
+from packline.editing.cutout import fill, smooth
 from packline.editing.engine import Picture
+from packline.editing.placed import Render
 from packline.errors import GiveUp
 from packline.reference import Reference
 
 Floats = NDArray[np.float32]
 Mode = Literal["off", "labels", "product"]
 
-REFINE_VERSION = 2
+REFINE_VERSION = 3
 """Of what this file makes of an edit, part of all fingerprints: raise it where a picture may change."""
 
 # below this the edit shows something else than the product, and putting the render over it would hide that
@@ -70,11 +75,34 @@ class Refined:
         How well the edit agrees with the reference within the product, 0 to 1.
     words
         One sentence on what was done.
+    mode
+        What was asked for.
+    motion
+        Where the render was moved to, in the picture's pixels; None where it stayed as rendered.
+    declined
+        Whether the edit was left as it is though more was asked for.
     """
 
     picture: Picture
     agreement: float
     words: str
+    mode: Mode
+    motion: Motion | None = None
+    declined: bool = False
+
+    def facts(self) -> dict[str, Any]:
+        """What is kept of it with the candidate: `packline.candidate.Recipe.refined`."""
+        moved = self.motion or Motion((0.0, 0.0))
+        return {
+            "mode": self.mode,
+            "version": REFINE_VERSION,
+            "shift": [round(value, 2) for value in moved.shift],
+            "scale": round(moved.scale, 4),
+            "degrees": round(moved.degrees, 2),
+            "agreement": round(self.agreement, 3),
+            "declined": self.declined,
+            "words": self.words,
+        }
 
 
 def refine(edit: Picture, base: Picture, reference: Reference, mode: Mode, *, styled: bool = True) -> Refined:
@@ -111,61 +139,74 @@ def refine(edit: Picture, base: Picture, reference: Reference, mode: Mode, *, st
             f"The edit's shape {edit.shape[:2]} has another aspect than the shot's {(height, width)}."
         )
     enlarged = np.asarray(cv2.resize(edit, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
-    small = _Small.of(edit, base, reference)
+    render = Render.of(reference)
+    small = _Small.of(edit, base, render)
     agreement = small.agreement()
     if mode == "off":
-        return Refined(enlarged, agreement, "The edit as the engine made it, enlarged.")
+        return Refined(enlarged, agreement, "The edit as the engine made it, enlarged.", mode)
+    found = align(small.layers(render))
+    motion = None
+    if found.pixels > 0:
+        there = found.motion.at(width / edit.shape[1])
+        moved = render.moved(there)
+        again = _Small.of(edit, base, moved)
+        # a place must also look better: what only fits its gradients is a chance
+        if again.agreement() >= agreement:
+            motion, render, small, agreement = there, moved, again, again.agreement()
+    left = "The edit was left as it is: "
+    if motion is not None and found.beyond:
+        left += f"it has the product elsewhere ({motion}), farther than a model's slip."
+        return Refined(enlarged, agreement, left, mode, None, declined=True)
     if agreement < LEAST_AGREEMENT:
-        return Refined(
-            enlarged,
-            agreement,
-            f"The edit was left as it is: it agrees with the 3D model to {agreement:.2f} only.",
-        )
+        left += f"it agrees with the 3D model to {agreement:.2f} only."
+        return Refined(enlarged, agreement, left, mode, None, declined=True)
+    at = "" if motion is None else f", where the edit has the product: {motion}"
     style = _style(small)
     shade = _shade(small, style)
     asked = style if styled else _NO_STYLE
-    product = _product(small, shade, asked, reference)
-    cover = reference.mask.astype(np.float32)[..., None] / 255
+    product = _product(shade, asked, render)
+    cover = render.mask.astype(np.float32)[..., None] / 255
     if mode == "labels":
-        where = cover * _labels(reference)[..., None]
+        where = cover * _labels(render)[..., None]
         mixed = to_linear(enlarged) * (1 - where) + product * where
-        return Refined(
-            np.where(where > 0, to_srgb(mixed), enlarged),
-            agreement,
-            "True label detail under the edit's light.",
-        )
-    photo = _photo(small, style, asked, shade, base, _can_fall(small, reference))
-    picture = to_srgb(photo * (1 - cover) + product * cover)
-    return Refined(picture, agreement, "True product and photo detail under the edit's light and shadow.")
+        picture = np.where(where > 0, to_srgb(mixed), enlarged)
+        return Refined(picture, agreement, f"True label detail under the edit's light{at}.", mode, motion)
+    photo = _photo(small, style, asked, shade, base, _can_fall(small, render))
+    mixed = photo * (1 - cover) + product * cover
+    if render.unknown.any():
+        unknown = render.unknown[..., None]
+        mixed = mixed * (1 - unknown) + to_linear(enlarged) * unknown
+    words = f"True product and photo detail under the edit's light and shadow{at}."
+    return Refined(to_srgb(mixed), agreement, words, mode, motion)
 
 
 @dataclass(frozen=True)
 class _Small:
-    """Everything at the edit's size: the edit, the photo and the render in linear light, and coverage.
-
-    `detail` is the render at its own size without backdrop, sRGB 0 to 1.
-    """
+    """Everything at the edit's size: the edit, the photo and the render in linear light, and coverage."""
 
     edit: Floats
     base: Floats
     render: Floats
     cover: Floats
     scale: float
-    detail: Floats
 
     @staticmethod
-    def of(edit: Picture, base: Picture, reference: Reference) -> _Small:
+    def of(edit: Picture, base: Picture, render: Render) -> _Small:
         size = (edit.shape[1], edit.shape[0])
-        detail = np.clip(cut_out(reference.colour, reference.mask) / 255, 0, 1).astype(np.float32)
         return _Small(
             to_linear(edit),
             # shrunk in sRGB, as the engine's own references are
             to_linear(_shrink(base, size) / 255),
-            to_linear(_shrink(detail, size)),
-            np.asarray(_shrink(reference.mask, size) / 255, np.float32),
+            to_linear(_shrink(render.detail, size)),
+            np.asarray(_shrink(render.mask, size) / 255, np.float32),
             max(size) / 256,
-            detail,
         )
+
+    def layers(self, render: Render) -> Layers:
+        """What the alignment compares."""
+        height, width = self.cover.shape
+        light = np.asarray(_shrink(render.shadow, (width, height)) / 255, np.float32)
+        return Layers(_gamma(self.edit), _gamma(self.base), _gamma(self.render), self.cover, light)
 
     def agreement(self) -> float:
         """The lesser of two correlations within the product: of the change against the photo (is it there at
@@ -279,10 +320,10 @@ def _photo(
     return _relight(np.asarray(photo, np.float32), _enlarge(change, size))
 
 
-def _can_fall(small: _Small, reference: Reference) -> Floats:
+def _can_fall(small: _Small, render: Render) -> Floats:
     """1 where the product's shadow may fall by the 3D model, soft, at the edit's size."""
     height, width = small.cover.shape
-    open_share = cv2.resize(reference.shadow, (width, height), interpolation=cv2.INTER_AREA) / 255
+    open_share = cv2.resize(render.shadow, (width, height), interpolation=cv2.INTER_AREA) / 255
     inside = small.cover > 0.5
     if not inside.any():
         return np.ones_like(small.cover)
@@ -306,10 +347,10 @@ def _shade(small: _Small, style: _Style) -> Floats:
     return np.asarray(np.clip(shade, *np.log(np.asarray(_SHADE_LIMITS))), np.float32)
 
 
-def _product(small: _Small, shade: Floats, style: _Style, reference: Reference) -> Floats:
+def _product(shade: Floats, style: _Style, render: Render) -> Floats:
     """The render under the edit's light, at its own size; linear light."""
-    height, width = reference.mask.shape
-    return _relight(style(to_linear(small.detail)), _enlarge(shade, (width, height)))
+    height, width = render.mask.shape
+    return _relight(style(to_linear(render.detail)), _enlarge(shade, (width, height)))
 
 
 def _relight(linear: Floats, change: Floats) -> Floats:
@@ -352,13 +393,12 @@ def _extent(inside: NDArray[np.bool_]) -> int:
     return max(int(np.ptp(rows)), int(np.ptp(columns)), 8)
 
 
-def _labels(reference: Reference) -> Floats:
+def _labels(render: Render) -> Floats:
     """1 inside the outlines of visible labels, with a soft edge; (H, W)."""
-    height, width = reference.mask.shape
+    height, width = render.mask.shape
     drawn = np.zeros((height, width), np.uint8)
-    for label in reference.labels:
-        if label.visible > 0 and len(label.outline) >= 3:
-            cv2.fillPoly(drawn, [np.round(np.asarray(label.outline)).astype(np.int32)], 255)
+    for outline in render.labels:
+        cv2.fillPoly(drawn, [np.round(outline).astype(np.int32)], 255)
     return smooth(np.asarray(drawn / 255, np.float32), max(height, width) / 512)
 
 

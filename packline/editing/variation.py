@@ -3,7 +3,10 @@
 With an aligned render as a reference, seeds alone change almost nothing (0.9 of 255, measured), so the best
 of several would be all the same. Each candidate asks for a slightly different picture instead: the product
 stands elsewhere, is turned, is larger, and its light falls otherwise, all within what the scene allows; and
-its LoRAs are a little stronger or weaker.
+some have their LoRAs a little weaker or stronger.
+
+A LoRA's strength strays in few steps, which all shots take together: candidates are made in batches, and
+those of a batch share their LoRAs' strength.
 """
 
 from __future__ import annotations
@@ -14,14 +17,17 @@ import numpy as np
 
 from packline.scenes import Place
 
-LORA = 0.15
-"""How far a LoRA's strength may stray, as a share of it."""
+LORA_STEPS = (1.0, 0.9, 1.1)
+"""Factors of a LoRA's strength, in turn."""
+
+TOGETHER = 4
+"""Candidates of a shot, by number, that share a factor: a wave's, as waves and batches are by default."""
 
 _STRONGEST = 2.0
 
 # Richtmyer's sequence, multiples of the roots of primes, spreads few points evenly along every axis; the
 # powers of one number (Roberts' recurrence) do not in so many dimensions
-_STEPS = np.sqrt([2.0, 3.0, 5.0, 7.0, 11.0, 13.0, 17.0, 19.0, 23.0])
+_STEPS = np.sqrt([2.0, 3.0, 5.0, 7.0, 11.0, 13.0, 17.0, 19.0])
 
 AS_ASKED: dict[str, Any] = {
     "shift": [0.0, 0.0],
@@ -44,7 +50,7 @@ def vary(place: Place, seed: int, number: int) -> dict[str, Any]:
     place
         With its tolerances (`packline.scenes.Place`).
     seed
-        The shot's seed; equal seeds stray equally.
+        The shot's seed; equal seeds stray equally. The LoRAs' factor depends on the number alone.
     number
         Counts the shot's candidates over all waves; 0 is exactly as asked.
 
@@ -58,7 +64,7 @@ def vary(place: Place, seed: int, number: int) -> dict[str, Any]:
         return {**AS_ASKED, "shift": [0.0, 0.0]}
     start = np.random.default_rng(seed).random(len(_STEPS))
     strays = (((start + number * _STEPS) % 1.0) * 2 - 1).tolist()
-    x, z, turn, scale, light_turn, light_height, light_size, exposure, lora = strays
+    x, z, turn, scale, light_turn, light_height, light_size, exposure = strays
     return {
         "shift": [round(x * place.shift, 5), round(z * place.shift, 5)],
         "turn": round(turn * place.turn, 3),
@@ -67,7 +73,7 @@ def vary(place: Place, seed: int, number: int) -> dict[str, Any]:
         "light_height": round(light_height * place.light_height, 3),
         "light_size": round(1 + light_size * place.light_size, 4),
         "exposure": round(1 + exposure * place.exposure, 4),
-        "lora": round(1 + lora * LORA, 4),
+        "lora": LORA_STEPS[number // TOGETHER % len(LORA_STEPS)],
     }
 
 

@@ -37,6 +37,12 @@ class Weights:
     card: dict[str, Any]
     rest: Path | None = None
 
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """Sides of the references as shares of the edit's; empty where the architecture's own do."""
+        size = float(self.card.get("size", 1))
+        return tuple(side / size for side in self.card.get("reference_sizes", ()))
+
     def sha256(self) -> str:
         """Hash over all files that determine pixels; one is read again only when its size or time changes."""
         if self.path.is_file():

@@ -48,6 +48,11 @@ class ZImageDriver(PipelineDriver):
 
     pipelines = {"ZImageOmniPipeline": OmniRows}  # noqa: RUF012 (typed by the base)
 
+    @property
+    def negative_above(self) -> float | None:
+        """Its guidance counts from 0."""
+        return 0.0
+
     def count_tokens(self, prompt: str) -> int:
         """Tokens of the stretch that holds the prompt: after the last picture, up to the answer."""
         text = f"<|vision_end|>{prompt}<|im_end|>\n<|im_start|>assistant\n<|vision_start|>"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,23 +13,28 @@ import cv2
 
 from packline.candidate import Candidate, Recipe
 from packline.editing.architectures import architecture_of
-from packline.editing.engine import Edit, EditRequest, LoraChoice
+from packline.editing.engine import Edit, EditRequest, LoraChoice, Spoiled
 from packline.editing.loras import Lora, triggers_of
 from packline.editing.prompts import build_prompt, recipe_for
 from packline.editing.refine import refine
 from packline.editing.variation import strayed_strength
-from packline.errors import TryAgain
+from packline.errors import FixSettings, GiveUp, TryAgain
 from packline.funnel import candidate_seed
-from packline.ladder import ASKED, engine_at
+from packline.ladder import engine_at
 from packline.line.line import Line
 from packline.line.plan import Try
 from packline.line.references import Rendered, labels_in, references_of, roles_of, variation_of
 from packline.line.rungs import Terms, incapable, terms_of
 from packline.pass_rates import Group, engine_key
-from packline.records import PlannedShot
+from packline.records import PlannedShot, Wave
 from packline.reference import Picture, Reference
 from packline.shots import kind_of, stack_text
 
+logger = logging.getLogger(__name__)
+
+# that an engine is given at once: while one is decoded it denoises the next, and what shares its LoRAs'
+# strengths goes together; all their pictures are in memory
+_BATCHES = 8
 # dollars that a candidate of an engine without a price counts for when engines are compared
 _FREE = 1e-6
 
@@ -78,10 +84,18 @@ def make_candidates(
         engines = [choose_engine(line, one) for one in tries]
         try:
             _make(line, run, tries, engines, done, last_try)
-            return
         except TryAgain:
             if not last_try or engines == [choose_engine(line, one) for one in tries]:
                 raise
+            continue
+        # one that took another's place may have turned out not to load
+        instead = {name for one, name in zip(tries, engines, strict=True) if name != _own_engine(line, one)}
+        if not any(line.health.refusal(engine) for engine in instead):
+            return
+
+
+def _own_engine(line: Line, one: Try) -> str:
+    return engine_at(line.settings.candidates, one.wave)
 
 
 def _make(
@@ -94,6 +108,8 @@ def _make(
 ) -> None:
     waiting: dict[str, list[Asked]] = {}
     for one, engine in zip(tries, engines, strict=True):
+        if line.health.refusal(engine):
+            continue  # its rung is passed over (`rungs.not_climbed`)
         recorded = {
             record.candidate.recipe.number: record.candidate.id
             for record in line.ledger.candidates(one.key, line.shots[one.key].fingerprint)
@@ -106,24 +122,88 @@ def _make(
         if missing:
             wanted = (asked for asked in ask(line, one, engine) if asked.recipe.number in missing)
             waiting.setdefault(engine, []).extend(wanted)
+    spoiled: dict[str, str] = {}
     for engine, some in waiting.items():
-        # recorded after every batch, so that a kill loses no more than one
-        together = line.engine_settings(engine).batch or line.engine_called(engine).capabilities.batch
+        batch = line.engine_settings(engine).batch
+        together = _BATCHES * batch if batch else line.engine_called(engine).capabilities.batch
         # stack by stack, so that batches are of one kind and LoRAs are swapped as seldom as can be
         some.sort(key=lambda asked: [(choice.label, choice.strength) for choice in asked.stack])
         for start in range(0, len(some), together):
-            batch = some[start : start + together]
-            try:
-                edits = line.engine_at_work(engine).edit([request_of(line, asked) for asked in batch])
-            except TryAgain:
-                if last_try:
-                    line.health.failed(engine)
-                raise
-            for asked, edit in zip(batch, edits, strict=True):
-                line.ledger.record_candidate(run, _write(line, asked, edit))
-                done(asked.id)
+            spoiled |= _edit(line, run, engine, some[start : start + together], done, last_try)
+    for one in tries:
+        if one.key in spoiled:
+            _go_on_without(line, one, spoiled[one.key])
+
+
+def _edit(
+    line: Line, run: str, engine: str, some: Sequence[Asked], done: Callable[[str], None], last_try: bool
+) -> dict[str, str]:
+    """Let an engine make some candidates, each of which is recorded as soon as its batch is there.
+
+    Returns
+    -------
+    dict
+        Sentences of candidates that it cannot make, by their shots' keys.
+    """
+    failed_here: list[TryAgain] = []
+
+    def record(made: Mapping[int, Edit]) -> None:
+        try:
+            for place, edit in made.items():
+                line.ledger.record_candidate(run, _write(line, some[place], edit))
+                done(some[place].id)
             # what was paid for is kept whatever became of the run, but a lost one pays for no more
             line.ledger.assert_not_lost(run)
+        except TryAgain as error:
+            failed_here.append(error)
+            raise
+
+    try:
+        if not _loads(line, engine):
+            return {}
+        line.engine_at_work(engine).edit([request_of(line, asked) for asked in some], record)
+    except Spoiled as error:
+        return {some[place].planned.shot.key: said for place, said in error.places.items()}
+    except TryAgain as error:
+        # a ledger that cannot be reached is not the engine's fault
+        if last_try and error not in failed_here:
+            line.health.failed(engine)
+        raise
+    return {}
+
+
+def _loads(line: Line, engine: str) -> bool:
+    """Whether an engine has its weights in memory now; one of ``[engines]`` that cannot load is noted so.
+
+    Raises
+    ------
+    FixSettings
+        ``[engine]`` cannot load.
+    """
+    if line.health.refusal(engine):
+        return False
+    try:
+        line.engine_at_work(engine).warm_up()
+    except FixSettings as error:
+        if not engine:
+            raise
+        line.health.refuse(engine, str(error))
+        return False
+    return True
+
+
+def _go_on_without(line: Line, one: Try, why: str) -> None:
+    """Leave out candidates that cannot be made: the shot's next ones have other seeds.
+
+    Raises
+    ------
+    GiveUp
+        Two or more seeds of the shot were tried, and none of them gave a picture.
+    """
+    there = line.ledger.candidates(one.key, line.shots[one.key].fingerprint)
+    if not there and one.wave.first + one.wave.size > 1:
+        raise GiveUp(f"Shot {one.key}: {why}")
+    logger.warning("Shot %s goes on without a candidate: %s", one.key, why)
 
 
 def ask(line: Line, one: Try, engine: str | None = None) -> list[Asked]:
@@ -140,7 +220,7 @@ def ask(line: Line, one: Try, engine: str | None = None) -> list[Asked]:
         Where the shot cannot be asked for: an unknown LoRA, say.
     """
     settings, planned = line.settings, line.shots[one.key]
-    terms = terms_of(line, planned, one.wave.rung)
+    terms = terms_of(line, planned, one.wave)
     changed: dict[str, Any] = {}
     engine = terms.engine if engine is None else engine
     if engine != terms.engine:
@@ -186,8 +266,8 @@ def choose_engine(line: Line, one: Try) -> str:
     Cheapest is what costs least for a picture that passes. Where no other can, it is the rung's own.
     """
     planned = line.shots[one.key]
-    own = engine_at(line.settings.candidates, one.wave.rung)
-    if line.health.well(own):
+    own = _own_engine(line, one)
+    if line.health.well(own) or line.health.refusal(own):
         return own
     others = [name for name in ("", *line.settings.engines) if name != own and line.health.well(name)]
     able = [name for name in others if not incapable(line, planned, name)]
@@ -230,7 +310,7 @@ def _more(
     """References that the ladder has added."""
     if not terms.adherent:
         return {}
-    usual = roles_of(line, planned, labels_in(found[0].folder), ASKED, engine)
+    usual = roles_of(line, planned, labels_in(found[0].folder), Wave(), engine)
     return {"references": [one.role for one in found if one.role not in usual]}
 
 
@@ -245,22 +325,23 @@ def request_of(line: Line, asked: Asked) -> EditRequest:
 def _write(line: Line, asked: Asked, edit: Edit) -> Candidate:
     """Refine an edit, write both pictures, and say what was made.
 
-    The recipe that is kept says besides what the engine reported: device, and the batch that memory allowed.
+    The recipe that is kept says besides what the engine reported, device and the batch that memory allowed,
+    and what refine did.
     """
     recipe = asked.recipe
     base = line.photo(asked.planned.shot.scene)
     # a change of the whole picture's light is kept where a LoRA asked for it, and is a fault where none did
-    styled = bool(asked.stack)
-    final = refine(edit.picture, base, Reference.load(asked.truth), recipe.refine, styled=styled).picture
+    styled = any(choice.strength for choice in asked.stack)
+    refined = refine(edit.picture, base, Reference.load(asked.truth), recipe.refine, styled=styled)
     folder = line.work / "candidates" / asked.id[:2]
     folder.mkdir(parents=True, exist_ok=True)
     edit_file, picture_file = folder / f"{asked.id}-edit.png", folder / f"{asked.id}.png"
     _save(edit_file, edit.picture)
-    _save(picture_file, final)
+    _save(picture_file, refined.picture)
     reported = {name: value for name, value in edit.used.items() if name != "loras"}
     return Candidate(
         id=asked.id,
-        recipe=replace(recipe, engine={**recipe.engine, **reported}),
+        recipe=replace(recipe, engine={**recipe.engine, **reported}, refined=refined.facts()),
         picture=picture_file,
         edit=edit_file,
         truth=asked.truth,

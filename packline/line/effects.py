@@ -124,7 +124,7 @@ def _requests(line: Line, product: Product, label: str) -> tuple[EditRequest, Ed
         line.shots.keep(planned)
         (asked,) = ask(line, Try(planned.shot.key, Wave()), engine="")
         # with a LoRA these engines give up less of their start, which is not the LoRA's doing
-        denoise = known.denoise_with_lora if known.starts_from_render else None
+        denoise = known.denoise_with_lora if known.denoises else None
         found.append(replace(request_of(line, asked), denoise=denoise))
     return found[0], found[1]
 

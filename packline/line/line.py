@@ -11,10 +11,12 @@ from packline.assets import Assets
 from packline.bucket import Bucket, open_bucket
 from packline.catalog import read_rows
 from packline.catalog.table import Row
+from packline.editing.architectures import architecture_of
 from packline.editing.engine import Engine
 from packline.editing.engines import open_engine
 from packline.editing.loras import Presets, load_presets
 from packline.errors import FixSettings
+from packline.ladder import fewest_steps
 from packline.ledger import Ledger
 from packline.line.health import Health
 from packline.line.order import Order
@@ -162,16 +164,37 @@ class Line:
             self._at_work = name
         return self.engine_called(name)
 
-    def check_engines(self) -> None:
-        """Look for the weights of every engine; loads none.
+    def warm_up(self) -> None:
+        """Load the weights of ``[engine]``, which makes every first wave; does nothing where they are loaded.
 
         Raises
         ------
         FixSettings
-            As `engine_called`.
+            They cannot be loaded.
+        TryAgain
+            Memory is short.
         """
-        for name in self.settings.engines:
-            self.engine_called(name)
+        self.engine_at_work("").warm_up()
+
+    def check_engines(self) -> None:
+        """Look for the weights of every engine, and whether it has steps enough on every rung; loads none.
+
+        Raises
+        ------
+        FixSettings
+            As `engine_called`, or too few steps.
+        """
+        for name in ("", *self.settings.engines):
+            if name:
+                self.engine_called(name)
+            settings, where = self.engine_settings(name), f"[engines.{name}]: " if name else ""
+            fewest, share = fewest_steps(self.settings.candidates, architecture_of(settings.architecture))
+            if settings.steps < fewest:
+                raise FixSettings(
+                    f"{where}Settings key engine.steps is {settings.steps}, but {settings.architecture} runs "
+                    f"{share:g} of its steps only where it gives up least of its start and needs {fewest} or "
+                    f"more; raise it."
+                )
 
     @cached_property
     def health(self) -> Health:

@@ -21,7 +21,7 @@ from packline.funnel import candidate_seed
 from packline.ladder import ADHERENCE, engine_at, up_to
 from packline.line.line import Line
 from packline.line.plan import Try
-from packline.records import PlannedShot
+from packline.records import PlannedShot, Wave
 from packline.reference import Picture, Reference
 from packline.stage.service import RenderJob, RenderResult, SceneView, render_product, render_products
 from packline.stage.views import SIDES
@@ -89,19 +89,23 @@ def render(line: Line, tries: Sequence[Try], done: Callable[[str], None]) -> Non
     jobs = [(some, _scenes_job(line, some)) for some in by_product]
     scenes: dict[str, Path] = {}
     shown: dict[str, tuple[str, ...]] = {}
+    scales: dict[str, float] = {}
     for number, (result, (some, _)) in enumerate(zip(render_products(job for _, job in jobs), jobs)):  # noqa: B905
         if number < len(by_product):
             for one in some:
                 scenes[one.key] = _scenes_found(line, one, result)
-            shown |= {one.key: _roles_at(line, one, load(scenes[one.key])) for one in some}
-            needed = [views_needed(load(scenes[one.key]), shown[one.key]) for one in some]
+            for one in some:
+                scene, engine = load(scenes[one.key]), _engine_of(line, one)
+                shown[one.key] = roles_of(line, line.shots[one.key], scene, one.wave, engine)
+                scales[one.key] = scale_of(line, engine)
+            needed = [views_needed(load(scenes[k]), shown[k], scales[k]) for k in (one.key for one in some)]
             jobs.append((some, _views_job(line, some[0], *needed)))
             continue
         for one in some:
-            scene, roles = load(scenes[one.key]), shown[one.key]
-            views = views_needed(scene, roles)
+            scene, roles, scale = load(scenes[one.key]), shown[one.key], scales[one.key]
+            views = views_needed(scene, roles, scale)
             folders = {"scene": scenes[one.key], **{view: found(result, view)[1] for view in views}}
-            notes = (*scene.notes, *notes_on(scene, roles))
+            notes = (*scene.notes, *notes_on(scene, roles, scale))
             line.ledger.record_references(one.key, line.shots[one.key].fingerprint, folders, notes)
             done(one.key)
 
@@ -132,8 +136,9 @@ def references_of(line: Line, one: Try, engine: str | None = None) -> dict[int, 
     planned = line.shots[one.key]
     placed = render_product(_scenes_job(line, [one]))
     scene = load(found(placed, _scene_view(line, planned, 0).name)[1])
-    roles = _roles_at(line, one, scene, engine)
-    alone = render_product(_views_job(line, one, views_needed(scene, roles)))
+    engine = _engine_of(line, one) if engine is None else engine
+    roles = roles_of(line, planned, scene, one.wave, engine)
+    alone = render_product(_views_job(line, one, views_needed(scene, roles, scale_of(line, engine))))
     others = [Rendered(role, *found(alone, _VIEW_OF.get(role, role))) for role in roles[2:]]
     return {
         number: [Rendered("product", *found(placed, _scene_view(line, planned, number).name)), *others]
@@ -146,8 +151,8 @@ def numbers(one: Try) -> range:
     return one.wave.numbers
 
 
-def roles_of(line: Line, planned: PlannedShot, labels: Labelled, rung: str, engine: str) -> tuple[str, ...]:
-    """What an engine is shown of a shot at a rung of the ladder, in the order of the references' numbers.
+def roles_of(line: Line, planned: PlannedShot, labels: Labelled, wave: Wave, engine: str) -> tuple[str, ...]:
+    """What an engine is shown of a shot at a wave's rung, in the order of the references' numbers.
 
     Parameters
     ----------
@@ -156,16 +161,21 @@ def roles_of(line: Line, planned: PlannedShot, labels: Labelled, rung: str, engi
     engine
         A key of ``[engines]``; empty: ``[engine]``.
     """
-    adherent = ADHERENCE in up_to(line.settings.candidates, rung)
+    adherent = ADHERENCE in up_to(line.settings.candidates, wave)
     extra = extra_angles(*_seen_from(line, planned), every=adherent)
     most = line.engine_called(engine).capabilities.most_references
-    return choose_roles(labels, None, most, extra, legible=adherent)
+    scale = scale_of(line, engine)
+    return choose_roles(labels, None, most, extra, legible=adherent, scale=scale)
 
 
-def _roles_at(line: Line, one: Try, labels: Labelled, engine: str | None = None) -> tuple[str, ...]:
-    if engine is None:
-        engine = engine_at(line.settings.candidates, one.wave.rung)
-    return roles_of(line, line.shots[one.key], labels, one.wave.rung, engine)
+def scale_of(line: Line, engine: str) -> float:
+    """How large an engine sees the product in place, as a share of the delivered picture; at most 1."""
+    side = line.engine_called(engine).capabilities.reads_at
+    return min(side / line.settings.run.size, 1.0) if side else 1.0
+
+
+def _engine_of(line: Line, one: Try) -> str:
+    return engine_at(line.settings.candidates, one.wave)
 
 
 def _seen_from(line: Line, planned: PlannedShot) -> tuple[float, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +22,7 @@ from packline.ladder import (
 )
 from packline.line.line import Line
 from packline.line.references import labels_in, roles_of
-from packline.records import PlannedShot
+from packline.records import CandidateRecord, PlannedShot, Wave
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,24 @@ class Terms:
     changed: Mapping[str, Any] = field(default_factory=dict)
 
 
-def terms_of(line: Line, planned: PlannedShot, rung: str) -> Terms:
-    """How a shot's candidates are made at a rung."""
+def terms_of(line: Line, planned: PlannedShot, wave: Wave) -> Terms:
+    """How a shot's candidates are made at a wave's rung.
+
+    Raises
+    ------
+    GiveUp
+        An unknown LoRA.
+    """
     candidates = line.settings.candidates
-    climbed, engine = up_to(candidates, rung), engine_at(candidates, rung)
+    climbed, engine = up_to(candidates, wave), engine_at(candidates, wave)
     settings = line.engine_settings(engine)
     known = architecture_of(settings.architecture)
-    usual = known.denoise_with_lora if planned.shot.product.loras else known.denoise
-    denoise = denoise_at(climbed, usual) if known.starts_from_render else None
+    denoise = None
+    if known.denoises:
+        # a LoRA at strength 0 is none
+        told = planned.instructions.get("lora_strength")
+        acts = any(lora.strength for lora in line.presets.stack(planned.shot.product.loras, told))
+        denoise = denoise_at(climbed, known.denoise_with_lora if acts else known.denoise)
     asked: Refine = planned.instructions.get("refine", settings.refine)
     refine = refine_at(climbed, asked)
     adherent = ADHERENCE in climbed and not known.starts_from_render
@@ -71,31 +81,42 @@ def terms_of(line: Line, planned: PlannedShot, rung: str) -> Terms:
     return Terms(engine, denoise, adherent, refine, changed)
 
 
-def idle(line: Line, planned: PlannedShot, rung: str) -> str:
-    """Why a rung would change nothing for a shot, or cannot be climbed with it; empty where it can."""
+def idle(line: Line, planned: PlannedShot, wave: Wave) -> str:
+    """Why a wave's rung would change nothing for a shot, or cannot be climbed with it; empty where it can."""
+    rung = wave.rung
     if rung in (ASKED, SEEDS):
         return ""
-    terms = terms_of(line, planned, rung)
+    terms = terms_of(line, planned, wave)
     if rung == REFINE:
         return "" if "refine" in terms.changed else f"refine is {terms.refine!r} already"
     if rung != ADHERENCE:
         return incapable(line, planned, terms.engine)
     if terms.denoise is not None:
         return ""
-    below = rungs_of(line.settings.candidates)
-    before = below[below.index(rung) - 1]
-    if terms.adherent and _roles(line, planned, rung) != _roles(line, planned, before):
+    number = wave.number - 1
+    before = Wave(number, rung=rungs_of(line.settings.candidates)[number - 1])
+    if terms.adherent and _roles(line, planned, wave) != _roles(line, planned, before):
         return ""
     return "the engine is shown all that it takes already"
 
 
-def _roles(line: Line, planned: PlannedShot, rung: str) -> tuple[str, ...]:
+def _roles(line: Line, planned: PlannedShot, wave: Wave) -> tuple[str, ...]:
     folder = line.ledger.references(planned.shot.key, planned.fingerprint)["scene"]
-    return roles_of(line, planned, labels_in(folder), rung, engine_at(line.settings.candidates, rung))
+    return roles_of(line, planned, labels_in(folder), wave, engine_at(line.settings.candidates, wave))
+
+
+def not_climbed(line: Line, wave: Wave, records: Sequence[CandidateRecord]) -> tuple[tuple[str, str], ...]:
+    """A wave's rung with the reason, where its engine turned out not to load before it made anything."""
+    why = line.health.refusal(engine_at(line.settings.candidates, wave))
+    if not why or any(one.candidate.recipe.rung == wave.rung for one in records):
+        return ()
+    return ((wave.rung, why),)
 
 
 def incapable(line: Line, planned: PlannedShot, engine: str) -> str:
     """Why an engine cannot make a shot; empty where it can."""
+    if why := line.health.refusal(engine):
+        return why
     settings, can = line.engine_settings(engine), line.engine_called(engine).capabilities
     known = architecture_of(settings.architecture)
     if can.most_references < 2:

@@ -8,6 +8,7 @@ from packline.funnel import Outcome, decide
 from packline.ledger.waiting import REJECTED
 from packline.line.line import Line
 from packline.line.plan import Try
+from packline.line.rungs import not_climbed
 from packline.line.waves import Next, Sizes
 from packline.records import Wave
 
@@ -42,7 +43,8 @@ def select_or_flag(line: Line, run: str, tries: Sequence[Try], *, last: bool) ->
             if not records and last:
                 flag(line, run, key, REJECTED, said)
                 continue
-        decision = decide(records, line.settings.candidates, last=last)
+        passed_over = not_climbed(line, one.wave, records)
+        decision = decide(records, line.settings.candidates, last=last, passed_over=passed_over)
         if decision.outcome == Outcome.NEXT_WAVE:
             # only what is there already can have been promised before
             waves = promised.get(place, [])
@@ -53,7 +55,8 @@ def select_or_flag(line: Line, run: str, tries: Sequence[Try], *, last: bool) ->
             if next_.wave is not None:
                 further[place] = next_.wave
                 continue
-            decision = decide(records, line.settings.candidates, last=True, passed_over=next_.passed_over)
+            passed_over = *passed_over, *next_.passed_over
+            decision = decide(records, line.settings.candidates, last=True, passed_over=passed_over)
         if decision.outcome == Outcome.SELECT:
             line.ledger.select(run, key, planned.fingerprint, decision.candidate)
         else:

@@ -103,7 +103,7 @@ def open_wave(line: Line, run: str, number: int) -> Opening:
             place = due.key, planned.fingerprint
             there = made.get(place, set())
             missing = sum(candidate not in there for candidate in waves[due].numbers)
-            price = line.engine_settings(engine_at(line.settings.candidates, waves[due].rung)).price
+            price = line.engine_settings(engine_at(line.settings.candidates, waves[due])).price
             if budget.take(missing, price):
                 promised[place] = waves[due]
             else:
@@ -174,18 +174,17 @@ class Sizes:
         self._line = line
         self._settings = line.settings.candidates
         self._rungs = rungs_of(self._settings)
-        self._engines: dict[str, str] = {}
+        self._engines: dict[int, str] = {}
         self._rates: PassRates | None = None
         if self._settings.fixed is None and shots:
-            groups = {self._group(shot, rung) for shot in shots for rung in self._rungs}
+            places = range(1, len(self._rungs) + 1)
+            groups = {self._group(shot, number) for shot in shots for number in places}
             self._rates = line.ledger.waves.rates(line.catalog.name, line.checks, groups)
 
     def first(self, planned: PlannedShot, number: int) -> Wave:
         """A round's first wave, which begins with candidate `number`: it has one candidate at least."""
         size = max(
-            self._size(
-                planned, self._rungs[0], self._settings.enough, (), self._settings.total, len(self._rungs)
-            ),
+            self._size(planned, 1, self._settings.enough, (), self._settings.total, len(self._rungs)),
             1,
         )
         return Wave(1, number, wave_of(size, planned.instructions), self._rungs[0])
@@ -207,7 +206,7 @@ class Sizes:
         need = self._settings.enough - sum(card.passed for card in cards)
         higher = []
         for number, rung in enumerate(self._rungs[wave.number :], wave.number + 1):
-            if why := idle(self._line, planned, rung):
+            if why := idle(self._line, planned, Wave(number, rung=rung)):
                 passed_over.append((rung, why))
             else:
                 higher.append((number, rung))
@@ -215,8 +214,8 @@ class Sizes:
             if left < 1:
                 passed_over.append((rung, f"{self._settings.total} candidates are the most for a shot"))
                 continue
-            own, waves = self._seen(planned, records, rung), len(higher) - place
-            if size := self._size(planned, rung, need, own, left, waves):
+            own, waves = self._seen(planned, records, number), len(higher) - place
+            if size := self._size(planned, number, need, own, left, waves):
                 size = min(wave_of(size, planned.instructions), max(left, size))
                 return Next(Wave(number, first, size, rung), tuple(passed_over))
             worth = f"another select would take more than {self._settings.worth:g} candidates"
@@ -224,26 +223,27 @@ class Sizes:
         return Next(None, tuple(passed_over))
 
     def _size(
-        self, planned: PlannedShot, rung: str, need: int, own: Sequence[bool], left: int, waves: int
+        self, planned: PlannedShot, number: int, need: int, own: Sequence[bool], left: int, waves: int
     ) -> int:
         settings = self._settings
         if self._rates is None:
             return min(settings.highest, left)
-        rate = self._rates.of(self._group(planned, rung), own)
+        rate = self._rates.of(self._group(planned, number), own)
         most = min(settings.largest, left)
         return wave_size(rate, need, sure=settings.sure, worth=settings.worth, most=most, waves=waves)
 
-    def _group(self, planned: PlannedShot, rung: str) -> Group:
-        product = planned.shot.product
-        if rung not in self._engines:
-            engine = self._line.engine_called(engine_at(self._settings, rung))
-            self._engines[rung] = engine_key(engine.describe())
+    def _group(self, planned: PlannedShot, number: int) -> Group:
+        """Of a wave, by its number."""
+        product, rung = planned.shot.product, self._rungs[number - 1]
+        if number not in self._engines:
+            engine = self._line.engine_called(engine_at(self._settings, Wave(number, rung=rung)))
+            self._engines[number] = engine_key(engine.describe())
         kind, style = kind_of(product.sku, product.title), stack_text(product.loras)
-        return Group(kind, style, self._engines[rung], learned_as(rung))
+        return Group(kind, style, self._engines[number], learned_as(rung))
 
-    def _seen(self, planned: PlannedShot, records: Sequence[CandidateRecord], rung: str) -> list[bool]:
-        """Whether the shot's own candidates that were made in the same way passed."""
-        group = self._group(planned, rung)
+    def _seen(self, planned: PlannedShot, records: Sequence[CandidateRecord], number: int) -> list[bool]:
+        """Whether the shot's own candidates that were made as those of a wave passed."""
+        group = self._group(planned, number)
         return [
             one.scorecard.passed
             for one in records

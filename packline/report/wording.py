@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from packline.candidate import Candidate, Recipe
+from packline.candidate import Candidate, Recipe, refine_words
 from packline.ladder import rung_words
 from packline.report.figures import duration, plain_name
 from packline.scorecard import CheckResult, Scorecard, Verdict
@@ -83,7 +83,7 @@ def facts_of(candidate: Candidate) -> tuple[tuple[str, str], ...]:
     facts.append(("Wave, number", f"{recipe.wave}, {recipe.number}"))
     facts.append(("Rung of the ladder", _rung(recipe)))
     facts.append(("Strays by", _variation(recipe.variation)))
-    facts.append(("Refine", recipe.refine))
+    facts.append(("Refine", refine_words(recipe.refine, recipe.refined)))
     facts.append(("Took", duration(candidate.seconds)))
     if candidate.cost:
         facts.append(("Cost", f"${candidate.cost:.4f}"))

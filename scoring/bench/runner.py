@@ -261,12 +261,14 @@ def _write(frame: pd.DataFrame, file: Path) -> None:
 def _sign(order: Order, out: Path) -> None:
     """Note what the folder is for; refuse one that is for something else."""
     note, facts = out / "order.json", json.loads(json.dumps(order.facts()))
-    if note.exists() and json.loads(note.read_text()) != facts:
+    told = json.loads(note.read_text()) if note.exists() else facts
+    if {**told, "takes": 0} != facts:
         raise FixSettings(
             f"{out} holds scores of another split, size, seed, settings or versions of the checks; name "
             "another folder with --out or delete this one."
         )
-    note.write_text(json.dumps(facts, indent=1))
+    # more takes are the same run, gone on with; fewer leave those that are there
+    note.write_text(json.dumps({**facts, "takes": max(order.takes, told["takes"])}, indent=1))
 
 
 def _alone() -> None:

@@ -70,6 +70,7 @@ def test_with_its_catalogue_the_ledger_tells_everything_behind_it(delivered: Del
         "scene table, view hero (s)",
         f"weights_sha256 {'w' * 64}",
         "prompt put the red shoe into image 1",
+        "refine off",
         "seed 1000",
         "cost $0.0200, 1.5 s",
         "decided by the checks",

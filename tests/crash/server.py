@@ -111,15 +111,16 @@ def _warm_up(order: Any, line_of: Any) -> None:
     with tempfile.TemporaryDirectory() as folder:
         line = line_of(order(build(Path(folder) / "warm", "ledger.db", 1)))
         line.engine.describe()
-        line.engine.inner.warm_up()
+        line.engine.warm_up()
     importlib.import_module("tasks.opening")._open.clear()
 
 
 class _Noted:
-    """The engine, which notes what it was asked to make before it makes it."""
+    """The engine, which notes each batch before it makes it."""
 
     def __init__(self, inner: Any) -> None:
         self.inner = inner
+        self._watched: Any = None
 
     @property
     def capabilities(self) -> Any:
@@ -130,11 +131,22 @@ class _Noted:
 
     def warm_up(self) -> None:
         self.inner.warm_up()
+        if self._watched is not self.inner._driver:
+            self._watched = self.inner._driver
+            self._watch(self._watched)
 
-    def edit(self, requests: Sequence[Any]) -> Any:
-        with Path("engine.log").open("a") as log:
-            log.write("".join(f"{request.seed} {request.prompt}\n" for request in requests))
-        return self.inner.edit(requests)
+    def _watch(self, driver: Any) -> None:
+        denoise = driver.denoise
+
+        def noted(requests: Sequence[Any], stack: Any) -> Any:
+            with Path("engine.log").open("a") as log:
+                log.write("".join(f"{request.seed} {request.prompt}\n" for request in requests))
+            return denoise(requests, stack)
+
+        driver.denoise = noted
+
+    def edit(self, requests: Sequence[Any], done: Any = None) -> Any:
+        return self.inner.edit(requests, done)
 
 
 class _Plain:

@@ -66,7 +66,16 @@ def open_small(folder_of):
     def small(name, presets=None, **changes):
         key = (name, id(presets), *changes.items())
         if key not in known:
-            asked = {"device": "cpu", "size": 64, "steps": 2, "batch": 4, "guidance": 2.0, **changes}
+            asked = {
+                "name": "embedded",
+                "device": "cpu",
+                "dtype": "float32",
+                "size": 64,
+                "steps": 2,
+                "batch": 4,
+                "guidance": 2.0,
+                **changes,
+            }
             settings = EngineSettings(architecture=name, model=str(folder_of(name)), **asked)
             known[key] = open_engine(settings, presets or Presets())
         return known[key]
@@ -185,6 +194,35 @@ def test_guidance_acts_where_it_is_said_to_act(open_small, request_for):
         "the guidance: this model is distilled and has its own",
         "denoise: this model does not start from a picture",
     ]
+
+
+def test_a_negative_prompt_is_said_to_be_ignored_where_it_is(open_small, request_for, monkeypatch):
+    from packline.editing.loras import Preset
+
+    entry = {"label": "x", "base_architecture": "qwen", "path": "x", "negative_prompt": "snow"}
+    stack = [Lora(Preset.model_validate(entry), 1.0)]
+
+    def said(name, guidance):
+        engine = open_small(name, guidance=guidance)
+        engine.warm_up()
+        driver = engine._driver
+        return [one for one in driver.ignored(request_for(engine), stack) if "negative" in one]
+
+    assert said("flux2-dev", 2.0) == ["the negative prompt: this model takes none"]
+    for name in ("qwen-image-edit-2511", "sd15"):
+        assert said(name, 2.0) == []
+        assert said(name, 1.0) == ["the negative prompt: it acts where guidance is above 1"]
+    # klein is distilled unless its weights say otherwise; then its pipeline takes one
+    assert said("flux2-klein-4b", 2.0) == ["the negative prompt: this model takes none"]
+    driver = open_small("flux2-klein-4b", guidance=2.0)._driver
+    monkeypatch.setattr(type(driver), "guided", True)
+    assert said("flux2-klein-4b", 2.0) == []
+    asked, given = driver.pipe.__class__.__call__, []
+    monkeypatch.setattr(
+        driver.pipe.__class__, "__call__", lambda pipe, **how: (given.append(how), asked(pipe, **how))[1]
+    )
+    driver.denoise([request_for(open_small("flux2-klein-4b", guidance=2.0))], stack)
+    assert "negative_prompt_embeds" in given[0]
 
 
 def test_reference_latents_and_prompts_are_computed_once(open_small, request_for):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from packline.editing.engine import EditRequest, LoraChoice
+from packline.editing.engine import EditRequest, LoraChoice, Spoiled
 from packline.errors import FixSettings, GiveUp, TryAgain
 
 PROMPT = "put the red shoe into image 1"
@@ -50,6 +50,40 @@ def full_card_at_loading(make_engine, pictures, folder):
         make_engine().warm_up()
 
 
+def full_machine_at_loading(make_engine, pictures, folder):
+    from packline.editing.flux2 import KleinRows
+
+    patch = pytest.MonkeyPatch()
+    with patch.context() as patched:
+        # what torch says on a CPU is a plain RuntimeError
+        patched.setattr(KleinRows, "to", lambda self, device: torch.empty(1 << 60, dtype=torch.uint8))
+        make_engine().warm_up()
+
+
+def full_card_while_the_lora_slot_opens(make_engine, pictures, folder):
+    from packline.editing.flux2 import KleinRows
+
+    def load(self, *arguments, **options):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    patch = pytest.MonkeyPatch()
+    with patch.context() as patched:
+        patched.setattr(KleinRows, "load_lora_weights", load)
+        make_engine(compile="regional").warm_up()
+
+
+def full_machine_while_a_lora_is_read(make_engine, pictures, folder):
+    from packline.editing.flux2 import KleinRows
+
+    def read(*arguments, **options):
+        raise MemoryError
+
+    patch = pytest.MonkeyPatch()
+    with patch.context() as patched:
+        patched.setattr(KleinRows, "lora_state_dict", read)
+        edit(make_engine(), pictures, loras=(LoraChoice("warm", 0.8),))
+
+
 def no_weights(make_engine, pictures, folder):
     make_engine(model="no/weights-here")
 
@@ -88,9 +122,12 @@ def absent_gpu(make_engine, pictures, folder):
 @pytest.mark.parametrize(
     ("happens", "error", "sentence"),
     [
-        (not_numbers, TryAgain, "pixels that are not numbers with dtype float32; .* choose engine.dtype"),
-        (full_card, TryAgain, "memory ran out with a single candidate at 64 px .*; free the card"),
-        (full_card_at_loading, TryAgain, "does not fit into the memory that is free; free the card"),
+        (not_numbers, Spoiled, "not numbers with dtype float32 and seed 1; .* restore its weights"),
+        (full_card, TryAgain, "memory ran out with a single candidate at 64 px .*; free memory"),
+        (full_card_at_loading, TryAgain, "does not fit into the memory that is free; free some"),
+        (full_machine_at_loading, TryAgain, "does not fit into the memory that is free; free some"),
+        (full_card_while_the_lora_slot_opens, TryAgain, "with its LoRAs does not fit into the memory"),
+        (full_machine_while_a_lora_is_read, TryAgain, "memory ran out with a single candidate"),
         (no_weights, FixSettings, "engine.model: no/weights-here is neither a folder nor downloaded; run"),
         (
             half_the_weights,

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from packline.editing.engine import EditRequest, LoraChoice
+from packline.editing.engine import EditRequest, LoraChoice, Spoiled
 from packline.errors import FixSettings, GiveUp, TryAgain
 
 PROMPT = "put the red shoe into image 1 as image 2 shows it"
@@ -251,15 +251,66 @@ def test_out_of_memory_with_one_candidate_asks_to_try_again(make_engine, request
         engine.edit([request_for()])
 
 
-def test_latents_that_are_not_numbers_ask_to_try_again(make_engine, request_for):
-    import torch
-
-    engine = make_engine()
+def test_one_picture_that_is_no_numbers_costs_none_of_its_neighbours(make_engine, request_for):
+    engine = make_engine(batch=2)
     engine.warm_up()
-    with torch.no_grad():
-        engine._driver.pipe.transformer.proj_out.weight.fill_(float("nan"))
-    with pytest.raises(TryAgain, match="not numbers with dtype float32"):
-        engine.edit([request_for()])
+    requests = [request_for(seed=seed) for seed in range(5)]
+    expected = engine.edit(requests)
+    decode, count = engine._driver.decode, []
+
+    def one_bad(undecoded):
+        pictures = decode(undecoded).copy()
+        count.append(len(pictures))
+        if len(count) == 2:
+            pictures[1, 3, 5] = np.nan
+        return pictures
+
+    engine._driver.decode = one_bad
+    made = {}
+    with pytest.raises(
+        Spoiled, match=r"not numbers with dtype float32 and seed 3; .*restore its weights"
+    ) as error:
+        engine.edit(requests, made.update)
+    assert list(error.value.places) == [3]
+    assert isinstance(error.value, GiveUp), "the same seed would do so again"
+    assert sorted(made) == [0, 1, 2, 4]
+    assert max(difference(made[place], expected[place]) for place in made) == 0
+
+
+def test_a_batch_is_handed_over_as_soon_as_it_is_there(make_engine, request_for):
+    engine = make_engine(batch=2)
+    engine.warm_up()
+    denoise, course = engine._driver.denoise, []
+    engine._driver.denoise = lambda requests, stack: (course.append("draw"), denoise(requests, stack))[1]
+    edits = engine.edit(
+        [request_for(seed=seed) for seed in range(5)], lambda made: course.append(sorted(made))
+    )
+    assert course == ["draw", [0, 1], "draw", [2, 3], "draw", [4]]
+    assert len(edits) == 5
+
+
+def test_what_was_made_before_a_fault_is_handed_over(make_engine, request_for):
+    engine = make_engine(batch=2, overlap="on")
+    engine.warm_up()
+    denoise, made = engine._driver.denoise, {}
+
+    def breaks(requests, stack):
+        if requests[0].seed >= 4:
+            raise RuntimeError("the driver has gone")
+        return denoise(requests, stack)
+
+    engine._driver.denoise = breaks
+    with pytest.raises(RuntimeError, match="the driver has gone"):
+        engine.edit([request_for(seed=seed) for seed in range(6)], made.update)
+    assert sorted(made) == [0, 1, 2, 3], "the batch that was being decoded is among them"
+
+
+def test_a_lora_that_cannot_be_used_keeps_nobody_else_waiting(make_engine, request_for):
+    engine, made = make_engine(), {}
+    choices = [LoraChoice("partly", 0.5), None, LoraChoice("warm", 0.5)]
+    with pytest.raises(GiveUp, match=r"changes single_transformer_blocks\.7"):
+        engine.edit([request_for(lora=choice) for choice in choices], made.update)
+    assert sorted(made) == [1, 2]
 
 
 def test_reference_latents_and_prompts_are_computed_once_for_a_shots_candidates(make_engine, request_for):
@@ -277,6 +328,8 @@ def test_describe_changes_with_the_weights_and_with_what_decides_pixels(make_eng
     plain = make_engine().describe()
     assert plain == make_engine(device="auto", batch=2).describe()
     assert plain != make_engine(steps=3).describe()
+    # a shot that was flagged for its long prompt is made once it may be trimmed
+    assert make_engine(long_prompt="trim").describe() == {**plain, "long_prompt": "trim"}
     copy = shutil.copytree(klein_folder, tmp_path / "copy")
     assert make_engine(model=str(copy)).describe() == plain
     weights = copy / "transformer/diffusion_pytorch_model.safetensors"

@@ -24,7 +24,16 @@ def difference(one, other):
 
 
 def open_small(architecture, model, presets=None, **changes):
-    asked = {"device": "cpu", "size": 64, "steps": 2, "batch": 4, "guidance": 2.0, **changes}
+    asked = {
+        "name": "embedded",
+        "device": "cpu",
+        "dtype": "float32",
+        "size": 64,
+        "steps": 2,
+        "batch": 4,
+        "guidance": 2.0,
+        **changes,
+    }
     return open_engine(
         EngineSettings(architecture=architecture, model=str(model), **asked), presets or Presets()
     )
@@ -100,6 +109,30 @@ def test_an_sdxl_lora_is_switched_on_and_off_without_a_trace(sdxl_folder, placed
     assert difference(plain, again) == 0
     assert min(difference(plain, full), difference(full, some)) > 3
     assert full.used["loras"][0]["label"] == "style"
+
+
+def test_memory_that_runs_out_while_an_sdxl_lora_is_read_does_not_blame_the_file(
+    sdxl_folder, placed, tmp_path, monkeypatch
+):
+    from tiny_models import sdxl_lora
+
+    sdxl_lora(tmp_path / "style.safetensors", sdxl_folder)
+    entry = {"label": "style", "base_architecture": "sdxl", "path": "style.safetensors"}
+    (tmp_path / "presets.json").write_text(json.dumps({"loras": [entry]}))
+    engine = open_small("sdxl", sdxl_folder, load_presets(tmp_path / "presets.json"))
+    engine.warm_up()
+    pipe = engine._driver.pipe
+    load, faults = pipe.load_lora_weights, [torch.OutOfMemoryError("CUDA out of memory")]
+
+    def breaks_off(*arguments, **options):
+        load(*arguments, **options)
+        if faults:
+            raise faults.pop()
+
+    monkeypatch.setattr(pipe, "load_lora_weights", breaks_off, raising=False)
+    styled = engine.edit([placed(lora=LoraChoice("style", 1.0))])[0]
+    assert not faults
+    assert difference(styled, engine.edit([placed()])[0]) > 3
 
 
 def test_a_clip_prompt_may_be_longer_than_77_tokens_and_is_read_to_its_end(sdxl, placed):

@@ -4,9 +4,19 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from packline.editing.architectures import ARCHITECTURES
-from packline.editing.prompts import DEFAULT_TEMPLATE, build_prompt, check_template, recipe_for, trim_prompt
+from packline.editing.loras import Preset
+from packline.editing.prompts import (
+    DEFAULT_TEMPLATE,
+    build_prompt,
+    check_recipes,
+    check_template,
+    recipe_for,
+    trim_prompt,
+)
 from packline.errors import FixSettings
 from packline.settings import EngineSettings, NamedPromptSettings, PromptSettings
 from packline.shots import Product
@@ -84,7 +94,8 @@ def test_labels_view_sku_and_variant_are_fields_too():
 def settings_with(template=None, architecture="flux2-klein-4b", **recipes):
     prompts = {name: NamedPromptSettings(**recipe) for name, recipe in recipes.items()}
     engine = EngineSettings(name="main", architecture=architecture, model="m")
-    return SimpleNamespace(prompt=PromptSettings(template=template), prompts=prompts, engine=engine)
+    told = PromptSettings(template=template)
+    return SimpleNamespace(prompt=told, prompts=prompts, engine=engine, engines={})
 
 
 def test_the_first_recipe_that_means_a_shot_wins():
@@ -143,3 +154,78 @@ def test_triggers_in_the_midst_of_a_prompt_stay_there():
         "on oak. be exact.",
     )
     assert trim_prompt("a noir shoe", ["noir"], words, 0) == ("a noir shoe", "")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "triggers", "most", "kept"),
+    [
+        ("a red shoe on oak. be exact. noir, noir style", ["noir", "noir style"], 3, "noir, noir style"),
+        ("a red shoe on oak. warm sunset", ["warm  sunset"], 2, "warm sunset"),
+        ("a warmer shoe on oak, warm", ["warm"], 3, "a warmer warm"),
+        ("a red shoe. film noir. grain now. be exact.", ["film noir. grain"], 3, "film noir. grain"),
+        # a template may glue it to other words
+        ("a shoenoir on oak", ["noir"], 1, "shoenoir"),
+    ],
+)
+def test_a_trigger_is_kept_whole_and_no_word_is_cut_in_two(prompt, triggers, most, kept):
+    found, cut = trim_prompt(prompt, triggers, lambda text: len(text.split()), most)
+    assert found == kept
+    assert sorted((*found.split(), *cut.split())) == sorted(prompt.split())
+
+
+WORDS = st.text("abwrm,.", min_size=1, max_size=5)
+TRIGGERS = st.lists(st.lists(WORDS, min_size=1, max_size=3).map(" ".join), max_size=3)
+
+
+@given(st.lists(WORDS, max_size=12), TRIGGERS, st.integers(0, 12), st.integers(0, 12))
+def test_whatever_is_cut_triggers_stay_whole_and_words_words(words, triggers, at, most):
+    prompt = " ".join([*words[:at], *triggers, *words[at:]])
+    kept, cut = trim_prompt(prompt, triggers, lambda text: len(text.split()), most)
+    assert all(trigger in kept for trigger in triggers)
+    rest = iter(prompt.split())
+    assert all(word in rest for word in kept.split())
+    assert sorted((*kept.split(), *cut.split())) == sorted(prompt.split())
+    # nothing that could have gone stayed in its place
+    assert len(kept.split()) <= max(most, 0) or not cut
+
+
+NUMBERED = "put the {title} into image 1 as image 2 shows it. {trigger}"
+PLAIN = "a {title}, {light}. {trigger}"
+
+
+@pytest.mark.parametrize("architecture", ["sdxl", "sd15", "flux1-kontext"])
+def test_numbered_images_are_refused_for_a_model_that_is_given_one_picture(architecture):
+    said = rf"key prompt\.template speaks of image 1, but engine main \({architecture}\)"
+    with pytest.raises(FixSettings, match=said):
+        check_recipes(settings_with(NUMBERED, architecture))
+    wrong = settings_with(PLAIN, architecture, shoes={"template": NUMBERED, "sku": "SHOE-*"})
+    with pytest.raises(FixSettings, match=r"key prompts\.shoes\.template speaks of image 1"):
+        check_recipes(wrong)
+    check_recipes(settings_with(PLAIN, architecture))
+    check_recipes(settings_with(None, architecture))
+
+
+def test_a_spare_engine_that_is_given_one_picture_gets_the_next_recipe_that_speaks_to_it():
+    spare = EngineSettings(name="spare", architecture="sdxl", model="m")
+    settings = settings_with(NUMBERED, shoes={"template": NUMBERED, "sku": "SHOE-*"})
+    settings.engines["spare"] = spare
+    check_recipes(settings)
+    assert recipe_for(settings, "SHOE-1", "table").template == NUMBERED
+    assert recipe_for(settings, "SHOE-1", "table", spare).template == ARCHITECTURES["sdxl"].template
+    settings.prompts["other"] = NamedPromptSettings(template=PLAIN)
+    assert recipe_for(settings, "SHOE-1", "table", spare).key == "prompts.other.template"
+    settings.prompts["own"] = NamedPromptSettings(template=NUMBERED, engine="spare")
+    with pytest.raises(FixSettings, match=r"prompts\.own\.template speaks of image 1, but engine spare"):
+        check_recipes(settings)
+
+
+def test_the_embedded_models_own_wording_is_the_one_it_was_trained_with():
+    assert (
+        recipe_for(settings_with(architecture="flux2-klein-embedded"), "S", "t").template == DEFAULT_TEMPLATE
+    )
+
+
+def test_a_presets_trigger_is_as_a_prompt_holds_it():
+    preset = Preset(label="x", base_architecture="sdxl", path="x", prompt=" warm  sunset,\n soft ")
+    assert preset.trigger == "warm sunset, soft"
+    assert preset.trigger in prompt(trigger=preset.trigger)

@@ -86,6 +86,20 @@ def test_a_shot_says_which_label_is_too_small_and_where_its_close_up_is():
     )
 
 
+def test_what_counts_is_how_large_the_engine_sees_a_label():
+    # the brand is 40 px high as delivered, and 10 px at a quarter of that
+    roles = choose_roles(SCENE, None, 8, scale=0.25)
+    assert roles == ("base", "product", "side", "top", "label:brand", "label:neck", "label:foot")
+    assert "label:brand" in views_needed(SCENE, roles, 0.25)
+    assert notes_on(SCENE, roles, 0.25)[0] == (
+        "label 'brand' is 40 px high in this picture, 10 px as the engine sees it: "
+        "its close-up went along as image 5"
+    )
+    # a legible one is legible in what the engine sees
+    assert "label:brand" not in choose_roles(SCENE, None, 8, scale=0.5)
+    assert "label:brand" in choose_roles(SCENE, None, 8, legible=True, scale=0.5)
+
+
 def test_a_label_that_cannot_be_seen_is_no_label_too_small_to_read():
     unseen = replace(SCENE, labels=(label("brand", 40), label("back", 4, visible=0.05)))
     assert notes_on(unseen, choose_roles(unseen, VIEWS, 4)) == ()

@@ -15,7 +15,7 @@ from packline.settings import EngineSettings
 def edit(architecture, model, pictures, rest="", **changes):
     mask = np.zeros((96, 96), np.uint8)
     mask[24:72, 24:72] = 255
-    asked = {"device": "cpu", "size": 64, "steps": 2, "guidance": 2.0, **changes}
+    asked = {"device": "cpu", "size": 64, "steps": 2, "guidance": 2.0, "dtype": "float32", **changes}
     settings = EngineSettings(architecture=architecture, model=str(model), rest=str(rest), **asked)
     engine = open_engine(settings, Presets())
     return engine.edit([EditRequest(pictures(2), "a red shoe", 1, (), mask)])[0]

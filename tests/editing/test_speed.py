@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from packline.editing.engine import EditRequest, LoraChoice
-from packline.editing.memory import BatchSize, Memory
-from packline.errors import FixSettings, TryAgain
+from packline.editing.memory import BatchSize, Memory, is_out_of_memory
+from packline.errors import FixSettings, GiveUp, TryAgain
 
 PROMPT = "put the red shoe into image 1 as image 2 shows it"
 
@@ -155,10 +155,168 @@ def test_a_batch_grows_with_memory_and_never_beyond_it():
     assert seen == [1, 2, 4, 8, 10, 10, 10, 10]
     size.halve(10)
     size.learn(5, taken=1, free=10**9)
-    assert (size.now, size.most) == (5, 5)
+    assert size.now == 5, "not at once after memory ran out"
     asked = BatchSize(4)
     asked.learn(4, taken=1, free=10**9)
     assert (asked.now, asked.most) == (4, 4)
+
+
+def good_batches_until(size, larger):
+    """How many batches went well before the next was larger."""
+    for count in range(1, 10_000):
+        size.learn(size.now, taken=1, free=10**9)
+        if size.now >= larger:
+            return count
+    raise AssertionError
+
+
+def test_a_batch_that_was_halved_grows_back_and_is_tried_less_often_where_that_fails():
+    size = BatchSize(8)
+    for count in (8, 4, 2):
+        size.halve(count)
+    assert size.now == 1
+    assert [good_batches_until(size, larger) for larger in (2, 4, 8)] == [8, 8, 8]
+    size.learn(8, taken=1, free=10**9)
+    assert (size.now, size.most) == (8, 8), "never beyond what was asked"
+    size.halve(8)
+    assert good_batches_until(size, 8) == 16
+    size.halve(8)
+    assert good_batches_until(size, 8) == 32
+
+
+def test_what_was_eased_is_taken_back_once_batches_go_well(make_engine, pictures):
+    engine = make_engine(batch=1)
+    engine.warm_up()
+    driver, full = engine._driver, [True]
+    out_of_memory_until(driver, lambda: driver.eased or not full[0])
+    asked = [EditRequest(pictures(2), PROMPT, seed) for seed in range(20)]
+    assert all("eased" in edit.used for edit in engine.edit(asked[:10])), "tried after eight, and full still"
+    full[0] = False
+    # tried after twice as many the next time
+    later = engine.edit(asked)
+    assert ["eased" in edit.used for edit in later] == [True] * 14 + [False] * 6
+    assert not driver.eased
+    assert not driver.pipe.vae.use_tiling
+    assert difference(later[-1], make_engine(batch=1).edit(asked[-1:])[0]) == 0
+
+
+def test_where_memory_runs_out_at_taking_easing_back_the_sentence_is_told_all_the_same(make_engine, requests):
+    engine = make_engine()
+    engine.warm_up()
+    driver = engine._driver
+    out_of_memory_until(driver, lambda: False)
+
+    def no_room():
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
+
+    driver._tile = lambda: no_room
+    with pytest.raises(TryAgain, match="single candidate at 64 px even with VAE tiling, references of 32 px"):
+        engine.edit(requests[:1])
+    assert driver.eased == ["VAE tiling"], "what could not be taken back is still said of candidates"
+
+
+@pytest.mark.parametrize(
+    ("error", "ran_out"),
+    [
+        (MemoryError(), True),
+        (OSError(12, "Cannot allocate memory"), True),
+        (torch.OutOfMemoryError("CUDA out of memory"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"), True),
+        (RuntimeError("Error(s) in loading state_dict"), False),
+        (OSError(2, "No such file"), False),
+        (GiveUp("LoRA 'out of memory': its file is missing; put it there."), False),
+    ],
+)
+def test_out_of_memory_is_told_from_other_faults(error, ran_out):
+    assert is_out_of_memory(error) == ran_out
+    try:
+        raise ValueError("cannot be loaded") from error
+    except ValueError as wrapped:
+        assert is_out_of_memory(wrapped) == ran_out
+
+
+def test_torchs_own_words_for_a_machine_without_memory_are_known():
+    with pytest.raises(RuntimeError) as raised:
+        torch.empty(1 << 60, dtype=torch.uint8)
+    assert is_out_of_memory(raised.value)
+
+
+def test_references_are_encoded_while_a_batch_is_decoded(make_engine, requests):
+    import time
+
+    engine = make_engine(batch=2, overlap="on")
+    engine.warm_up()
+    driver, encoded = engine._driver, []
+    decode, encode = driver._decode, driver.encode
+
+    def waits(*arguments, **options):
+        # three references of each of two candidates, and those of the next two
+        until = time.monotonic() + 60
+        while len(encoded) < 12 and time.monotonic() < until:
+            time.sleep(0.01)
+        assert len(encoded) >= 12, "a lock that this VAE does not need is in the way"
+        return decode(*arguments, **options)
+
+    driver._decode = waits
+    driver.encode = lambda pixels: (encoded.append(1), encode(pixels))[1]
+    assert len(engine.edit(requests)) == 5
+
+
+def test_a_stack_of_the_two_largest_ranks_fits_into_a_slot_that_is_opened_once(klein_folder, tmp_path):
+    import json
+
+    from safetensors.torch import load_file, save_file
+    from tiny_models import klein_lora
+
+    from packline.editing.engines import open_engine
+    from packline.editing.loras import Lora, load_presets
+    from packline.settings import EngineSettings
+
+    for label, seed, rank, most in (("a", 1, 4, 9), ("b", 2, 4, 9), ("c", 3, 8, 2), ("d", 4, 8, 2)):
+        tensors = load_file(str(klein_lora(tmp_path / f"{label}.safetensors", seed, rank)))
+        # high ranks in one module only: small files
+        save_file(dict(sorted(tensors.items())[:most]), str(tmp_path / f"{label}.safetensors"))
+    entries = [
+        {"label": label, "base_architecture": "flux2-klein-embedded", "path": f"{label}.safetensors"}
+        for label in "abcd"
+    ]
+    (tmp_path / "presets.json").write_text(json.dumps({"loras": entries}))
+    sizes = {label: (tmp_path / f"{label}.safetensors").stat().st_size for label in "abcd"}
+    assert max(sizes["c"], sizes["d"]) < min(sizes["a"], sizes["b"])
+    presets = load_presets(tmp_path / "presets.json")
+    asked = {"architecture": "flux2-klein-embedded", "model": str(klein_folder), "device": "cpu"}
+    engine = open_engine(EngineSettings(**asked, size=64, precision="fp8"), presets)
+    engine.warm_up()
+    slot, opened = engine._driver.slot, []
+    opens = slot._open
+    slot._open = lambda matrices: (opened.append(1), opens(matrices))
+    for one, other in ("ab", "ac", "cd", "bd"):
+        slot.use([Lora(presets.get(one), 0.5), Lora(presets.get(other), 0.5)])
+    assert not opened
+
+
+def test_a_swap_that_broke_off_is_not_taken_for_what_was_there_before(make_engine, presets):
+    from packline.editing.loras import Lora
+
+    engine = make_engine()
+    engine.warm_up()
+    slot = engine._driver.slot
+    warm, cool = ([Lora(presets.get(label), 1.0)] for label in ("warm", "cool"))
+    slot.use(warm)
+    before = [up.clone() for _, up in slot._layers.values()]
+    fill = slot._fill
+
+    def breaks_off(matrices):
+        fill({})
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    slot._fill = breaks_off
+    with pytest.raises(torch.OutOfMemoryError):
+        slot.use(cool)
+    slot._fill = fill
+    slot.use(warm)
+    assert before
+    assert all((up == old).all() for (_, up), old in zip(slot._layers.values(), before, strict=True))
 
 
 def test_a_batch_of_0_is_found_by_memory(make_engine, pictures):

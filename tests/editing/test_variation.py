@@ -5,21 +5,24 @@ import json
 import numpy as np
 import pytest
 
-from packline.editing.variation import AS_ASKED, LORA, strayed_strength, vary
+from packline.editing.variation import AS_ASKED, LORA_STEPS, TOGETHER, strayed_strength, vary
 from packline.scenes import Light, Place
 
 PLACE = Place((0.0, 0.0, 0.0), 0.0, (0.3, 0.3), shift=0.02, turn=8.0, scale=0.05)
 
 
-LIMITS = np.array([0.02, 0.02, 8.0, 0.05, 4.0, 3.0, 0.2, 0.04, LORA])
+LIMITS = np.array([0.02, 0.02, 8.0, 0.05, 4.0, 3.0, 0.2, 0.04])
 
 
 def numbers(seed, count=64):
     found = [vary(PLACE, seed, number) for number in range(1, count + 1)]
-    factors = ("scale", "light_size", "exposure", "lora")
+    factors = ("scale", "light_size", "exposure")
     plain = ({**each, **{name: each[name] - 1 for name in factors}} for each in found)
     return np.array(
-        [[*each.pop("shift"), *(each[name] for name in AS_ASKED if name in each)] for each in plain]
+        [
+            [*each.pop("shift"), *(each[name] for name in AS_ASKED if name in each and name != "lora")]
+            for each in plain
+        ]
     )
 
 
@@ -57,9 +60,21 @@ def test_a_scene_that_allows_nothing_gets_nothing():
     assert {**vary(fixed, 1, 3), "lora": 1.0} == AS_ASKED
 
 
+def test_a_loras_strength_strays_in_steps_that_the_shots_of_a_wave_share():
+    def factors(seed):
+        return [vary(PLACE, seed, number)["lora"] for number in range(4 * TOGETHER)]
+
+    # the demo's waves are as large as this
+    assert factors(3)[:TOGETHER] == [1.0] * TOGETHER
+    assert factors(3) == factors(4), "candidates of many shots go into one batch"
+    assert {tuple(factors(3)[at : at + TOGETHER]) for at in range(0, 4 * TOGETHER, TOGETHER)} == {
+        (factor,) * TOGETHER for factor in LORA_STEPS
+    }
+
+
 def test_a_loras_strength_stays_within_its_range_and_off_stays_off():
-    strong = {"lora": 1 + LORA}
-    assert strayed_strength(0.8, strong) == pytest.approx(0.8 * (1 + LORA))
+    strong = {"lora": max(LORA_STEPS)}
+    assert strayed_strength(0.8, strong) == pytest.approx(0.88)
     assert (strayed_strength(1.9, strong), strayed_strength(0.0, strong)) == (2.0, 0.0)
     assert strayed_strength(0.8, AS_ASKED) == 0.8
 

@@ -13,7 +13,7 @@ import pytest
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 
-from packline.editing.engine import Capabilities, Edit, EditRequest
+from packline.editing.engine import Capabilities, Done, Edit, EditRequest, Spoiled
 from tests.flows.house import build_house
 
 
@@ -45,6 +45,8 @@ class TruthEngine:
         Seeds of all candidates that were made.
     faults
         What the next calls raise instead, in order.
+    spoils
+        Seeds that give no picture.
     """
 
     def __init__(self, name: str = "truth") -> None:
@@ -53,6 +55,7 @@ class TruthEngine:
         self.made: list[int] = []
         self.faults: list[Exception] = []
         self.wrong: set[str] = set()
+        self.spoils: set[int] = set()
         self.weights = "truth"
 
     @property
@@ -68,10 +71,24 @@ class TruthEngine:
     def free(self) -> None:
         self.freed += 1
 
-    def edit(self, requests: Sequence[EditRequest]) -> list[Edit]:
+    def edit(self, requests: Sequence[EditRequest], done: Done | None = None) -> list[Edit]:
         if self.faults:
             raise self.faults.pop(0)
-        return [self._one(request) for request in requests]
+        edits: dict[int, Edit] = {}
+        for start in range(0, len(requests), 2):
+            batch = {
+                place: self._one(request)
+                for place, request in enumerate(requests[start : start + 2], start)
+                if request.seed not in self.spoils
+            }
+            edits |= batch
+            if done is not None:
+                done(batch)
+        spoiled = {place: one.seed for place, one in enumerate(requests) if place not in edits}
+        if spoiled:
+            said = {place: f"seed {seed} gives no numbers." for place, seed in spoiled.items()}
+            raise Spoiled("No numbers.", said)
+        return list(edits.values())
 
     def _one(self, request: EditRequest) -> Edit:
         self.made.append(request.seed)

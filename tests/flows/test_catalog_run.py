@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from packline.editing.variation import AS_ASKED
-from packline.errors import GiveUp, TryAgain
+from packline.errors import FixSettings, GiveUp, TryAgain
+from packline.funnel import candidate_seed
 from packline.ledger import Ledger
 from packline.records import ShotRecord, ShotState
 from tests.flows.conftest import TruthEngine
@@ -289,6 +290,34 @@ def test_an_engine_that_gives_a_shot_up_flags_it_in_its_words(catalog: Path, eng
     assert [(shot.reason, shot.sentence) for shot in flagged] == [("engine", "The prompt is too long.")]
 
 
+def test_weights_that_cannot_be_loaded_stop_a_run_before_anything_is_rendered(
+    catalog: Path, engine: TruthEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged() -> None:
+        raise FixSettings("Settings key engine.model: the folder cannot be loaded; restore it.")
+
+    rendered: list[object] = []
+    monkeypatch.setattr(engine, "warm_up", damaged)
+    monkeypatch.setattr("tasks.references.render", lambda *asked: rendered.append(asked))
+    state = run(catalog)
+    assert (state.type.value, state.name) == ("FAILED", "Fix settings")
+    assert state.message == "Settings key engine.model: the folder cannot be loaded; restore it."
+    assert (rendered, engine.made) == ([], [])
+
+
+def test_a_seed_that_gives_no_picture_is_asked_once_and_the_shots_next_seed_serves(
+    catalog: Path, engine: TruthEngine
+) -> None:
+    engine.spoils = {candidate_seed(1, "CAN/table/front", 0)}
+    assert run(catalog).name == "Completed"
+    numbers = {
+        key: [one.candidate.recipe.number for one in shot.candidates]
+        for key, shot in shots_of(catalog).items()
+    }
+    assert numbers == {"MUG/table/front": [0], "CAN/table/front": [1], "CAN/shelf/front": [0]}
+    assert len(engine.made) == 3
+
+
 def test_a_killed_run_is_taken_up_and_nothing_is_made_twice(catalog: Path, engine: TruthEngine) -> None:
     class Killed(BaseException):
         pass
@@ -296,10 +325,10 @@ def test_a_killed_run_is_taken_up_and_nothing_is_made_twice(catalog: Path, engin
     edit_settings(catalog, "batch = 2", "batch = 1")
     once = engine.edit
 
-    def die_at_the_third(requests: Any) -> Any:
+    def die_at_the_third(requests: Any, done: Any) -> Any:
         if len(engine.made) == 2:
             raise Killed
-        return once(requests)
+        return once(requests, done)
 
     engine.edit = die_at_the_third  # type: ignore[method-assign]
     with pytest.raises(Killed):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -38,11 +39,11 @@ def test_a_run_that_was_taken_over_stops_before_it_concludes_anything(
     ledger = Ledger(f"sqlite:///{catalog.parent / 'ledger.db'}")
     edit = engine.edit
 
-    def edit_while_the_machine_sleeps(requests: object) -> object:
+    def edit_while_the_machine_sleeps(requests: Any, done: Any) -> object:
         # the lease runs out meanwhile, and another machine takes the catalogue
         line_of(Order(catalog)).ledger._heart.stop()
         ledger.begin_run("small", {})
-        return edit(requests)  # type: ignore[arg-type]
+        return edit(requests, done)
 
     monkeypatch.setattr(engine, "edit", edit_while_the_machine_sleeps)
     state = catalog_run(catalog=str(catalog), return_state=True)

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import json
+import threading
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from packline.editing.engines import open_engine
+from packline.editing.refine import Refined, refine
 from packline.editing.variation import AS_ASKED
-from packline.errors import TryAgain
+from packline.errors import GiveUp, TryAgain
+from packline.funnel import candidate_seed
 from packline.line import Line, Order
 from packline.line.candidates import make_candidates
 from packline.line.health import REST, Health
 from packline.line.plan import Plan, Try, begin_run
 from packline.line.references import render
+from packline.line.rungs import terms_of
 from packline.records import CandidateRecord, Wave
 from packline.reference import Reference
+from packline.settings import CandidateSettings, EngineSettings
 from scoring.registry import checks
 from tests.flows.conftest import TruthEngine
 from tests.flows.house import ROWS, build_house
@@ -37,6 +44,7 @@ price = 1.0
 """
 
 House = tuple[Line, Plan, dict[str, TruthEngine]]
+Drawing = tuple[Line, Plan, Any]
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +78,8 @@ def test_candidates_differ_in_their_pixels_as_they_say_and_their_truth_with_them
     plain, other = (one.candidate for one in make(house, Wave(1, 0, 2)).values())
     strays = other.recipe.variation
     assert plain.recipe.variation == AS_ASKED
+    assert plain.recipe.refined["mode"] == plain.recipe.refine
+    assert 0.5 < plain.recipe.refined["agreement"] <= 1
     # there is no LoRA to be weaker or stronger
     assert {name for name in strays if strays[name] != AS_ASKED[name]} == set(AS_ASKED) - {"lora"}
     truths = [Reference.load(one.truth) for one in (plain, other)]
@@ -126,6 +136,122 @@ def test_where_every_engine_fails_the_fault_is_told(house: House) -> None:
         make(house, Wave(3, 20, 1), last_try=True)
     for one in engines.values():
         one.faults = []
+
+
+def test_a_candidate_that_is_no_picture_is_left_out_and_its_engine_stays_at_work(house: House) -> None:
+    line, _, engines = house
+    line.__dict__["health"] = Health(lambda: 0.0)
+    engines[""].spoils = {candidate_seed(line.settings.run.seed, KEY, 31)}
+    try:
+        found = make(house, Wave(4, 30, 2), last_try=True)
+    finally:
+        engines[""].spoils = set()
+    assert 30 in found
+    assert 31 not in found
+    assert line.health.well("")
+
+
+def test_a_shot_of_which_no_seed_gives_a_picture_is_given_up_at_the_second(drawing: Drawing) -> None:
+    line, plan, _ = drawing
+    engine, key = TruthEngine(), "CAN/shelf/front"
+    seeds = [candidate_seed(line.settings.run.seed, key, number) for number in (0, 1)]
+    engine.spoils = set(seeds)
+    own = line.__dict__["engine"]
+    line.__dict__["engine"] = engine
+    try:
+        # another seed may do better
+        make_candidates(line, plan.run, [Try(key, Wave(1, 0, 1))], lambda _: None)
+        with pytest.raises(GiveUp, match=rf"Shot {key}: seed {seeds[1]} gives no numbers\."):
+            make_candidates(line, plan.run, [Try(key, Wave(2, 1, 1))], lambda _: None)
+    finally:
+        line.__dict__["engine"] = own
+
+
+@pytest.fixture(scope="module")
+def drawing(tmp_path_factory: pytest.TempPathFactory) -> Drawing:
+    """A line whose engine is small and real, with batches of two, and a LoRA."""
+    from tests.editing.tiny_models import klein_lora, save_klein
+
+    row = "MUG,beige ceramic mug,mug-sunday.glb,table:front,,warm,0.5"
+    off = ROWS[1].removesuffix(",,,") + ",,warm,0"
+    catalog = build_house(tmp_path_factory.mktemp("drawing"), (row, off))
+    folder = catalog.parent
+    klein_lora(folder / "warm.safetensors", seed=1)
+    own = "flux2-klein-embedded"
+    preset = {
+        "label": "warm",
+        "base_architecture": own,
+        "path": "warm.safetensors",
+        "prompt": "in warm light",
+    }
+    (folder / "presets.json").write_text(json.dumps({"loras": [preset]}))
+    line = Line(Order(catalog), "checks")
+    settings = EngineSettings(
+        architecture=own,
+        model=str(save_klein(folder / "klein")),
+        device="cpu",
+        dtype="float32",
+        size=64,
+        steps=1,
+        batch=2,
+        overlap="on",
+        long_prompt="trim",
+    )
+    engine = open_engine(settings, line.presets)
+    line.__dict__["engine"] = engine
+    engine.warm_up()
+    return line, begin_run(line), engine._driver  # type: ignore[attr-defined]
+
+
+def test_with_a_lora_a_batch_is_decoded_while_the_next_is_drawn_and_recorded_before_it_is_done(
+    drawing: Drawing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line, plan, driver = drawing
+    decode, course = driver.decode, []
+
+    def noted(latents: Any) -> Any:
+        course.append((threading.current_thread() is threading.main_thread(), len(made(line))))
+        if len(course) == 2:
+            raise KeyboardInterrupt
+        return decode(latents)
+
+    monkeypatch.setattr(driver, "decode", noted)
+    wave = Try(KEY, Wave(1, 0, 4))
+    with pytest.raises(KeyboardInterrupt):
+        make_candidates(line, plan.run, [wave], lambda _: None)
+    # the first batch in the other thread; it is in the ledger when the last one is decoded, and stays there
+    assert course == [(False, 0), (True, 2)]
+    assert sorted(made(line)) == [0, 1]
+    make_candidates(line, plan.run, [wave], lambda _: None)
+    recipes = [record.candidate.recipe for record in made(line).values()]
+    assert len(recipes) == 4
+    assert [recipe.engine["batch"] for recipe in recipes] == [2] * 4, "one strength for all of the wave"
+    assert {recipe.loras[0]["strength"] for recipe in recipes} == {0.5}
+
+
+def test_a_lora_at_strength_0_is_none_to_refine_and_to_denoise(
+    drawing: Drawing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line, plan, _ = drawing
+    styles = []
+
+    def noted(*given: Any, styled: bool) -> Refined:
+        styles.append(styled)
+        return refine(*given, styled=styled)
+
+    monkeypatch.setattr("packline.line.candidates.refine", noted)
+    off = "CAN/table/front"
+    for key, wave in ((off, Wave(1, 0, 1)), (KEY, Wave(2, 4, 1))):
+        make_candidates(line, plan.run, [Try(key, wave)], lambda _: None)
+    assert styles == [False, True]
+    assert made(line)[4].candidate.recipe.loras[0]["strength"] == 0.45, "the second four are a little weaker"
+
+    engine = line.settings.engine.model_copy(update={"architecture": "sdxl"})
+    changed = {"engine": engine, "candidates": CandidateSettings(waves=4)}
+    monkeypatch.setitem(line.__dict__, "settings", line.settings.model_copy(update=changed))
+    adherence = Wave(3, rung="adherence")
+    denoise = {key: terms_of(line, line.shots[key], adherence).denoise for key in (off, KEY)}
+    assert denoise == {off: 0.45, KEY: 0.375}
 
 
 def read(file: Path) -> np.ndarray:

@@ -11,8 +11,10 @@ import pytest
 
 from packline.errors import FixSettings
 from packline.scorecard import Verdict
-from scoring.alignment import EMBEDDED, AlignmentSettings, judge, load
+from scoring.alignment import CHECK, EMBEDDED, AlignmentSettings, judge, load
 from scoring.check import CheckInput, PromptWords
+from scoring.policy import score
+from scoring.settings import ScoringSettings, read_settings
 from tests.scoring.synthetic import Case, make
 
 SHIPPED = Path(__file__).resolve().parents[2] / EMBEDDED
@@ -50,9 +52,9 @@ def test_a_product_that_the_model_does_not_recognise_in_its_render_is_not_asked_
     settings = AlignmentSettings(threshold=0.02)
     ways = ("white candle tin", "black low-top shoe"), ("black low-top shoe", "white candle tin")
     results = judge([asked(one, product=a, other_products=(b,)) for a, b in ways], settings)
-    known, unknown = sorted(results, key=lambda result: result.verdict == Verdict.NOT_APPLICABLE)
+    known, unknown = sorted(results, key=lambda result: result.verdict == Verdict.UNVERIFIABLE)
     assert known.verdict in (Verdict.PASS, Verdict.FAIL)
-    assert unknown.verdict == Verdict.NOT_APPLICABLE
+    assert unknown.verdict == Verdict.UNVERIFIABLE
     assert "does not know" in unknown.sentence
 
 
@@ -77,23 +79,59 @@ def test_the_strongest_rival_is_named_where_it_wins(one: CheckInput, monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("words", "sentence"),
+    "words",
     [
-        ({}, "no other words"),
-        ({"product": "a red mug", "other_products": ("a red mug",)}, "no other words"),
-        ({"product": "a red mug", "other_products": ("a red coffee mug",)}, "no other words"),
-        ({"product": "a white desk lamp", "other_products": ("a red mug",)}, "not know 'a white desk lamp'"),
-        ({"scene": "the moon", "other_scenes": ("a beach",)}, "does not know 'the moon'"),
+        {},
+        {"product": "a white desk lamp"},
+        {"product": "a red mug", "other_products": ("a red mug",)},
+        {"product": "a red mug", "other_products": ("a red coffee mug",)},
     ],
-    ids=["no words", "no other words", "other words for the same", "an unknown product", "an unknown scene"],
+    ids=["no words", "no other words", "the same words", "other words for the same"],
 )
-def test_where_there_is_nothing_to_ask_it_says_so_and_the_settings_may_hold_the_picture_back(
-    one: CheckInput, words: dict[str, object], sentence: str
+def test_where_the_catalogue_has_nothing_else_to_be_taken_for_the_check_does_not_apply(
+    one: CheckInput, words: dict[str, object]
 ) -> None:
-    (free,) = judge([asked(one, **words)], AlignmentSettings(threshold=0.5))
-    (held,) = judge([asked(one, **words)], AlignmentSettings(threshold=0.5, unknown="unverifiable"))
-    assert sentence in free.sentence
-    assert (free.verdict, held.verdict) == (Verdict.NOT_APPLICABLE, Verdict.UNVERIFIABLE)
+    (result,) = judge([asked(one, **words)], AlignmentSettings(threshold=0.5))
+    assert "no other words" in result.sentence
+    assert result.verdict == Verdict.NOT_APPLICABLE
+
+
+@pytest.mark.parametrize(
+    ("words", "unknown"),
+    [
+        ({"product": "a white desk lamp", "other_products": ("a red mug",)}, "a white desk lamp"),
+        ({"product": "a red mug", "other_products": ("a white desk lamp",)}, "a white desk lamp"),
+        ({"scene": "the moon", "other_scenes": ("a beach",)}, "the moon"),
+    ],
+    ids=["an unknown product", "an unknown rival", "an unknown scene"],
+)
+def test_words_that_the_model_was_not_taught_are_no_pass_unless_the_settings_say_so(
+    one: CheckInput, words: dict[str, object], unknown: str
+) -> None:
+    (result,) = judge([asked(one, **words)], AlignmentSettings(threshold=0.5))
+    assert f"does not know '{unknown}'" in result.sentence
+    assert result.verdict == Verdict.UNVERIFIABLE
+    told = [read_settings({"alignment": {"unverifiable": way}}).checks for way in ("person", "pass")]
+    held, free = (
+        score([asked(one, **words)], ScoringSettings(tuple(pair for pair in way if pair[0] == CHECK)))[0]
+        for way in told
+    )
+    assert (held.passed, held.results[0].needs, free.passed) == (False, "person", True)
+
+
+def test_a_scene_that_is_right_is_no_word_for_a_product_that_the_model_does_not_know(
+    one: CheckInput,
+) -> None:
+    scenes = sorted(load(EMBEDDED).knows.scenes)[:2]  # type: ignore[union-attr]
+    words = {"product": "a white desk lamp", "other_products": ("a red mug",)}
+    results = [
+        judge(
+            [asked(one, scene=right, other_scenes=(other,), **words)],
+            AlignmentSettings(threshold=0.5),
+        )[0]
+        for right, other in (scenes, scenes[::-1])
+    ]
+    assert {result.verdict for result in results} == {Verdict.UNVERIFIABLE, Verdict.FAIL}
 
 
 @pytest.mark.parametrize(

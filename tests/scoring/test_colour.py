@@ -114,3 +114,42 @@ def test_colours_are_called_what_a_person_calls_them() -> None:
     for word, rgb in named.items():
         lightness, a, b = to_lab(to_linear(np.array(rgb, np.uint8)))
         assert colour_word((float(lightness), float(a), float(b))) == word
+
+
+def test_a_part_that_only_a_tool_has_named_is_outlined_and_not_called_by_that_name() -> None:
+    one = candidate(Look(shifts=(("cap", (0.0, -9.0, -8.0)),)))
+    cap, *others = one.scene.colours
+    scene = replace(one.scene, colours=(replace(cap, part="SM_Shoe_LOD0"), *others))
+    found = judged(replace(one, scene=scene))
+    assert found.verdict == Verdict.FAIL
+    assert found.sentence.startswith("A part (outlined) is ") and "LOD" not in found.sentence
+    assert found.evidence[0].data["part"] == "a part (outlined)"
+
+
+def test_what_was_not_judged_is_not_vouched_for() -> None:
+    one = candidate(Look())
+    cap = one.scene.parts == 1
+    picture = one.candidate.copy()
+    picture[cap] = 255
+    found = judged(replace(one, candidate=picture))
+    share = float(cap.sum() / (one.scene.mask > 127).sum())
+    assert found.verdict == Verdict.PASS
+    assert found.measures["unseen"] == pytest.approx(share, abs=0.01)
+    assert found.sentence.endswith("to judge: the cap.") and f"{100 * share:.0f} %" in found.sentence
+    picture[one.scene.parts == 2] = 255
+    assert judged(replace(one, candidate=picture)).verdict == Verdict.UNVERIFIABLE
+
+
+def test_a_thin_part_is_judged_as_a_whole() -> None:
+    def thin(one: CheckInput) -> CheckInput:
+        parts = one.scene.parts.copy()
+        # 18 px of a box of 686: eight at work size
+        parts[(parts == 1) & (np.arange(1024)[:, None] < 312)] = 0
+        mask = np.where(parts > 0, 255, 0).astype(np.uint8)
+        return replace(one, scene=replace(one.scene, parts=parts, mask=mask))
+
+    right, wrong = (thin(candidate(Look(shifts=shifts))) for shifts in ((), (("cap", (0.0, -16.0, -14.0)),)))
+    assert judged(right).verdict == Verdict.PASS
+    assert judged(right).measures["unseen"] == 0
+    found = judged(wrong)
+    assert found.verdict == Verdict.FAIL and found.sentence.startswith("The cap is ")

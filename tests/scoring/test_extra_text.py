@@ -63,6 +63,37 @@ def test_a_word_upside_down_is_found_as_well(right: CheckInput) -> None:
     assert judged(replace(right, candidate=turned)).verdict == Verdict.FAIL
 
 
+def test_a_word_that_is_mirrored_is_found_and_read(right: CheckInput) -> None:
+    mirrored = written(right.candidate, "SAMPLE", ON_PRODUCT, strips.MIRROR)
+    result = judged(replace(right, candidate=mirrored))
+    assert result.verdict == Verdict.FAIL
+    assert result.evidence[0].data["read"] == "SAMPLE"
+
+
+def test_letters_that_are_none_are_found_as_well(right: CheckInput) -> None:
+    """What a diffusion model writes: nobody can read it, and everybody sees that it is there."""
+    ink = coverage("SAMPLE", "sans bold")
+    half = ink.shape[0] // 2
+    ink = np.concatenate([ink[:half], np.roll(ink[half:, ::-1], 37, 1)])
+    ink = cv2.morphologyEx(ink, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
+    grid = grid_of(Plane(ON_PRODUCT, 34.0), ink.shape[1] / ink.shape[0])
+    assert judged(replace(right, candidate=stamped(right.candidate, ink, grid, INK))).verdict == Verdict.FAIL
+
+
+def test_a_second_line_right_under_the_label_is_found(right: CheckInput) -> None:
+    label = right.scene.labels[0]
+    bottom = max(y for _, y in label.quad)
+    under = (ON_PRODUCT[0], bottom + 0.25 * label.height + 13)
+    result = judged(replace(right, candidate=written(right.candidate, "SAMPLE", under, height=26)))
+    assert result.verdict == Verdict.FAIL
+
+
+def test_another_word_where_the_render_has_one_without_an_annotation_is_found(right: CheckInput) -> None:
+    scene = replace(right.scene, colour=written(right.scene.colour, "SAMPLE", ON_PRODUCT))
+    other = replace(right, scene=scene, candidate=written(right.candidate, "POISON", ON_PRODUCT))
+    assert judged(other).verdict == Verdict.FAIL
+
+
 def test_what_the_base_photo_says_itself_is_no_extra_text(right: CheckInput) -> None:
     both = replace(
         right,

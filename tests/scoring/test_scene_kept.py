@@ -135,3 +135,12 @@ def test_a_bright_product_before_a_dark_bare_wall_is_no_movement_of_the_scene() 
     moved = np.roll(base, 8, axis=1)
     picture = np.round(moved * (1 - cover) + 245 * cover).astype(np.uint8)
     assert judge([replace(given, candidate=picture)], SETTINGS)[0].measures["drift"] > 4e-3
+
+
+def test_where_hardly_anything_of_the_scene_is_in_view_it_cannot_tell() -> None:
+    """Other pixels beside the product or none: no pass by accident."""
+    one = good()
+    filled = replace(one.scene, mask=np.full_like(one.scene.mask, 255))
+    (result,) = judge([replace(one, scene=filled)], SceneSettings(threshold=0.5))
+    assert result.verdict == Verdict.UNVERIFIABLE
+    assert "too little of the scene" in result.sentence

@@ -12,17 +12,30 @@ import pytest
 from packline.errors import FixSettings
 from scoring import registry, thresholds
 from scoring.settings import ScoringSettings, read_settings
-from scoring.thresholds import Evidence, Threshold, Thresholds, read_thresholds
+from scoring.thresholds import (
+    Bench,
+    Decisions,
+    Evidence,
+    Rates,
+    Threshold,
+    Thresholds,
+    read_thresholds,
+)
 
 RATE = Evidence(400, 0, 0.0, 0.0075)
+RATES = Rates(RATE, RATE, RATE, RATE)
+BENCH = Bench("calibration", 3, 60, 512, 60, 900, 900)
 
 
 def file_of(folder: Path, version: str = "", threshold: float = 0.731) -> Path:
     """A file with a threshold for artifacts, for its present version unless another is named."""
     version = version or registry.checks()["artifacts"].version
     evidence = Evidence(400, 2, 0.005, 0.0157)
-    one = Threshold(version, threshold, True, "", RATE, evidence, RATE, {"noise": (40, 0)})
-    made = Thresholds(0.01, 0.95, 0.01, "abc", "2026-11-21", {"artifacts": one}, RATE, RATE, RATE, 3)
+    one = Threshold(version, threshold, True, RATE, evidence, RATE, {"noise": (40, 0)})
+    found = {"artifacts": one}
+    made = Thresholds(
+        0.01, 0.95, 0.03, 0.08, "abc", "2026-11-21", BENCH, found, RATES, RATES, True, ("So.",), Decisions(3)
+    )
     made.write(folder / "thresholds.json")
     return folder / "thresholds.json"
 
@@ -43,7 +56,8 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     file = file_of(tmp_path)
     read = read_thresholds(file)
     assert read.checks["artifacts"].kinds == {"noise": (40, 0)}
-    assert (read.alpha, read.confidence, read.scores, read.decisions) == (0.01, 0.95, "abc", 3)
+    assert (read.alpha, read.confidence, read.scores, read.decisions.taken) == (0.01, 0.95, "abc", 3)
+    assert (read.bench, read.held_out, read.sentences) == (BENCH, RATES, ("So.",))
     read.write(tmp_path / "again.json")
     assert (tmp_path / "again.json").read_text() == file.read_text()
 
@@ -92,7 +106,9 @@ def test_what_is_shipped_can_be_read_and_names_checks_that_there_are() -> None:
         lambda data: data["checks"]["artifacts"].update(threshold="high"),
         lambda data: data["checks"]["artifacts"].pop("escapes"),
         lambda data: data["checks"].update(artifacts=[]),
-        lambda data: data.update(escapes={"of": 1}),
+        lambda data: data.update(found={"of": 1}),
+        lambda data: data["held_out"].pop("products"),
+        lambda data: data["bench"].pop("split"),
     ],
 )
 def test_a_damaged_file_is_a_sentence(tmp_path: Path, damage: Any) -> None:
@@ -106,9 +122,13 @@ def test_a_damaged_file_is_a_sentence(tmp_path: Path, damage: Any) -> None:
 
 def test_a_file_of_another_version_or_none_at_all_is_a_sentence(tmp_path: Path) -> None:
     file = file_of(tmp_path)
-    file.write_text(file.read_text().replace('"version": 1,', '"version": 9,', 1))
-    with pytest.raises(FixSettings, match="are of another version of Packline"):
-        read_thresholds(file)
+    newest = file.read_text()
+    for other in (1, 9):
+        file.write_text(newest.replace('"version": 2,', f'"version": {other},', 1))
+        with pytest.raises(
+            FixSettings, match=f"are of version {other} of such files, and .* reads version 2"
+        ):
+            read_thresholds(file)
     for text in ("", "[]", "not json"):
         file.write_text(text)
         with pytest.raises(FixSettings, match="cannot be read"):

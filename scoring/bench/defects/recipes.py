@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from packline.reference import Picture
-from scoring.bench.defects import colour, pattern, picture, scene, shape, text
+from scoring.bench.defects import added_text, colour, pattern, picture, scene, shape, text
 from scoring.bench.defects.sitting import Altered, Sitting
 from scoring.bench.nuisances import Nuisance, finish
 from scoring.bench.specimen import Defect, Specimen
@@ -59,6 +59,7 @@ def _late(
 
 _AREAS = "1 %; 2 %; 4 %; 8 %"
 _GRADES = "faint; clear; strong"
+_HEIGHTS = "14-20 px; 20-32 px; >32 px"
 
 RECIPES: tuple[Recipe, ...] = (
     *_ways("text turned 180", text.turned_180, often=3),
@@ -72,7 +73,11 @@ RECIPES: tuple[Recipe, ...] = (
     *_ways("letter doubled", text.letter_doubled, often=2),
     *_ways("letter dropped", text.letter_dropped, often=2),
     *_ways("text garbled", text.garbled, "mild; moderate; strong"),
-    *_ways("extra text", text.extra_word, "14-20 px; 20-32 px; >32 px"),
+    *_ways("extra text", added_text.word, _HEIGHTS),
+    *_ways("extra text, gibberish", added_text.gibberish, _HEIGHTS),
+    *_ways("extra text, mirrored", added_text.mirrored, _HEIGHTS),
+    *_ways("extra text over a pattern", added_text.over_pattern, _HEIGHTS),
+    *_ways("extra line under a label", added_text.under_label, "as high; two thirds as high"),
     *_ways("colour of one part", colour.one_part, "dE 2; dE 3; dE 5; dE 8", often=2),
     *_ways("colour of the whole", colour.whole, "dE 2; dE 3; dE 5; dE 8"),
     *_ways("colours exchanged", colour.exchanged, often=2),

@@ -1,4 +1,4 @@
-"""Text that reads wrongly: turned, mirrored, misspelt, garbled, missing, or there where none should be."""
+"""Text that reads wrongly: turned, mirrored, misspelt, garbled or missing."""
 
 from __future__ import annotations
 
@@ -7,20 +7,19 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
 
 from packline.truth import Label, TextTruth
 from scoring.bench.defects import glyphs
 from scoring.bench.defects.lettering import Lettering, alike, cut, printed
-from scoring.bench.defects.sitting import Altered, Sitting, blended, changed, height_band
+from scoring.bench.defects.sitting import Altered, Sitting, changed, height_band
 
 Floats = NDArray[np.float32]
 CHECK = "text_orientation"
 
 #: A word turned over that still agrees so well with itself is symmetric: no defect.
-_SYMMETRIC = 0.72
+SYMMETRIC = 0.72
 #: Of the label's height squared that must differ visibly before an edit counts as one.
-_LEAST = 0.035
+LEAST = 0.035
 
 
 def turned_180(sitting: Sitting, strength: str) -> Altered | None:
@@ -180,58 +179,6 @@ def garbled(sitting: Sitting, strength: str) -> Altered | None:
     )
 
 
-def extra_word(sitting: Sitting, strength: str) -> Altered | None:
-    """A word on the product where the model has none."""
-    rng, plain = sitting.rng, sitting.plain
-    low, high = {"14-20 px": (14, 20), "20-32 px": (20, 32), ">32 px": (32, 44)}[strength]
-    syllables = int(rng.integers(2, 4)) if sitting.area > 40 * high**2 else 1
-    word = "".join(
-        rng.choice(list("BCDFGKLMNPRSTVZ")) + rng.choice(list("AEIOU")) for _ in range(syllables)
-    ) + str(rng.choice(["", "N", "X", "S"]))
-    stamp = _typeset(word, int(rng.integers(low, high)), rng)
-    tall, wide = stamp.shape
-    room = cv2.erode(sitting.inside.astype(np.uint8), np.ones((tall + 6, wide + 6), np.uint8)) > 0
-    taken = np.asarray(plain.reference.label_map > 0)
-    for truth in sitting.take.truth.labels:
-        outline = np.array(truth.outline, np.int32)
-        marks = np.zeros(taken.shape, np.uint8)
-        cv2.fillPoly(marks, [outline], 1)
-        taken = taken | (marks > 0)
-    room &= cv2.dilate(taken.astype(np.uint8), np.ones((tall + 8, wide + 8), np.uint8)) == 0
-    grey = cv2.cvtColor(plain.picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    mean = cv2.blur(grey, (wide, tall))
-    spread = np.sqrt(np.maximum(cv2.blur(grey**2, (wide, tall)) - mean**2, 0))
-    places = np.argwhere(room & (spread < 18))
-    if not len(places):
-        return None
-    row, column = places[int(rng.integers(len(places)))]
-    ground = float(mean[row, column])
-    ink = np.array([25, 25, 30] if ground > 110 else [236, 234, 228], np.uint8)
-    cover = np.zeros(grey.shape, np.float32)
-    top, left = int(row - tall // 2), int(column - wide // 2)
-    cover[top : top + tall, left : left + wide] = stamp
-    painted = blended(plain.picture, np.broadcast_to(ink, plain.picture.shape).copy(), cover * 0.92)
-    where = changed(plain.picture, painted)
-    if where.sum() < _LEAST * tall * wide:
-        return None
-    return sitting.altered(painted, "extra text", strength, "extra_text", tall >= 20, where)
-
-
-def _typeset(word: str, height: int, rng: np.random.Generator) -> Floats:
-    faces = glyphs.faces()
-    font: ImageFont.FreeTypeFont | ImageFont.ImageFont
-    font = (
-        ImageFont.truetype(str(rng.choice(list(faces))), 4 * height)
-        if faces
-        else ImageFont.load_default(4 * height)
-    )
-    left, top, right, bottom = (int(n) for n in font.getbbox(word))
-    image = Image.new("L", (max(right - left, 4), max(bottom - top, 4)), 0)
-    ImageDraw.Draw(image).text((-left, -top), word, 255, font)
-    size = max(4, round(image.width * height / image.height)), height
-    return np.asarray(image.resize(size, Image.Resampling.BOX), np.float32) / np.float32(255)
-
-
 def _pick(sitting: Sitting) -> tuple[Label, TextTruth, Lettering] | None:
     """A judgeable label and its letters."""
     found = sitting.judgeable()
@@ -264,7 +211,7 @@ def _flipped(sitting: Sitting, kind: str, flip: Callable[[Floats], Floats]) -> A
         return None
     label, truth, lettering = found
     new = np.ascontiguousarray(flip(lettering.letters))
-    if alike(lettering.letters, new) > _SYMMETRIC:
+    if alike(lettering.letters, new) > SYMMETRIC:
         return None
     return _taken(sitting, label, truth, lettering, lettering.with_letters(new), kind, truth.height >= 20)
 
@@ -282,7 +229,7 @@ def _quarter(sitting: Sitting, kind: str, turns: int) -> Altered | None:
     cover = np.zeros_like(lettering.cover)
     top, left = (high - size[1]) // 2, (wide - size[0]) // 2
     cover[top : top + size[1], left : left + size[0]] = word
-    if alike(lettering.cover, cover) > _SYMMETRIC:
+    if alike(lettering.cover, cover) > SYMMETRIC:
         return None
     return _taken(sitting, label, truth, lettering, cover, kind, truth.height >= 20)
 
@@ -300,7 +247,7 @@ def _taken(
     """Photograph the model with other letters; None where nobody could see the difference."""
     shot = sitting.again(printed(sitting.take.model, lettering, cover))
     where = changed(sitting.plain.picture, shot.picture, _about(sitting, truth))
-    if where.sum() < _LEAST * truth.height**2:
+    if where.sum() < LEAST * truth.height**2:
         return None
     band = height_band(truth.height)
     strength = f"{degree}, {band}" if degree else band

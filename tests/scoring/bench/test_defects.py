@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from packline.colour import ciede2000, to_lab, to_linear
-from scoring.bench.defects import RECIPES, Sitting, mesh, shape, spoil, text
+from scoring.bench.defects import RECIPES, Sitting, added_text, mesh, shape, spoil, text
 from scoring.bench.defects.colour import one_part, whole
 from scoring.bench.defects.glyphs import faces
 from scoring.bench.defects.lettering import alike, cut, printed
@@ -56,10 +56,10 @@ def test_the_same_generator_gives_the_same_pixels(sitting: Sitting, name: str) -
 
 def test_a_symmetric_word_turned_over_is_no_defect_and_another_word_is() -> None:
     same, other = word("OXO"), word("VIGOR")
-    assert alike(same, np.ascontiguousarray(same[:, ::-1])) > text._SYMMETRIC
-    assert alike(same, np.ascontiguousarray(same[::-1, ::-1])) > text._SYMMETRIC
-    assert alike(other, np.ascontiguousarray(other[:, ::-1])) < text._SYMMETRIC
-    assert alike(other, np.ascontiguousarray(other[::-1, ::-1])) < text._SYMMETRIC
+    assert alike(same, np.ascontiguousarray(same[:, ::-1])) > text.SYMMETRIC
+    assert alike(same, np.ascontiguousarray(same[::-1, ::-1])) > text.SYMMETRIC
+    assert alike(other, np.ascontiguousarray(other[:, ::-1])) < text.SYMMETRIC
+    assert alike(other, np.ascontiguousarray(other[::-1, ::-1])) < text.SYMMETRIC
 
 
 def test_a_turned_label_is_printed_upside_down_in_its_place(two: tuple[Take, ...]) -> None:
@@ -173,3 +173,12 @@ def test_a_black_picture_is_black(sitting: Sitting) -> None:
     specimen = spoil(sitting.with_rng(generator(4)), recipe, "x")
     assert specimen is not None
     assert specimen.given.candidate.max() == 0
+
+
+def test_letters_that_are_none_make_a_line_of_the_height_that_was_asked_for() -> None:
+    one, same, other = (added_text._nonsense(24, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert np.array_equal(one, same)
+    assert one.shape[0] == other.shape[0] == 24
+    assert one.shape != other.shape or not np.array_equal(one, other)
+    assert one.shape[1] > 2 * 24
+    assert 0.1 < float(one.mean()) < 0.7

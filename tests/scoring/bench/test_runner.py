@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -80,6 +82,27 @@ def test_a_killed_run_goes_on_and_gives_what_a_whole_one_gives(
     contact_sheet(again, tmp_path, tmp_path / "wrong.jpg")
     with pytest.raises(FixSettings, match="another split, size, seed"):
         run(Order("calibration", 2, good=1, bad=2, size=128, seed=8, tables=TABLES), tmp_path, workers=1)
+
+
+def test_the_folder_says_how_many_takes_were_asked_for_and_more_are_the_same_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "work", lambda *_: None)
+    order = Order(split="calibration", takes=2, size=128, seed=4, tables=TABLES)
+
+    def noted() -> dict[str, object]:
+        told: dict[str, object] = json.loads((tmp_path / "order.json").read_text())
+        return told
+
+    for takes, most in ((2, 2), (9, 9), (3, 9)):
+        run(replace(order, takes=takes), tmp_path, workers=1)
+        assert (noted()["takes"], noted()["split"], noted()["seed"]) == (most, "calibration", 4)
+    with pytest.raises(FixSettings, match="holds scores of another split"):
+        run(replace(order, seed=5), tmp_path, workers=1)
+    # folders of before takes were noted
+    (tmp_path / "order.json").write_text(json.dumps({**noted(), "takes": 0}))
+    run(order, tmp_path, workers=1)
+    assert noted()["takes"] == 2
 
 
 def test_a_folder_without_a_run_has_no_scores(tmp_path: Path) -> None:

@@ -166,7 +166,7 @@ def test_a_picture_that_no_check_can_look_at_fails_with_a_sentence(one: CheckInp
         ({"thresholds": {"artifacts": 0.5}}, "checks.thresholds should be a file"),
         (
             {"thresholds": "/nowhere.json"},
-            "Thresholds /nowhere.json are missing; write it with packline calib",
+            "Thresholds /nowhere.json are missing; write it anew with packline calib",
         ),
         (
             {name: {"threshold": 0.5, "enabled": False} for name in registry.checks()},

@@ -55,6 +55,8 @@ _ASTRAY = 0.12
 _CAN_FALL = 0.02
 # a shadow has the ground's colour but for the light that is missing: share of its depth, and a codec's noise
 _TINT = (0.35, 0.015)
+# light on the product that no style explains is tinted by what stands around it at most
+_BOUNCE = (0.2, 0.03)
 _TIMES_SMEAR = (3.0, 6.0)
 _RING = 0.25
 _STYLE = (0.015, 0.04)
@@ -163,6 +165,9 @@ def refine(edit: Picture, base: Picture, reference: Reference, mode: Mode, *, st
     at = "" if motion is None else f", where the edit has the product: {motion}"
     style = _style(small)
     shade = _shade(small, style)
+    # a style may light the product otherwise than the scene, as a whole; what else is coloured is drift
+    kept = _mean_tint(shade, small.cover) if styled else np.zeros(3, np.float32)
+    shade = _untinted(shade - kept, _BOUNCE) + kept
     asked = style if styled else _NO_STYLE
     product = _product(shade, asked, render)
     cover = render.mask.astype(np.float32)[..., None] / 255
@@ -315,7 +320,7 @@ def _photo(
         np.maximum(limit, times * smear * (1 - can_fall * darker))
         for limit, times in zip((low, high), _TIMES_SMEAR, strict=True)
     )
-    change = _untinted(change) * _ramp(strength, low, high)[..., None]
+    change = _untinted(change, _TINT) * _ramp(strength, low, high)[..., None]
     size = (base.shape[1], base.shape[0])
     return _relight(np.asarray(photo, np.float32), _enlarge(change, size))
 
@@ -333,11 +338,17 @@ def _can_fall(small: _Small, render: Render) -> Floats:
     return np.clip(smooth(grown, astray / 2), 0, 1)
 
 
-def _untinted(change: Floats) -> Floats:
-    """A change of the ground's light with no more colour than a shadow's."""
+def _untinted(change: Floats, tint: tuple[float, float]) -> Floats:
+    """A change of light with no more colour than `tint`: a share of its depth, and as much in any case."""
     grey = change.mean(-1, keepdims=True)
-    most = _TINT[0] * np.abs(grey) + _TINT[1]
+    most = tint[0] * np.abs(grey) + tint[1]
     return np.asarray(grey + np.clip(change - grey, -most, most), np.float32)
+
+
+def _mean_tint(shade: Floats, cover: Floats) -> Floats:
+    """The colour of the light on the product as a whole, (3,) in log; its mean is 0."""
+    mean = (shade * cover[..., None]).sum((0, 1)) / max(float(cover.sum()), 1e-6)
+    return np.asarray(mean - mean.mean(), np.float32)
 
 
 def _shade(small: _Small, style: _Style) -> Floats:

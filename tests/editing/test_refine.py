@@ -108,6 +108,17 @@ def test_the_product_keeps_the_light_that_the_edit_gave_it(case):
     np.testing.assert_allclose(ratio, [0.9, 0.7, 0.5], atol=0.02)
 
 
+def test_a_part_that_drifted_in_colour_gets_its_own_colour_back_and_keeps_its_shading(case):
+    left = (np.arange(SIZE) < 256)[None, :, None]
+    drifted = np.where(left, np.array([0.75, 0.9, 0.95]), 0.85)
+    refined = refine(codec(case.truth(light=drifted)), case.base, case.reference, "product", styled=False)
+    inside = (cv2.erode(case.reference.mask, np.ones((9, 9))) > 250) & (np.arange(SIZE) < 230)
+    light = np.log(to_linear(refined.picture)[inside].mean(0) / case.product[inside].mean(0))
+    assert light.mean() == pytest.approx(np.log([0.75, 0.9, 0.95]).mean(), abs=0.04)
+    # half of the 0.24 that red and blue drifted apart
+    assert np.ptp(light) < 0.15
+
+
 def test_a_style_over_the_whole_picture_is_kept_in_full(case):
     def style(picture):
         linear = to_linear(picture)

@@ -85,7 +85,7 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     thresholds.shipped_thresholds.cache_clear()
 
 
-def test_the_file_that_is_written_sets_the_threshold_of_a_run(tmp_path: Path) -> None:
+def test_the_file_that_is_written_sets_the_threshold_of_a_run(tmp_path: Path, shipped: Path) -> None:
     write_scores(tmp_path / "scores", np.linspace(0, 0.6, 400), np.linspace(0.65, 1, 400))
     code, said, file = calibrate(tmp_path, "--alpha", "0.01")
     assert code == 0, said

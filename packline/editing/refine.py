@@ -152,9 +152,10 @@ def refine(edit: Picture, base: Picture, reference: Reference, mode: Mode, *, st
         there = found.motion.at(width / edit.shape[1])
         moved = render.moved(there)
         again = _Small.of(edit, base, moved)
+        agrees = again.agreement()
         # a place must also look better: what only fits its gradients is a chance
-        if again.agreement() >= agreement:
-            motion, render, small, agreement = there, moved, again, again.agreement()
+        if agrees >= agreement:
+            motion, render, small, agreement = there, moved, again, agrees
     left = "The edit was left as it is: "
     if motion is not None and found.beyond:
         left += f"it has the product elsewhere ({motion}), farther than a model's slip."

@@ -19,13 +19,13 @@ from packline.ledger import Ledger
 from packline.records import Opinion
 from packline.scorecard import CheckResult, Scorecard, Verdict
 from scoring import registry, thresholds
-from scoring.bench import runner
 from scoring.calibration import Goal
 from scoring.calibration import calibrate as calibrated
 from scoring.score_table import Judged, judgement, table_of
 from scoring.settings import read_settings
 from scoring.thresholds import VERSION as FILE_VERSION
 from scoring.thresholds import read_thresholds
+from tests.cli.small_bench import shrink
 from tests.parts import make_folder
 
 SHELL = CliRunner()
@@ -128,18 +128,9 @@ def test_the_two_documented_commands_work_together(
 ) -> None:
     """`packline bench checks --split calibration`, then `packline calibrate`: no folder is named, and what a
     run reads is what was written."""
-    run = runner.run
-    monkeypatch.setattr(runner, "run", lambda order, *rest: run(replace(order, good=1, bad=2), *rest))
-    monkeypatch.setattr("scoring.bench.nuisances._through_vae", lambda picture: picture.astype("float32"))
-    # two checks are enough to see that they do
     settings = tmp_path / "settings.toml"
-    settings.write_text(
-        "".join(
-            f"[checks.{name}]\nthreshold = {check.defaults['threshold']}\n"
-            f"enabled = {str(name in ('scene_kept', 'artifacts')).lower()}\n"
-            for name, check in registry.checks().items()
-        )
-    )
+    # two checks are enough to see that they do
+    shrink(monkeypatch, settings, ("scene_kept", "artifacts"))
     monkeypatch.chdir(tmp_path)
     asked = ["bench", "checks", "--split", "calibration", "--takes", "2", "--size", "128", "--workers", "1"]
     result = SHELL.invoke(app, [*asked, "--settings", str(settings)])

@@ -36,6 +36,7 @@ DEMO_SCENES = Path("assets/scenes")
 HELD_SCENES = 27  # training photos that are only looked at in the end
 RIVALS = 30  # captions a step of products and of scenes besides those that its pictures show
 RECOLOURED = 0.6  # of the products one colour is exchanged for another, where their albedo is known
+KEPT = 0.998  # of the running mean of the weights at each step
 CLEAR = 1.5  # a colour's share is raised to this power for the target: the dominant one counts more
 
 CONFIG: dict[str, Any] = {
@@ -96,10 +97,9 @@ def train(
 ) -> dict[str, float]:
     """Train for `minutes` of this thread's time and write the model; `held` is only looked at.
 
-    A model that goes on from `start_from` ends half way between that and where the training led.
-
-    It ends earlier where the clock reaches `until`, seconds since the epoch; the rate of learning falls
-    with whichever runs out first.
+    What is examined and written is the running mean of the weights, which knows photos never seen better
+    than the last step's. It ends earlier where the clock reaches `until`, seconds since the epoch; the rate
+    of learning falls with whichever runs out first.
     """
     from training.aligner_exam import examine
 
@@ -123,6 +123,8 @@ def train(
     optimiser = torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.98))
     start, clock, step, told = time.thread_time(), time.time(), 0, 0.0
     chances, photos = spread(lessons), len(bases.photos)
+    shown_model = fresh().to(memory_format=torch.channels_last)
+    shown_model.load_state_dict(model.state_dict())
     # of each description one draw in so many, the demo's more often
     rate = 1 / np.bincount(bases.words)[bases.words] ** 0.5
     rate[-len(demo) :] *= 4
@@ -170,39 +172,37 @@ def train(
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         step += 1
-        if spent - told > 120:
+        follow(shown_model, model, min(KEPT, 1 - 1 / (1 + 0.1 * step)))
+        if spent - told > 180:
             told = spent
-            scores = {k: round(v, 3) for k, v in examine(model, exam, bases, unseen).items()}
+            scores = {k: round(v, 3) for k, v in examine(shown_model, exam, bases, unseen).items()}
             print(f"{spent / 60:.1f} min, step {step}, loss {loss.item():.3f}, held out {scores}", flush=True)
-            write(model, folder)
-    if start_from is not None:
-        # half the way back: what the start knew of photos never seen is lost on the whole way
-        # (Wortsman et al., "Robust fine-tuning of zero-shot models", 2022)
-        before = load_file(start_from / "open_clip_model.safetensors")
-        model.load_state_dict(mean(model.state_dict(), before))
-    scores = examine(model, exam, bases, unseen)
+            write(shown_model, folder)
+    scores = examine(shown_model, exam, bases, unseen)
     notes = {
         "pictures": count,
         "products": len(np.unique(lessons.seeds)),
         "steps": step,
         "minutes": round(spent / 60, 1),
+        **({"started_from": str(start_from)} if start_from else {}),
     }
     write(
-        model,
+        shown_model,
         folder,
         {**notes, "seed": 0, "code": "training/aligner.py", "held_out": scores, "knows": knows(bases)},
     )
     return scores
 
 
-def mean(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The mean of two models' weights; what is counted is the first one's."""
-    return {
-        name: ((value.float() + other[name].float()) / 2).to(value.dtype)
-        if value.is_floating_point()
-        else value
-        for name, value in one.items()
-    }
+@torch.no_grad()
+def follow(shown: Any, model: Any, keep: float) -> None:
+    """Move a running mean of weights towards the model's; what is counted is taken over."""
+    theirs = model.state_dict()
+    for name, value in shown.state_dict().items():
+        if value.is_floating_point():
+            value.lerp_(theirs[name], 1 - keep)
+        else:
+            value.copy_(theirs[name])
 
 
 def knows(bases: Bases) -> dict[str, Any]:
@@ -262,7 +262,7 @@ def main() -> None:
     parser.add_argument("--lessons", type=Path, default=Path("work/train/lessons"))
     parser.add_argument("--out", type=Path, default=Path("assets/models/aligner"))
     parser.add_argument("--minutes", type=float, default=25.0, help="of one thread's time")
-    parser.add_argument("--start", type=Path, help="a model to go on from; the result is the mean of both")
+    parser.add_argument("--start", type=Path, help="a model to go on from")
     parser.add_argument(
         "--clock", type=float, default=float("inf"), help="end after so many minutes all told"
     )

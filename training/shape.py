@@ -27,6 +27,8 @@ Picture = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 Random = np.random.Generator
 ECHO = 160  # lessons that are kept to be seen again
+BENCH_FROM = 1000  # shards of `training.shape_bench` have numbers from here on
+OF_BENCH = 0.55  # of the takes are drawn from those: they are fewer, and of more kinds
 HELD_OUT = ("pouch",)  # kinds that training never sees
 # share of the product from which a picture is wrong; smaller defects are marked in the map only
 PLAIN = 0.01
@@ -400,6 +402,7 @@ class Library:
     def __init__(self, takes: Path, pairs: Path, some: int = 32) -> None:
         self.folder = takes
         self.takes: list[Source] = []
+        self.bench: list[Source] = []
         self.pairs: list[Source] = []
         self._read: set[Path] = set()
         for file in sorted(pairs.glob("????.npz"))[:some]:
@@ -413,15 +416,16 @@ class Library:
                 continue
             most -= 1
             self._read.add(file)
-            self.takes += [
-                s for s in read_takes(file) if s.product not in HELD_OUT and s.indices(honest=True)
-            ]
+            into = self.bench if int(file.stem) >= BENCH_FROM else self.takes
+            into += [s for s in read_takes(file) if s.product not in HELD_OUT and s.indices(honest=True)]
 
     def draw(self, rng: Random) -> Lesson:
         """A lesson, half of them honest."""
         roll = rng.random()
         from_takes = self.takes and roll < 0.8
         sources: Sequence[Source] = self.takes if from_takes else self.pairs
+        if from_takes and self.bench and rng.random() < OF_BENCH:
+            sources = self.bench
         source = sources[int(rng.integers(len(sources)))]
         others = self.pairs or self.takes
         other = others[int(rng.integers(len(others)))].pictures[0]
@@ -535,6 +539,7 @@ def train(asked: argparse.Namespace) -> None:
         "batch": asked.batch,
         "cpu_seconds": round(time.process_time() - cost),
         "takes": len(library.takes),
+        "bench_takes": len(library.bench),
         "pairs": len(library.pairs),
         "held_out": HELD_OUT,
     }

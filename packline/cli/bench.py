@@ -31,9 +31,10 @@ def bench_checks(
     FixSettings
         For an unknown split, settings that cannot be read, or a folder that holds another run.
     """
+    from scoring.bench.page import headline, markdown
     from scoring.bench.plot import contact_sheet, escape_plot
     from scoring.bench.runner import Order, run
-    from scoring.bench.table import find, headline, markdown
+    from scoring.bench.table import find
 
     if split not in ("calibration", "test"):
         raise FixSettings(f"There is no split {split}; choose calibration or test.")

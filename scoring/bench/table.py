@@ -10,9 +10,38 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from scoring.bench.products.spec import ONLY
+
 #: Confidence of every interval.
 CONFIDENCE = 0.95
-_HELD = ("fail", "error", "unverifiable")
+_SCENE = "the scene changed, the product doubled or misplaced"
+_PICTURE = "the picture blurred, burnt, noisy, black or flat"
+_OF_SCENE = (
+    "product duplicated",
+    "object appears",
+    "base shifted",
+    "background replaced",
+    "background recoloured",
+    "halo",
+    "product too large",
+    "product too small",
+    "product moved",
+    "floating",
+    "shadow missing",
+)
+# sorts of plain defects, and whether they are what a person at arm's length must never meet
+_SORTS = {
+    "text turned or mirrored": True,
+    "text missing, garbled or misspelt": False,
+    "text that should not be there": False,
+    "colours off by more than dE 5": True,
+    "colours off by dE 5": False,
+    "a part missing, holed, melted or warped": True,
+    "something added, painted or smeared on": False,
+    "art turned, another side, another product or none": False,
+    _SCENE: False,
+    _PICTURE: False,
+}
 
 
 @dataclass(frozen=True)
@@ -90,6 +119,25 @@ class CheckRow:
 
 
 @dataclass(frozen=True)
+class GroupRow:
+    """Plain defects of one sort.
+
+    Parameters
+    ----------
+    words
+        What they are.
+    named
+        Whether a person at arm's length is promised not to meet them: the sorts that Packline exists for.
+    escaped
+        Scorecards that passed.
+    """
+
+    words: str
+    named: bool
+    escaped: Rate
+
+
+@dataclass(frozen=True)
 class Findings:
     """All of it.
 
@@ -101,12 +149,18 @@ class Findings:
         Good ones whose scorecard a check failed.
     unverifiable
         Good ones held back by nothing but checks that could not tell.
+    groups
+        The plain ones by sort.
+    new_kinds
+        Plain escapes and rejected good ones of kinds of product that only the test split has.
     """
 
     plain_escapes: Rate
     all_escapes: Rate
     rejected: Rate
     unverifiable: Rate
+    groups: tuple[GroupRow, ...]
+    new_kinds: tuple[Rate, Rate]
     defects: tuple[DefectRow, ...]
     checks: tuple[CheckRow, ...]
     median_ms: float
@@ -160,87 +214,20 @@ def find(scores: pd.DataFrame) -> Findings:
     good = ~bad
     plain = bad & each["plain"].fillna(False).astype(bool)
     passed = each["passed"].astype(bool)
+    new = each["product"].astype(str).str.endswith(tuple(f" {kind}" for kind in ONLY["test"]))
     times = scores.groupby("specimen")["milliseconds"].sum()
     return Findings(
         plain_escapes=_rate(passed[plain]),
         all_escapes=_rate(passed[bad]),
         rejected=_rate(failed.any(axis=1)[good]),
         unverifiable=_rate(held_only[good]),
+        groups=tuple(_group_rows(each[plain], passed[plain])),
+        new_kinds=(_rate(passed[plain & new]), _rate(failed.any(axis=1)[good & new])),
         defects=tuple(_defect_rows(each[bad], passed, held_only, failed)),
         checks=tuple(_check_rows(scores, good)),
         median_ms=float(times.median()),
         p95_ms=float(times.quantile(0.95)),
     )
-
-
-def headline(found: Findings) -> str:
-    """The result in a few sentences."""
-    plain = found.plain_escapes
-    return (
-        f"{plain.hits} of {plain.of} plain defects escaped ({plain.words()}). "
-        f"Of {found.rejected.of} good pictures {found.rejected.words()} were rejected and "
-        f"{found.unverifiable.words()} could not be judged. "
-        f"All checks took {found.median_ms:.0f} ms a candidate at the median, {found.p95_ms:.0f} ms at the "
-        "95th percentile."
-    )
-
-
-def markdown(found: Findings, about: str) -> str:
-    """The page `docs/bench.md`.
-
-    Parameters
-    ----------
-    about
-        What was run, a sentence or two.
-    """
-    return "\n".join([*_page(found, about), ""])
-
-
-def _page(found: Findings, about: str) -> Iterator[str]:
-    yield "# The defect bench"
-    yield ""
-    yield "<!-- written by `packline bench checks --write-docs` -->"
-    yield ""
-    yield (
-        "Pictures whose faults are known, made from the stage's own renders (`scoring/bench`): good ones "
-        "with another light, a shift, a style or compression, and bad ones. A defect *escapes* when the "
-        "whole scorecard passes. *Plain* are those that a person sees at arm's length: text of 20 px or more "
-        "turned, mirrored, garbled beyond reading or missing; a multi-coloured product's colour off by a "
-        "CIEDE2000 of 5 or more; a missing, added or melted part of 2 % of the product or more; and what is "
-        "coarser. Intervals are Clopper and Pearson's at 95 %; specimens of one product are not "
-        "independent, so the truth may lie a little outside."
-    )
-    yield ""
-    yield about
-    yield ""
-    yield f"**{headline(found)}**"
-    yield ""
-    yield "![Escape rate by defect and strength](images/bench.svg)"
-    yield ""
-    yield "## Good pictures, by check"
-    yield ""
-    yield "| check | version | rejected | cannot tell | ms, median | ms, 95 % |"
-    yield "| --- | --- | --- | --- | ---: | ---: |"
-    for row in found.checks:
-        yield (
-            f"| `{row.name}` | {row.version} | {row.rejected.words()} | {row.unverifiable.words()} | "
-            f"{row.median_ms:.0f} | {row.p95_ms:.0f} |"
-        )
-    yield (
-        f"| *whole scorecard* | | {found.rejected.words()} | {found.unverifiable.words()} | "
-        f"{found.median_ms:.0f} | {found.p95_ms:.0f} |"
-    )
-    yield ""
-    yield "## Defects"
-    yield ""
-    yield "| defect | strength | of check | n | plain | escaped | only “cannot tell” | caught by |"
-    yield "| --- | --- | --- | ---: | ---: | --- | ---: | --- |"
-    for one in found.defects:
-        caught = ", ".join(f"{name} {100 * share:.0f} %" for name, share in one.caught_by[:3])
-        yield (
-            f"| {one.kind} | {one.strength} | `{one.check}` | {one.escaped.of} | {one.plain} | "
-            f"{one.escaped.words()} | {one.unverifiable} | {caught} |"
-        )
 
 
 def measures(scores: pd.DataFrame, check: str) -> pd.DataFrame:
@@ -286,6 +273,36 @@ def _defect_rows(
             int(held_only.loc[own].sum()),
             tuple((str(name), float(share)) for name, share in shares.items() if share > 0),
         )
+
+
+def _group_rows(plain: pd.DataFrame, passed: pd.Series[bool]) -> Iterator[GroupRow]:
+    pairs = zip(plain["kind"], plain["strength"], strict=True)
+    told = pd.Series([_sort_of(str(a), str(b)) for a, b in pairs], index=plain.index, dtype=object)
+    for words, named in _SORTS.items():
+        if (told == words).any():
+            yield GroupRow(words, named, _rate(passed[told == words]))
+
+
+def _sort_of(kind: str, strength: str) -> str:
+    """The line of `_SORTS` to which a plain defect belongs."""
+    if kind.startswith(("text turned", "text mirrored")):
+        return "text turned or mirrored"
+    if kind.startswith(("text", "letter")):
+        return "text missing, garbled or misspelt"
+    if kind.startswith("extra"):
+        return "text that should not be there"
+    if kind == "colours exchanged":
+        return "colours off by more than dE 5"
+    if kind.startswith("colour"):
+        far = float(strength.split()[1]) > 5
+        return "colours off by more than dE 5" if far else "colours off by dE 5"
+    if kind in ("part missing", "part melted", "all melted", "bottom warped", "hole"):
+        return "a part missing, holed, melted or warped"
+    if kind in ("part added", "blob", "smear", "scribble", "wrong pattern"):
+        return "something added, painted or smeared on"
+    if kind.startswith(("art", "product turned", "wrong product", "product missing")):
+        return "art turned, another side, another product or none"
+    return _SCENE if kind in _OF_SCENE else _PICTURE
 
 
 def _check_rows(scores: pd.DataFrame, good: pd.Series[bool]) -> Iterator[CheckRow]:

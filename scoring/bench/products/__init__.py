@@ -18,7 +18,7 @@ from packline.stage.load import load_model
 from packline.stage.model import ProductModel
 from scoring.bench.products import bottles, homeware, outdoors, packs
 from scoring.bench.products.built import Built
-from scoring.bench.products.spec import SPLITS, BenchSpec, colour_word, random_spec
+from scoring.bench.products.spec import ONLY, SPLITS, BenchSpec, colour_word, random_spec
 from scoring.bench.products.surfaces import as_glb
 
 _BUILDERS: dict[str, Callable[[BenchSpec], Built]] = {
@@ -48,14 +48,9 @@ _BUILDERS: dict[str, Callable[[BenchSpec], Built]] = {
     "skateboard": outdoors.skateboard,
     "game pad": outdoors.pad,
 }
-#: Kinds that only one split has, so that a threshold is never set on all that it will meet.
-_ONLY = {
-    "calibration": ("tea box", "blender", "skateboard"),
-    "test": ("book", "kettle", "headphones", "toy car"),
-}
 KINDS: dict[str, tuple[str, ...]] = {
     split: tuple(
-        kind for kind in _BUILDERS if all(kind not in _ONLY[other] for other in SPLITS if other != split)
+        kind for kind in _BUILDERS if all(kind not in ONLY[other] for other in SPLITS if other != split)
     )
     for split in SPLITS
 }

@@ -15,9 +15,11 @@ import pytest
 from packline.errors import FixSettings
 from scoring import registry
 from scoring.bench import runner
+from scoring.bench.defects import RECIPES
+from scoring.bench.page import headline, markdown
 from scoring.bench.plot import contact_sheet, escape_plot
 from scoring.bench.runner import Order, run
-from scoring.bench.table import find, headline, interval, markdown, order_of, read_scores
+from scoring.bench.table import _PICTURE, _sort_of, find, interval, order_of, read_scores
 
 #: One check is enough to see how the bench runs.
 TABLES = {
@@ -162,3 +164,36 @@ def test_the_worst_are_shown_plain_escapes_first(tmp_path: Path, counted: pd.Dat
     looks.to_parquet(tmp_path / "looks" / "00000.parquet")
     assert contact_sheet(counted, tmp_path, tmp_path / "wrong.jpg") == 2
     assert cv2.imread(str(tmp_path / "wrong.jpg")) is not None
+
+
+def test_plain_defects_are_counted_by_sort_and_products_of_new_kinds_apart() -> None:
+    rows = []
+    for specimen, kind, strength, passed in (
+        ("a kettle", "text turned 90", ">32 px", True),
+        ("a book", "text mirrored left-right", "20-32 px", False),
+        ("a chair", "colour shifted, whole", "dE 5", True),
+        ("another chair", "colour shifted, one part", "dE 8", False),
+        ("a lamp", "colours exchanged", "dE >30", False),
+        ("a bag", "halo", "strong", True),
+    ):
+        one = row(specimen, "shape", "pass" if passed else "fail", kind, True)
+        rows.append({**one, "product": specimen, "strength": strength, "passed": passed})
+    found = find(pd.DataFrame(rows))
+    counted = {group.words: (group.escaped.hits, group.escaped.of) for group in found.groups}
+    assert counted == {
+        "text turned or mirrored": (1, 2),
+        "colours off by more than dE 5": (0, 2),
+        "colours off by dE 5": (1, 1),
+        "the scene changed, the product doubled or misplaced": (1, 1),
+    }
+    escaped, rejected = found.new_kinds
+    assert (escaped.hits, escaped.of, rejected.of) == (1, 2, 0)
+    page = markdown(found, "A few.")
+    assert "of them 1 of 4 escaped" in page
+    assert "**text turned or mirrored** | 2 |" in page
+
+
+def test_every_recipe_has_its_sort_and_only_the_pictures_own_faults_are_the_rest() -> None:
+    for recipe in RECIPES:
+        sort = _sort_of(recipe.name.replace("colour of", "colour shifted,"), recipe.strength)
+        assert (sort == _PICTURE) == (recipe.late is not None), recipe.name

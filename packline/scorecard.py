@@ -61,6 +61,8 @@ class CheckResult:
         ``{"enlarge": 1.6}``: how many times as large it would have to stand.
     needs
         What an unverifiable result asks of the shot: "person" or "close-up". Empty in all others.
+    let_pass
+        Whether it passes only because the settings let pass what the check cannot tell.
     """
 
     check: str
@@ -73,6 +75,7 @@ class CheckResult:
     milliseconds: float = 0.0
     measures: dict[str, float] = field(default_factory=dict)
     needs: str = ""
+    let_pass: bool = False
 
     @property
     def margin(self) -> float:

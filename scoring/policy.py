@@ -88,10 +88,29 @@ def _column(
 
 
 def _run(check: Check, settings: CheckSettings, inputs: Sequence[CheckInput]) -> list[CheckResult]:
-    results = check.judge(inputs, settings)
+    results = list(check.judge(inputs, settings))
     if len(results) != len(inputs):
         raise ValueError(f"it answered {len(results)} times for {len(inputs)} pictures")
+    for result in results:
+        _refuse_nonsense(check, result)
     return results
+
+
+def _refuse_nonsense(check: Check, result: object) -> None:
+    """Let nothing but a result of this very check on: an installed package's check may answer anything."""
+    if not isinstance(result, CheckResult):
+        raise ValueError(f"it answered with {type(result).__name__}, not with a CheckResult")
+    if (result.check, result.version) != (check.name, check.version):
+        raise ValueError(f"it answered in the name of {result.check} {result.version}")
+    if not isinstance(result.verdict, Verdict):
+        raise ValueError(f"its verdict is {result.verdict!r}; it should be a Verdict")
+    for what, value in (("score", result.score), ("threshold", result.threshold), *result.measures.items()):
+        # of numpy's scalars only float64 is a float: the others cannot be written to the ledger
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError(f"its {what} is {value!r}; it should be a plain number")
+    for what, value in result.measures.items():
+        if not math.isfinite(value):
+            raise ValueError(f"its measure {what} is {value}")
 
 
 def _alone(check: Check, settings: CheckSettings, one: CheckInput) -> CheckResult:
@@ -118,7 +137,10 @@ def _policed(check: Check, settings: CheckSettings, result: CheckResult) -> Chec
         return result
     if settings.unverifiable == "pass":
         return replace(
-            result, verdict=Verdict.PASS, sentence=f"{result.sentence} The settings let that pass."
+            result,
+            verdict=Verdict.PASS,
+            let_pass=True,
+            sentence=f"{result.sentence} The settings let that pass.",
         )
     return replace(result, needs=settings.unverifiable)
 

@@ -39,6 +39,8 @@ class Judged:
     by_person
         Whether a person decided that it is good or bad. Such pictures are no draw from all pictures, since
         people see what the checks let them see: no rate is taken over them.
+    let_pass
+        Whether it passed only because the settings let pass what the check could not tell.
     """
 
     specimen: str
@@ -52,6 +54,7 @@ class Judged:
     plain: bool = False
     product: str = ""
     by_person: bool = False
+    let_pass: bool = False
 
 
 @dataclass(frozen=True)
@@ -165,8 +168,9 @@ def table_of(rows: Iterable[Judged]) -> Table:
 def _effective(row: Judged) -> float:
     if row.verdict == Verdict.NOT_APPLICABLE:
         return ALWAYS
-    if row.verdict == Verdict.PASS and row.score < row.threshold:
-        # it could not tell and the settings let that pass, whatever the score
+    if row.let_pass or (row.verdict == Verdict.PASS and row.score < row.threshold):
+        # it could not tell and the settings let that pass, whatever the score; what was scored before that
+        # was noted is known by a score under its threshold
         return ALWAYS
     if row.verdict == Verdict.ERROR or (row.verdict == Verdict.FAIL and row.score >= row.threshold):
         return NEVER

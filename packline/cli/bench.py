@@ -93,7 +93,7 @@ def bench_checks(
 def _tables(settings: Path | None) -> dict[str, Any]:
     """The ``checks`` tables of a settings file."""
     if settings is None:
-        # the embedded aligner knows a third of the bench's goods: as in the demo, that holds nothing back
+        # the embedded aligner knows none of the bench's goods: as in the demo, that holds nothing back
         return {"alignment": {"unverifiable": "pass"}}
     try:
         told = tomllib.loads(settings.read_text())

@@ -93,6 +93,7 @@ def bench_rows(folder: Path) -> tuple[list[Judged], Bench]:
         frame["defect_check"].where(bad, ""),
         bad & frame["plain"].fillna(False).astype(bool),
         frame["product"],
+        frame["let_pass"],
         strict=True,
     )
     rows = [
@@ -107,8 +108,9 @@ def bench_rows(folder: Path) -> tuple[list[Judged], Bench]:
             str(dimension),
             bool(plain),
             str(product),
+            let_pass=bool(let),
         )
-        for specimen, check, version, verdict, score, threshold, kind, dimension, plain, product in told
+        for specimen, check, version, verdict, score, threshold, kind, dimension, plain, product, let in told
     ]
     products = frame["product"].nunique()
     each = frame.drop_duplicates("specimen")["kind"]
@@ -150,7 +152,9 @@ def opinion_rows(opinions: Sequence[Opinion]) -> list[Judged]:
             passed = {
                 result.check
                 for result in results
-                if result.verdict == Verdict.PASS and result.score >= result.threshold
+                if result.verdict == Verdict.PASS
+                and result.score >= result.threshold
+                and not result.let_pass
             }
             dimensions, kind = [name for name in named if name in passed], "rejected by a person"
         decision = f"decision on {one.candidate} by {one.by}"
@@ -167,6 +171,7 @@ def opinion_rows(opinions: Sequence[Opinion]) -> list[Judged]:
                 bool(dimension),
                 decision,
                 by_person=True,
+                let_pass=result.let_pass,
             )
             for dimension in dimensions
             for result in results

@@ -66,6 +66,7 @@ def _page(found: Findings, about: str) -> Iterator[str]:
         f"| *whole scorecard* | | {found.rejected.words()} | {found.unverifiable.words()} | "
         f"{found.median_ms:.0f} | {found.p95_ms:.0f} |"
     )
+    yield from _let_pass(found)
     yield ""
     yield "## Defects"
     yield ""
@@ -76,6 +77,19 @@ def _page(found: Findings, about: str) -> Iterator[str]:
         yield (
             f"| {one.kind} | {one.strength} | `{one.check}` | {one.escaped.of} | {one.plain} | "
             f"{one.escaped.words()} | {one.unverifiable} | {caught} |"
+        )
+
+
+def _let_pass(found: Findings) -> Iterator[str]:
+    """Say where the run's settings let pass what a check could not tell: that is no knowledge."""
+    let = [(row.name, row.let_pass, row.unverifiable.of) for row in found.checks if row.let_pass]
+    if let:
+        counted = ", ".join(f"`{name}` in {count} of {of} good ones" for name, count, of in let)
+        yield ""
+        yield (
+            f"This run's settings let pass what cannot be told by {counted}: that is in the column, and "
+            "holds no picture of the last line back. The embedded aligner knows no product of the bench; "
+            "a real model does, and the default settings would ask a person."
         )
 
 

@@ -214,6 +214,7 @@ def rows_of(specimen: Specimen, card: Scorecard, shard: int) -> Iterator[dict[st
             "check": result.check,
             "version": result.version,
             "verdict": str(result.verdict),
+            "let_pass": result.let_pass,
             "score": result.score,
             "threshold": result.threshold,
             "milliseconds": result.milliseconds,

@@ -107,13 +107,16 @@ class CheckRow:
     rejected
         Good ones that it failed or could not run on.
     unverifiable
-        Good ones where it could not tell.
+        Good ones where it could not tell, also where the settings let that pass.
+    let_pass
+        Of those, how many the settings let pass.
     """
 
     name: str
     version: str
     rejected: Rate
     unverifiable: Rate
+    let_pass: int
     median_ms: float
     p95_ms: float
 
@@ -176,14 +179,16 @@ def read_scores(folder: Path) -> pd.DataFrame:
         Columns: ``specimen`` (id), ``product``, ``scene``, ``side``, ``shard``; of the defect ``kind``,
         ``strength``, ``defect_check`` (whose dimension it is), ``plain``, ``share`` (of the picture),
         all null for a good specimen; ``nuisance`` (JSON of `scoring.bench.nuisances.Nuisance`); ``passed``
-        (the whole scorecard); of the check ``check``, ``version``, ``verdict``, ``score``, ``threshold``,
-        ``milliseconds`` (its share of a chunk of 8), ``sentence``, ``measures`` (JSON: name to number).
+        (the whole scorecard); of the check ``check``, ``version``, ``verdict``, ``let_pass`` (the settings
+        let pass what it could not tell), ``score``, ``threshold``, ``milliseconds`` (its share of a chunk of 8), ``sentence``, ``measures`` (JSON: name to number).
         Specimens of one ``product`` are no independent draws.
     """
     files = sorted(folder.glob("scores-*.parquet"))
     if not files:
         return pd.DataFrame(columns=["specimen", "kind", "check", "verdict", "passed"])
-    return pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
+    scores = pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
+    # runs of before that was noted
+    return scores if "let_pass" in scores else scores.assign(let_pass=False)
 
 
 def interval(hits: int, of: int) -> Rate:
@@ -313,7 +318,8 @@ def _check_rows(scores: pd.DataFrame, good: pd.Series[bool]) -> Iterator[CheckRo
             str(name),
             str(own["version"].iloc[0]),
             _rate(honest["verdict"].isin(["fail", "error"])),
-            _rate(honest["verdict"] == "unverifiable"),
+            _rate((honest["verdict"] == "unverifiable") | honest["let_pass"]),
+            int(honest["let_pass"].sum()),
             float(own["milliseconds"].median()),
             float(own["milliseconds"].quantile(0.95)),
         )

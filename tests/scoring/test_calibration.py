@@ -227,7 +227,9 @@ def test_what_does_not_apply_escapes_an_error_rejects_and_a_failure_its_score_hi
 def test_what_the_settings_let_pass_is_no_false_reject_at_any_threshold() -> None:
     """With unverifiable = "pass" a check that could not tell passes with whatever score it had."""
     let = Judged("a", "shape", "3", Verdict.PASS, 0.0, 0.5)
-    table = table_of([let])
+    # a doubt may well have a score over the threshold
+    over = Judged("b", "shape", "3", Verdict.PASS, 0.5, 0.45, let_pass=True)
+    table = table_of([let, over])
     assert judgement(table, {"shape": 1.0}).rates(table, 0.95).false_rejects.times == 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,40 @@ def test_a_check_that_answers_too_seldom_is_an_error_for_all(one: CheckInput) ->
     assert [card.results[0].verdict for card in cards] == [Verdict.ERROR, Verdict.ERROR]
 
 
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (None, "NoneType, not with a CheckResult"),
+        (True, "bool, not with a CheckResult"),
+        (CheckResult("shape", "1", Verdict.PASS, 0.9, 0.5, "Fine."), "in the name of shape 1"),
+        (CheckResult("made up", "2", Verdict.PASS, 0.9, 0.5, "Fine."), "in the name of made up 2"),
+        (CheckResult("made up", "1", "fine", 0.9, 0.5, "Fine."), "verdict is 'fine'"),  # type: ignore[arg-type]
+        (CheckResult("made up", "1", Verdict.PASS, "0.9", 0.5, "Fine."), "score is '0.9'"),  # type: ignore[arg-type]
+        (
+            CheckResult("made up", "1", Verdict.PASS, 0.9, 0.5, "Fine.", measures={"x": np.float32(1)}),  # type: ignore[dict-item]
+            "its x is np.float32",
+        ),
+        (
+            CheckResult("made up", "1", Verdict.PASS, 0.9, 0.5, "Fine.", measures={"x": float("nan")}),
+            "measure x is nan",
+        ),
+    ],
+)
+def test_nonsense_of_an_installed_check_fails_its_own_candidate_alone(
+    one: CheckInput, answer: CheckResult, said: str
+) -> None:
+    other = replace(one, sku="sound")
+
+    def judge(inputs: Sequence[CheckInput], own: CheckSettings) -> list[CheckResult]:
+        fine = CheckResult("made up", "1", Verdict.PASS, 0.9, own.threshold, "Fine.")
+        return [fine if given.sku == "sound" else answer for given in inputs]
+
+    bad, good = score([one, other], settings(check(judge)))
+    assert (bad.results[0].verdict, bad.results[0].check) == (Verdict.ERROR, "made up")
+    assert said in bad.results[0].sentence
+    assert good.passed
+
+
 @pytest.mark.parametrize("error", [FixSettings("Mend it."), TryAgain("Later.")])
 def test_what_says_nothing_about_a_candidate_is_raised(one: CheckInput, error: Exception) -> None:
     def judge(inputs: Sequence[CheckInput], own: CheckSettings) -> list[CheckResult]:
@@ -132,6 +167,7 @@ def test_unverifiable_holds_a_candidate_back_unless_the_settings_let_it_pass(one
     (card,) = score([one], settings(doubtful, unverifiable="pass"))
     assert card.passed
     assert (card.results[0].sentence, card.results[0].needs) == ("Said so. The settings let that pass.", "")
+    assert card.results[0].let_pass and not held.results[0].let_pass
 
 
 def test_a_picture_that_no_check_can_look_at_fails_with_a_sentence(one: CheckInput) -> None:

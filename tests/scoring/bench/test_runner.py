@@ -39,6 +39,7 @@ def row(specimen: str, check: str, verdict: str, kind: str | None, plain: bool |
         "check": check,
         "version": "1",
         "verdict": verdict,
+        "let_pass": False,
         "score": 0.9 if verdict == "pass" else 0.1,
         "threshold": 0.5,
         "milliseconds": 10.0,

@@ -23,7 +23,7 @@ from scoring.labels import Seen, measures_of
 from scoring.recogniser import Reading
 from scoring.strips import KEEP, TURN_90, TURN_180, TURN_270, Match
 from scoring.text_score import score_of, table
-from scoring.text_words import Outcome, doubt, not_judged, outcome
+from scoring.text_words import CERTAIN, Outcome, convincing, doubt, not_judged, outcome
 from scoring.verifier import Likeness, verifier
 
 # a look this sure of the right direction needs no second opinion on the wrong ones
@@ -31,6 +31,9 @@ SURE_LOOK = 0.6
 SURE_MARGIN = 0.15
 # a label is looked for where the strip matches at least this well; else it is taken from where it should be
 FOUND = 0.35
+# pixels of text height from which a person meets a label at arm's length: one that cannot be judged and does
+# not look right holds the candidate back, however right the others are
+AT_A_GLANCE = 20.0
 
 
 class TextSettings(CheckSettings):
@@ -164,7 +167,11 @@ def _outcome(seen: Seen, score: float, settings: TextSettings) -> Outcome:
     label = seen.print
     why, enlarge = _why_not(label, settings)
     if why:
-        return not_judged(seen, why, enlarge)
+        looks_wrong = label.truth.height >= AT_A_GLANCE and score < settings.threshold
+        if looks_wrong and convincing(seen, seen.direction):
+            # it cannot be vouched for, but what of it is in view plainly stands another way round
+            return outcome(seen, min(score, CERTAIN * settings.threshold), settings.threshold, small=False)
+        return not_judged(seen, why, enlarge, blocking=looks_wrong)
     if label.other_text:
         return doubt(seen)
     return outcome(seen, score, settings.threshold, small=label.truth.height < settings.min_height)
@@ -192,4 +199,4 @@ def _measures(labels: list[tuple[Seen, float]], found: list[Outcome]) -> dict[st
     return {**out, "enlarge": enlarge} if enlarge > 1 else out
 
 
-CHECK = Check("text_orientation", "3", TextSettings, {"threshold": 0.45}, judge)
+CHECK = Check("text_orientation", "4", TextSettings, {"threshold": 0.45}, judge)

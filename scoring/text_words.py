@@ -47,10 +47,10 @@ class Outcome:
     enlarge: float = 0.0
 
 
-def not_judged(seen: Seen, why: str, enlarge: float) -> Outcome:
+def not_judged(seen: Seen, why: str, enlarge: float, blocking: bool = False) -> Outcome:
     """A label that this view does not let anyone judge."""
     sentence = f"'{seen.print.truth.text}' cannot be judged: {why}."
-    return Outcome(0.5, "", _evidence(seen, "not judged"), sentence, enlarge=enlarge)
+    return Outcome(0.5, "", _evidence(seen, "not judged"), sentence, blocking, enlarge)
 
 
 def doubt(seen: Seen) -> Outcome:
@@ -77,13 +77,13 @@ def outcome(seen: Seen, score: float, threshold: float, small: bool) -> Outcome:
             f"'{truth.text}' cannot be judged: it is only {truth.height:.0f} px high and looks uncertain."
         )
         return Outcome(0.5, "", _evidence(seen, "not judged"), sentence, True, 20.0 / truth.height)
-    if _convincing(seen, how):
+    if convincing(seen, how):
         heard = seen.readings[how].text if how in seen.readings else read
         return Outcome(score, _turned_words(seen.print, how), _evidence(seen, "wrong direction", heard, how))
     return Outcome(score, _garbled_words(seen, read), _evidence(seen, "garbled", read))
 
 
-def _convincing(seen: Seen, how: str) -> bool:
+def convincing(seen: Seen, how: str) -> bool:
     """Whether the label is there, drawn as `how` says, rather than so wrong that no hypothesis fits."""
     if how == KEEP:
         return False

@@ -180,7 +180,8 @@ def read_scores(folder: Path) -> pd.DataFrame:
         ``strength``, ``defect_check`` (whose dimension it is), ``plain``, ``share`` (of the picture),
         all null for a good specimen; ``nuisance`` (JSON of `scoring.bench.nuisances.Nuisance`); ``passed``
         (the whole scorecard); of the check ``check``, ``version``, ``verdict``, ``let_pass`` (the settings
-        let pass what it could not tell), ``score``, ``threshold``, ``milliseconds`` (its share of a chunk of 8), ``sentence``, ``measures`` (JSON: name to number).
+        let pass what it could not tell), ``score``, ``threshold``, ``milliseconds`` (its share of a chunk of
+        8), ``sentence``, ``measures`` (JSON: name to number).
         Specimens of one ``product`` are no independent draws.
     """
     files = sorted(folder.glob("scores-*.parquet"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -141,6 +142,36 @@ def test_a_label_that_is_mostly_out_of_view_is_unverifiable() -> None:
     found = judge([_with(one, labels=(hidden,))], SETTINGS)[0]
     assert found.verdict == Verdict.UNVERIFIABLE
     assert found.sentence == "'NORDIC' cannot be judged: only 30% of it is in view."
+
+
+@pytest.mark.parametrize("hidden", [{"contrast": 11.0}, {"visible": 0.45, "span": (0.0, 1.0)}])
+@pytest.mark.parametrize("how", ["upside down", "mirrored", "mirrored top to bottom"])
+def test_a_label_that_cannot_be_vouched_for_still_fails_where_it_plainly_stands_another_way(
+    hidden: dict[str, Any], how: str
+) -> None:
+    """A second label that is right vouches for nothing but itself."""
+    right, wrong = make(Case("NORDIC")), make(Case("NORDIC", how=how))
+    inputs = [_with(one, labels=(replace(one.scene.labels[0], **hidden),)) for one in (right, wrong)]
+    verdicts = [found.verdict for found in judge(inputs, SETTINGS)]
+    assert verdicts == [Verdict.UNVERIFIABLE, Verdict.FAIL]
+
+
+def test_a_large_label_that_cannot_be_judged_and_does_not_look_right_holds_the_candidate_back() -> None:
+    def both(drawn: str) -> CheckInput:
+        below = Plane(centre=(512.0, 680.0))
+        one, other = make(Case("TRAIL")), make(Case("NORDIC", drawn=drawn, plane=below))
+        at = other.scene.labels[0]
+        picture = one.candidate.copy()
+        rows, columns = slice(640, 720), slice(300, 720)
+        picture[rows, columns] = other.candidate[rows, columns]
+        colour = one.scene.colour.copy()
+        colour[rows, columns] = other.scene.colour[rows, columns]
+        scene = replace(one.scene, colour=colour, labels=(one.scene.labels[0], replace(at, contrast=11.0)))
+        return replace(one, candidate=picture, scene=scene)
+
+    passed, held = judge([both("NORDIC"), both("QWXZKV")], SETTINGS)
+    assert passed.verdict == Verdict.PASS and "'NORDIC' cannot be judged" in passed.sentence
+    assert held.verdict == Verdict.UNVERIFIABLE
 
 
 def test_a_product_without_labels_is_not_applicable() -> None:

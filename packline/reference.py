@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -57,6 +58,11 @@ class Reference:
         The material variant that is shown (empty: the default) and all that the model offers.
     renderer
         What drew it, in its driver's words ("llvmpipe (LLVM 15.0.6, 256 bits)").
+
+    Notes
+    -----
+    `load` decodes `uv` and `label_map` when they are first asked for: the one takes as long as three other
+    passes, and neither is needed of every candidate.
     """
 
     view: str
@@ -115,20 +121,19 @@ class Reference:
             )
 
         mask = _read(folder / "mask.png", cv2.IMREAD_GRAYSCALE)
-        normals = rgb("normals").astype(np.float32) / 127.5 - 1
-        steps = _read(folder / "uv.png", cv2.IMREAD_UNCHANGED)
-        return Reference(
+        packed = {name: _Packed(folder / f"{file}.png", then) for name, (file, then) in _LATER.items()}
+        whole = Reference(
             view=truth["view"],
             camera=Camera.from_dict(truth["camera"]),
             colour=rgb("colour"),
             albedo=rgb("albedo"),
             depth=np.load(folder / "depth.npy"),
-            normals=np.where(mask[..., None] > 0, normals, 0).astype(np.float32),
+            normals=_normals(rgb("normals"), mask),
             mask=mask,
             shadow=_read(folder / "shadow.png", cv2.IMREAD_GRAYSCALE),
-            uv=steps[..., 2:0:-1].astype(np.float32) / np.float32(65535),
+            uv=_NONE,
             parts=np.asarray(_read(folder / "parts.png", cv2.IMREAD_UNCHANGED), np.uint16),
-            label_map=_read(folder / "labels.png", cv2.IMREAD_GRAYSCALE),
+            label_map=_NONE,
             labels=tuple(TextTruth.from_dict(label) for label in truth["labels"]),
             colours=tuple(PartColours.from_dict(part) for part in truth["colours"]),
             notes=tuple(truth["notes"]),
@@ -136,6 +141,85 @@ class Reference:
             variant=truth["variant"],
             variants=tuple(truth["variants"]),
         )
+        for name, later in packed.items():
+            # `__getattr__` is asked for what an instance has not
+            del whole.__dict__[name]
+            whole.__dict__[_PACKED + name] = later
+        return whole
+
+    if not TYPE_CHECKING:  # a type checker would take any misspelt name for an attribute
+
+        def __getattr__(self, name: str) -> Any:
+            """Decode what `load` left packed."""
+            later = self.__dict__.get(_PACKED + name)
+            if later is None:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            self.__dict__[name] = later.unpacked()
+            return self.__dict__[name]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies and pickles: the fields, all of them decoded."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
+
+
+#: Before the name of a field that is not decoded yet.
+_PACKED = "_packed_"
+_NONE: Any = None
+
+
+@dataclass(frozen=True)
+class _Packed:
+    """A pass as its file has it.
+
+    The bytes are read at once, so that the folder may go; a file that was cut short is noticed at once too.
+    """
+
+    file: Path
+    then: Callable[[NDArray[Any]], NDArray[Any]]
+    data: bytes = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Read the bytes."""
+        data = self.file.read_bytes()
+        if not data.endswith(_PNG_END):
+            raise _unreadable(self.file)
+        object.__setattr__(self, "data", data)
+
+    def unpacked(self) -> NDArray[Any]:
+        """Decode."""
+        picture = cv2.imdecode(np.frombuffer(self.data, np.uint8), cv2.IMREAD_UNCHANGED)
+        if picture is None:
+            raise _unreadable(self.file)
+        return self.then(np.asarray(picture))
+
+
+# the IEND chunk, with which every whole PNG ends
+_PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
+
+
+def _uv(steps: NDArray[Any]) -> NDArray[np.float32]:
+    return np.asarray(steps[..., 2:0:-1].astype(np.float32) / np.float32(65535))
+
+
+# the fields that are decoded when first asked for: their files and what is made of them
+_LATER: dict[str, tuple[str, Callable[[NDArray[Any]], NDArray[Any]]]] = {
+    "uv": ("uv", _uv),
+    "label_map": ("labels", np.asarray),
+}
+# a normal's component from its 8 bits
+_COMPONENTS = np.arange(256, dtype=np.float32) / 127.5 - 1
+
+
+def _normals(steps: Picture, mask: Picture) -> NDArray[np.float32]:
+    """World normals from their 8 bits, (H, W, 3); 0 outside."""
+    normals = np.zeros(steps.shape, np.float32)
+    x, y, w, h = cv2.boundingRect(mask)
+    if w:
+        box = np.s_[y : y + h, x : x + w]
+        inside = cv2.LUT(np.ascontiguousarray(steps[box]), _COMPONENTS)
+        inside[mask[box] == 0] = 0
+        normals[box] = inside
+    return normals
 
 
 # run lengths of row differences: half the time of the default for flat renders, at nearly the same size
@@ -152,5 +236,9 @@ _FAST = [
 def _read(file: Path, mode: int) -> NDArray[Any]:
     picture = cv2.imread(str(file), mode)
     if picture is None:
-        raise FileNotFoundError(2, "not a readable picture", str(file))
+        raise _unreadable(file)
     return np.asarray(picture)
+
+
+def _unreadable(file: Path) -> FileNotFoundError:
+    return FileNotFoundError(2, "not a readable picture", str(file))

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from packline.reference import Picture, Reference
 from packline.scorecard import CheckResult, Evidence, Verdict
-from scoring.ground import Ground, ground_of
+from scoring.ground import Ground
 from scoring.registration import Registration, register
 from scoring.style import Style, fit_style, small, surroundings
 
@@ -117,9 +117,12 @@ class CheckInput:
     @cached_property
     def distance(self) -> Floats:
         """Pixels to the product's outline, float32 (H, W): positive outside, negative inside."""
-        inside = self.inside.astype(np.uint8)
-        outward = cv2.distanceTransform(1 - inside, cv2.DIST_L2, 3)
-        return np.asarray(outward - cv2.distanceTransform(inside, cv2.DIST_L2, 3), np.float32)
+        inside = self.inside.view(np.uint8)
+        found = np.asarray(cv2.distanceTransform(1 - inside, cv2.DIST_L2, 3), np.float32)
+        # what lies nearest to a place inside is in the product's box or right beside it
+        box = self.crop(1)
+        found[box] -= cv2.distanceTransform(np.ascontiguousarray(inside[box]), cv2.DIST_L2, 3)
+        return found
 
     @cached_property
     def render_grey(self) -> Floats:
@@ -134,7 +137,7 @@ class CheckInput:
     @cached_property
     def style(self) -> Style:
         """What was done to the whole picture, measured on the scene outside product and shadow."""
-        return fit_style(small(self.base), small(self.candidate), self.surroundings)
+        return fit_style(*self._small, self.surroundings)
 
     @cached_property
     def registration(self) -> Registration:
@@ -148,7 +151,12 @@ class CheckInput:
         # what hardly agrees was not found: the product is another one, but the scene may be right
         trusted = found.agreement is None or found.agreement > 0.35
         matrix = found.matrix if trusted else np.eye(3)
-        return ground_of(self.base, self.candidate, self.style, self.scene, matrix)
+        return Ground(*self._small, self.style, self.scene, np.asarray(matrix, float))
+
+    @cached_property
+    def _small(self) -> tuple[Floats, Floats]:
+        """Base photo and candidate as `scoring.style.small` has them."""
+        return small(self.base), small(self.candidate)
 
     @cached_property
     def aligned(self) -> Picture:

@@ -10,10 +10,9 @@ whichever way up or mirrored: letters that are none count too.
 
 from __future__ import annotations
 
-import hashlib
-from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -23,7 +22,7 @@ from packline.reference import Picture
 from packline.scorecard import CheckResult, Evidence
 from scoring.check import Bools, Check, CheckInput, CheckSettings, Floats
 from scoring.recogniser import recogniser
-from scoring.text_detector import text_detector
+from scoring.text_detector import remembered_map, text_detector
 from scoring.verifier import verifier
 
 # what the detector must say of a pixel for it to belong to a line; a place where it says this much less of
@@ -113,21 +112,32 @@ class _Window:
 
     Parameters
     ----------
-    seen, expected
+    seen
         RGB, uint8 (H, W, 3).
     allowed, judged
-        Where a label's own text may be, and where the part is judged at all, bool (H, W).
+        Where a label's own text may be (None: nowhere), and where the part is judged at all, bool (H, W).
     corner
         Where the part lies in the picture, x and y.
+    place
+        "on the product" or "in the scene".
+    side
+        Pixels of its longer side that the detector sees.
+    draw
+        Makes `expected`.
     """
 
     seen: Picture
-    expected: Picture
-    allowed: Bools
+    allowed: Bools | None
     judged: Bools
     corner: tuple[int, int]
     place: str
     side: int
+    draw: Callable[[], Picture]
+
+    @cached_property
+    def expected(self) -> Picture:
+        """What should be there, RGB uint8 (H, W, 3); most windows are never asked for it."""
+        return self.draw()
 
 
 @dataclass(frozen=True)
@@ -164,8 +174,11 @@ def _product_window(one: CheckInput, side: int) -> _Window:
     """The product's box of the aligned candidate, beside the render before the base photo."""
     left, top, right, bottom = one.box
     at = one.crop(round(PAD * max(right - left, bottom - top)) + 4)
-    cover = one.scene.mask[at][..., None].astype(np.float32) / 255
-    expected = one.scene.colour[at] * cover + one.base[at] * (1 - cover)
+
+    def expected() -> Picture:
+        cover = one.scene.mask[at][..., None].astype(np.float32) / 255
+        return np.asarray(one.scene.colour[at] * cover + one.base[at] * (1 - cover), np.uint8)
+
     allowed = np.zeros(one.scene.mask.shape, np.uint8)
     for label in one.scene.labels:
         outline = np.round(np.asarray(label.outline)).astype(np.int32)
@@ -174,33 +187,37 @@ def _product_window(one: CheckInput, side: int) -> _Window:
         cv2.polylines(allowed, [outline], True, 1, max(3, round(2 * BEYOND * label.height)))
     return _Window(
         one.aligned[at],
-        np.asarray(expected, np.uint8),
         allowed[at] > 0,
         one.distance[at] < OVER,
         (at[1].start, at[0].start),
         ON_PRODUCT,
         side,
+        expected,
     )
 
 
 def _scene_window(one: CheckInput, side: int) -> _Window:
     """The whole candidate beside the base photo; the product and what is close to it is not judged."""
-    nothing = np.zeros(one.scene.mask.shape, bool)
-    return _Window(one.candidate, one.base, nothing, one.distance >= OVER, (0, 0), IN_SCENE, side)
+    return _Window(one.candidate, None, one.distance >= OVER, (0, 0), IN_SCENE, side, lambda: one.base)
 
 
 def _spots(window: _Window) -> list[_Spot]:
     """Where the detector finds lines that the truth has not, or that say something else than the truth's."""
     text = text_detector().maps([window.seen], window.side)[0]
-    expected = _text_of(window.expected, window.side)
     size = (text.shape[1], text.shape[0])
     judged = _shrunk(window.judged, size)
+    elsewhere = np.ones(text.shape, bool)
+    if window.allowed is not None:
+        elsewhere = ~_grown(_shrunk(window.allowed, size), NEAR)
+    # where nothing is found that could count, what the detector says of the truth does not matter
+    if not ((text > LINE) & elsewhere & judged).any():
+        return []
+    expected = remembered_map(window.expected, window.side)
     truth = _grown(_lines(expected, TRUTH), STRAY)
     # the base photo has no product, which in the candidate may look like a letter or hide a part of a line:
     # what changed there is scene_kept's
     beside = window.place == IN_SCENE
-    here = _lines(text, LINE, None if beside else expected)
-    here &= ~_grown(_shrunk(window.allowed, size), NEAR)
+    here = _lines(text, LINE, None if beside else expected) & elsewhere
     spots = []
     for both in (False,) if beside else (False, True):
         for part, (x, y) in _parts(here & (truth == both)):
@@ -266,26 +283,11 @@ def _lines(text: Floats, least: float, other: Floats | None = None) -> Bools:
 
 def _grown(mask: Bools, by: int) -> Bools:
     """A mask wider by some pixels on every side."""
-    return np.asarray(cv2.dilate(mask.astype(np.uint8), np.ones((2 * by + 1, 2 * by + 1), np.uint8)) > 0)
+    return np.asarray(cv2.dilate(mask.view(np.uint8), np.ones((2 * by + 1, 2 * by + 1), np.uint8)) > 0)
 
 
 def _shrunk(mask: Bools, size: tuple[int, int]) -> Bools:
-    return np.asarray(cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_AREA) > 0)
-
-
-# what the detector says of renders and base photos, by their content: many candidates share them
-_TEXTS: OrderedDict[tuple[bytes, int], Floats] = OrderedDict()
-_KEPT = 64
-
-
-def _text_of(picture: Picture, side: int) -> Floats:
-    key = (hashlib.sha1(picture.tobytes(), usedforsecurity=False).digest(), side)
-    if key not in _TEXTS:
-        _TEXTS[key] = text_detector().maps([picture], side)[0]
-        if len(_TEXTS) > _KEPT:
-            _TEXTS.popitem(last=False)
-    _TEXTS.move_to_end(key)
-    return _TEXTS[key]
+    return np.asarray(cv2.resize(mask.view(np.uint8), size, interpolation=cv2.INTER_AREA) > 0)
 
 
 def _novelty(window: _Window, box: cv2.typing.RotatedRect) -> tuple[float, float]:

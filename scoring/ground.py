@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from packline.reference import Picture, Reference
-from scoring.style import SMALL, Style, small
+from scoring.style import SMALL, Style
 
 Floats = NDArray[np.float32]
 
@@ -130,10 +130,14 @@ class Ground:
         seen, wanted = (cv2.GaussianBlur(p, (0, 0), 0.8) for p in (self.picture, self.expected))
         ratio = (seen @ _LUMA + 4) / (wanted @ _LUMA + 4)
         # a shadow takes light away, nothing else: between the darkest one and none at all
-        share = np.clip(ratio, np.exp(-self.possible), 1)[..., None]
-        change = np.abs(seen - share * wanted).max(-1)
+        share = np.clip(ratio, np.exp(-self.possible), 1)
+        # channel by channel: reductions along an axis of three are slow
+        change, brightest = np.zeros_like(share), np.zeros_like(share)
+        for one, other in zip(cv2.split(seen), cv2.split(wanted), strict=True):
+            cv2.max(change, cv2.absdiff(one, share * other), dst=change)
+            cv2.max(brightest, other, dst=brightest)
         # coloured light reaches into shadows: its tint is no new thing
-        change -= 0.10 * (1 - share[..., 0]) * wanted.max(-1)
+        change -= 0.10 * (1 - share) * brightest
         change[self.away <= EDGE] = 0
         return np.asarray(np.maximum(change, 0), np.float32)
 
@@ -157,16 +161,3 @@ class Ground:
 # a share of light is about this power of itself in sRGB values
 _LINEAR_TO_SRGB = 1 / 2.2
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-
-
-def ground_of(
-    base: Picture, candidate: Picture, style: Style, truth: Reference, matrix: NDArray[np.float64]
-) -> Ground:
-    """Shrink the pictures and lay them side by side; see `Ground`.
-
-    Parameters
-    ----------
-    base, candidate
-        sRGB uint8 (H, W, 3).
-    """
-    return Ground(small(base), small(candidate), style, truth, np.asarray(matrix, float))

@@ -18,7 +18,7 @@ from packline.scorecard import CheckResult, Evidence
 from scoring.check import Bools, Check, CheckInput, CheckSettings, Floats, box_evidence
 from scoring.ground import Ground
 from scoring.looks.finding import graded, graded_up
-from scoring.style import SMALL
+from scoring.style import SMALL, median
 
 # natural logarithm by which the truth's shadow must darken the foot, or there is nothing to judge
 _LEAST_CONTACT = 0.10
@@ -161,14 +161,15 @@ def _shadow(ground: Ground) -> tuple[list[_Part], str]:
     darkening = ground.darkening
     # what the ground far from any shadow does is the style's error
     far = (ground.possible < 0.02) & (ground.away > 10)
-    level = float(np.median(darkening[far])) if int(far.sum()) > 500 else 0.0
+    level = median(darkening[far]) if int(far.sum()) > 500 else 0.0
     darkening = darkening - level
     # the light may honestly come from a little elsewhere: the likeliest of these shadows counts
     shades = [ground.turned(turn) if turn else shade for turn in _TURNS]
     contact = max(_contact(darkening, one, strip) for one in shades)
     missing = "The product floats: no shadow touches its foot."
     parts = [_Part("contact", graded_up(max(contact, 0.0), _CONTACT, 3), contact, missing)]
-    found = [lies for one in shades if (lies := _correlation(darkening, one, ground)) is not None]
+    seen = np.asarray(cv2.GaussianBlur(darkening, (0, 0), 3.0), np.float32)
+    found = [lies for one in shades if (lies := _correlation(seen, one, ground)) is not None]
     if found:
         elsewhere = "Its shadow falls to another side than the scene's light asks for."
         parts.append(_Part("shadow_lies", graded_up(max(*found, 0.0), _LIES, 3), max(found), elsewhere))
@@ -186,14 +187,14 @@ def _contact(darkening: Floats, shade: Floats, strip: Bools) -> float:
 
 
 def _correlation(darkening: Floats, shade: Floats, ground: Ground) -> float | None:
-    """How far the dark is where a shadow is, -1 to 1; None where the shadow has no direction."""
+    """How far the dark, softened, is where a shadow is, -1 to 1; None where the shadow has no direction."""
     reach = cv2.dilate((shade > 0.04).astype(np.uint8), np.ones((25, 25), np.uint8)) > 0
     # the mirrored shadow's place too, so that a shadow on the wrong side counts against it
     columns = np.round(2 * ground.foot[0] - np.arange(SMALL)).clip(0, SMALL - 1).astype(int)
     where = (reach | reach[:, columns]) & (ground.away > 2.5)
     if int(where.sum()) < 100:
         return None
-    wanted, seen = (cv2.GaussianBlur(m, (0, 0), 3.0)[where] for m in (shade, darkening))
+    wanted, seen = cv2.GaussianBlur(shade, (0, 0), 3.0)[where], darkening[where]
     if float(wanted.std()) < 0.03:
         return None
     a, b = wanted - wanted.mean(), np.clip(seen, -0.3, 1.5)

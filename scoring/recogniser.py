@@ -27,6 +27,8 @@ BATCH = 16
 MODEL = "PP-OCRv6_rec_small.onnx"
 # what a person would not call a spelling mistake in a display typeface
 ALIKE = ("0Oo", "1Il|i", "-–—", "'’`´", '"”“')
+# what the network is given for each of the 8-bit values
+_LEVELS = (np.arange(256) / 127.5 - 1).astype(np.float32)
 _FLOOR = 1e-6
 _NEVER = -1e9
 
@@ -111,7 +113,7 @@ class Recogniser:
         for i, (strip, w) in enumerate(zip(strips, widths, strict=True)):
             scaled = cv2.resize(strip, (w, HEIGHT), interpolation=cv2.INTER_AREA)
             # the network was trained on OpenCV's channel order
-            batch[i, :, :, :w] = scaled[..., ::-1].transpose(2, 0, 1) / 127.5 - 1
+            batch[i, ::-1, :, :w] = [cv2.LUT(channel, _LEVELS) for channel in cv2.split(scaled)]
         return np.asarray(self._session.run(None, {"x": batch})[0], np.float32)
 
     def read(self, strips: Sequence[Picture], expected: Sequence[str]) -> list[Reading]:

@@ -210,7 +210,7 @@ def _weakest(window: Floats, template: Floats) -> float:
 
 def _with_grid(truth: TextTruth, grid: NDArray[np.float64]) -> TextTruth:
     """The label on another grid, all of which is to be unrolled."""
-    points = tuple(tuple((float(x), float(y)) for x, y in row) for row in grid)
+    points = tuple(tuple(map(tuple, row)) for row in grid.tolist())
     return replace(truth, span=(0.0, 1.0), grid=points)
 
 

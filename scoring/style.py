@@ -156,6 +156,30 @@ def small(picture: Picture) -> Floats:
     return cv2.resize(picture, (SMALL, SMALL), interpolation=cv2.INTER_AREA).astype(np.float32)
 
 
+def median(values: Floats) -> float:
+    """`numpy.median` of finite values, at least one: a fifth of its time, which is spent on two pivots."""
+    ordered = values.flatten()
+    half = ordered.size // 2
+    ordered.partition(half)
+    if ordered.size % 2:
+        return float(ordered[half])
+    return float((ordered[:half].max() + ordered[half]) / 2)
+
+
+def quantile(values: Floats, share: float) -> float:
+    """`numpy.quantile` of finite values, at least one, with one pivot as in `median`."""
+    ordered = values.flatten()
+    at = (ordered.size - 1) * share
+    low = int(at)
+    ordered.partition(low)
+    below = ordered[low]
+    above = ordered[low + 1 :].min() if low + 1 < ordered.size else below
+    along = at - low
+    if along < 0.5:
+        return float(below + (above - below) * along)
+    return float(above - (above - below) * (1 - along))
+
+
 def fit_style(base: Floats, candidate: Floats, where: Bools) -> Style:
     """Find what was done to the whole picture, robustly: things that appeared or went do not bend it.
 
@@ -192,7 +216,7 @@ def fit_style(base: Floats, candidate: Floats, where: Bools) -> Style:
             residuals[:, channel] = wanted[:, channel] - columns @ rows[channel]
             weights = _tukey(residuals[:, channel])
         freedom[channel] = np.linalg.inv(np.linalg.cholesky(normal.astype(np.float64) / len(picked))).T
-    noise = float(np.median(np.abs(residuals))) * _MIDDLE
+    noise = median(np.abs(residuals)) * _MIDDLE
     return Style(rows, _strength(rows), noise, freedom=freedom)
 
 
@@ -229,7 +253,7 @@ def _frame(height: int, width: int) -> tuple[Floats, Floats]:
 
 
 def _tukey(residual: Floats) -> Floats:
-    middle = float(np.median(residual))
-    scale = max(2.0 / _MIDDLE, 1.4826 * float(np.median(np.abs(residual - middle))))
-    share = np.clip(1 - np.square((residual - middle) / (4.7 * scale)), 0, None)
+    middle = median(residual)
+    scale = max(2.0 / _MIDDLE, 1.4826 * median(np.abs(residual - middle)))
+    share = np.maximum(1 - np.square((residual - middle) / (4.7 * scale)), 0)
     return np.asarray(share * share, np.float32)

@@ -6,6 +6,8 @@ ONNX Runtime at the size that the caller chooses: the checks need its map, not i
 
 from __future__ import annotations
 
+import hashlib
+from collections import OrderedDict
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +23,8 @@ from packline.reference import Picture
 
 MODEL = "PP-OCRv6_det_small.onnx"
 STEP = 32  # sides are multiples of it
+# what the network is given for each of the 8-bit values
+_LEVELS = np.arange(256, dtype=np.float32) / 127.5 - 1
 
 Floats = NDArray[np.float32]
 
@@ -64,9 +68,12 @@ class TextDetector:
         out: list[Floats] = [np.zeros(0, np.float32)] * len(small)
         for shape in sorted({one.shape for one in small}):
             same = [i for i, one in enumerate(small) if one.shape == shape]
-            # the network was trained on OpenCV's channel order
-            batch = np.stack([small[i][..., ::-1] for i in same]).astype(np.float32) / 127.5 - 1
-            found = self._session.run(None, {"x": np.ascontiguousarray(batch.transpose(0, 3, 1, 2))})[0]
+            batch = np.empty((len(same), 3, *shape[:2]), np.float32)
+            for planes, i in zip(batch, same, strict=True):
+                # the network was trained on OpenCV's channel order
+                for plane, channel in zip(planes[::-1], cv2.split(small[i]), strict=True):
+                    cv2.LUT(channel, _LEVELS, dst=plane)
+            found = self._session.run(None, {"x": batch})[0]
             for i, one in zip(same, found, strict=True):
                 out[i] = np.asarray(one[0], np.float32)
         return out
@@ -83,3 +90,19 @@ def _scaled(picture: Picture, longest: int) -> Picture:
 def text_detector() -> TextDetector:
     """The one detector of this process."""
     return TextDetector(Path(rapidocr.__file__).parent / "models" / MODEL)
+
+
+# what the detector says of renders and base photos, by their content: many candidates share them
+_MAPS: OrderedDict[tuple[bytes, int], Floats] = OrderedDict()
+_KEPT = 64
+
+
+def remembered_map(picture: Picture, longest: int) -> Floats:
+    """`TextDetector.maps` of one picture that is likely to be asked for again."""
+    key = (hashlib.sha1(picture.tobytes(), usedforsecurity=False).digest(), longest)
+    if key not in _MAPS:
+        _MAPS[key] = text_detector().maps([picture], longest)[0]
+        if len(_MAPS) > _KEPT:
+            _MAPS.popitem(last=False)
+    _MAPS.move_to_end(key)
+    return _MAPS[key]

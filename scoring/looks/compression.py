@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from scoring.check import Floats
 from scoring.looks.finding import Finding, graded, graded_up
-from scoring.looks.sight import Sight
+from scoring.looks.sight import Sight, kept
 
 # grey levels by which the steps at the borders of 8 px blocks exceed those within: JPEG of quality 70 has
 # 0.7, of 30 has 0.85 and more
@@ -25,9 +26,9 @@ def blocky(sight: Sight) -> Finding:
     """Steps at the borders of 8 x 8 blocks, as JPEG leaves them."""
     # under the product the base photo's own blocks are gone, which is no step of the picture
     scene = float(sight.away.mean())
-    new = _steps(np.where(sight.away, sight.difference, 0)) / scene if scene > 0.2 else 9.0
+    new = _steps(kept(sight.difference, sight.away)) / scene if scene > 0.2 else 9.0
     # a soft picture of a blocky photo has the photo's blocks in the difference only
-    value = min(new, _steps(sight.one.grey) + 0.2)
+    value = min(new, _steps(sight.one.grey.astype(np.uint8)) + 0.2)
     return Finding(
         "blocking",
         graded(value, BLOCKING, 6),
@@ -36,7 +37,7 @@ def blocky(sight: Sight) -> Finding:
     )
 
 
-def _steps(values: Floats) -> float:
+def _steps(values: Floats | NDArray[np.uint8]) -> float:
     """Mean step across the blocks' borders less the median of the other columns' and rows', grey levels."""
     found = 0.0
     for axis in (0, 1):
@@ -44,7 +45,9 @@ def _steps(values: Floats) -> float:
         step = (
             cv2.absdiff(values[1:], values[:-1]) if axis == 0 else cv2.absdiff(values[:, 1:], values[:, :-1])
         )
-        line = cv2.reduce(np.minimum(step, _CONTENT), other, cv2.REDUCE_AVG).ravel()
+        below = np.minimum(step, step.dtype.type(_CONTENT))
+        sums = cv2.reduce(below, other, cv2.REDUCE_SUM, dtype=cv2.CV_32F)
+        line = sums.ravel() / np.float32(step.shape[other])
         whole = len(line) // 8 * 8
         phases = line[:whole].reshape(-1, 8).mean(0)
         found += float(phases[7] - np.median(phases)) / 2
@@ -76,7 +79,8 @@ def banded(sight: Sight) -> Finding:
     smooth = sight.one.surroundings & (slope < 1.5)
     value = 0.0
     if int(smooth.sum()) >= 800:
-        value = float(np.mean([_sawtooth(known[smooth][:, c], change[smooth][:, c]) for c in range(3)]))
+        tones, changes = known[smooth], change[smooth]
+        value = float(np.mean([_sawtooth(tones[:, c], changes[:, c]) for c in range(3)]))
     return Finding(
         "banding",
         graded(value, BANDING, 4),

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scoring.check import Bools, Floats, box_evidence
 from scoring.looks.finding import Finding, graded, graded_up
 from scoring.looks.sight import Sight
-from scoring.style import SMALL
+from scoring.style import SMALL, median
 
 # grey levels a pixel times the square root of the length in pixels; honest pictures have 1.1 at most
 SEAM = 1.25
@@ -36,7 +36,7 @@ def seamed(sight: Sight) -> Finding:
     step, own = _step(half), _step(known)
     # where the photo has an edge of its own, a slightly other softness leaves a difference too
     clear = np.where(far, step - 0.35 * own, 0)
-    floor = float(np.median(step[far])) if far.any() else 0.0
+    floor = median(step[far]) if far.any() else 0.0
     ridge = (clear > max(0.45, 3 * floor)).astype(np.uint8)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(ridge, connectivity=8)
     worst, box = 0.0, None

@@ -8,6 +8,7 @@ import numpy as np
 from scoring.check import Bools, Floats
 from scoring.looks.finding import Finding, graded_up
 from scoring.looks.sight import Sight
+from scoring.style import median, quantile
 
 # share of the steepness of the expected edges that must be left, and of the scene's strong texture
 SCENE, PRODUCT, TEXTURE = 0.72, 0.5, 0.79
@@ -42,13 +43,13 @@ def sharpness(seen: Floats, expected: Floats, where: Bools, reach: int = 5) -> f
     if where.sum() < 500:
         return None
     fine, coarse = _slope(expected, 0.8), _slope(expected, 4.0)
-    edges = where & (fine > max(6.0, float(np.percentile(fine[where], 92)))) & (coarse > 1.0)
+    edges = where & (fine > max(6.0, quantile(fine[where], 0.92))) & (coarse > 1.0)
     if edges.sum() < 250 or not _spread(edges, where):
         return None
     near = np.ones((reach, reach), np.uint8)
     found = cv2.dilate(_slope(seen, 0.8), near)[edges] / (cv2.dilate(_slope(seen, 4.0), near)[edges] + 0.5)
     wanted = cv2.dilate(fine, near)[edges] / (cv2.dilate(coarse, near)[edges] + 0.5)
-    return float(np.median(found) / np.median(wanted))
+    return median(found) / median(wanted)
 
 
 def _spread(edges: Bools, where: Bools) -> bool:

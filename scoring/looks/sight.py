@@ -91,9 +91,7 @@ class Sight:
     @cached_property
     def _textures(self) -> tuple[Floats, Floats, Floats]:
         known, seen = _band(self.expected), _band(self.one.grey)
-        amplitude = np.asarray(cv2.blur(np.abs(known), (15, 15)), np.float32)
-        amplitude[~self.away] = 0
-        return known, seen, amplitude
+        return known, seen, kept(np.asarray(cv2.blur(np.abs(known), (15, 15)), np.float32), self.away)
 
     @cached_property
     def away(self) -> Bools:
@@ -140,5 +138,12 @@ class Sight:
         return box_evidence(words, *self.one.box)
 
 
+def kept(values: Floats, where: Bools) -> Floats:
+    """The values where they count, 0 elsewhere."""
+    return np.asarray(cv2.copyTo(values, where.view(np.uint8)), np.float32)
+
+
 def _band(grey: Floats) -> Floats:
-    return np.asarray(cv2.GaussianBlur(grey, (0, 0), 1.0) - cv2.GaussianBlur(grey, (0, 0), 2.5), np.float32)
+    fine = np.asarray(cv2.GaussianBlur(grey, (0, 0), 1.0), np.float32)
+    fine -= cv2.GaussianBlur(grey, (0, 0), 2.5)
+    return fine

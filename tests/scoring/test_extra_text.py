@@ -10,7 +10,7 @@ import pytest
 
 from packline.reference import Picture
 from packline.scorecard import CheckResult, Verdict
-from scoring import strips
+from scoring import extra_text, strips
 from scoring.check import CheckInput
 from scoring.extra_text import ExtraTextSettings, judge
 from tests.scoring.synthetic import Case, Plane, coverage, grid_of, make, stamped
@@ -42,6 +42,16 @@ def test_a_picture_with_its_own_label_alone_passes(right: CheckInput) -> None:
     assert result.verdict == Verdict.PASS
     assert result.score > 0.8
     assert result.evidence == ()
+
+
+def test_a_picture_without_letters_is_not_compared_with_what_should_be_there() -> None:
+    def never() -> Picture:
+        raise AssertionError("what should be there was asked for")
+
+    plain, everywhere = np.full((256, 256, 3), 128, np.uint8), np.ones((256, 256), bool)
+    for allowed in (None, everywhere, ~everywhere):
+        window = extra_text._Window(plain, allowed, everywhere, (0, 0), extra_text.IN_SCENE, 256, never)
+        assert extra_text._spots(window) == []
 
 
 @pytest.mark.parametrize(

@@ -104,3 +104,21 @@ def test_the_outline_over_the_scene_agrees_where_the_product_is_and_nowhere_else
     beside = (around_the_middle(0.94, 0.0, 9.0, -6.0), around_the_middle(1.0, 0.0, 30.0, -6.0), np.eye(3))
     there, *others = (outlined(greys, given.distance, matrix) for matrix in (wanted, *beside))
     assert max(others) < there - 0.05
+
+
+@pytest.mark.parametrize("cut", ["whole", "at the edge", "everything", "nothing"])
+def test_the_distance_to_the_outline_is_that_of_the_whole_picture(cut: str) -> None:
+    mask = np.zeros((120, 160), np.uint8)
+    if cut != "nothing":
+        cv2.ellipse(mask, (80, 60), (50, 30), 20, 0, 360, 255, -1, cv2.LINE_AA)
+        mask[50:60, 70:75] = 0
+    if cut == "at the edge":
+        mask = np.roll(mask, -60, axis=1)
+        mask[:, 100:] = 0
+    if cut == "everything":
+        mask[:] = 255
+    given = make(Case())
+    inside = (mask > 127).astype(np.uint8)
+    wanted = cv2.distanceTransform(1 - inside, cv2.DIST_L2, 3) - cv2.distanceTransform(inside, cv2.DIST_L2, 3)
+    found = replace(given, scene=replace(given.scene, mask=mask)).distance
+    assert np.allclose(found, wanted, rtol=1e-5, atol=1e-5)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from scoring.style import SMALL, Style, fit_style, no_style, small, surroundings
+from scoring.style import SMALL, Style, fit_style, median, no_style, quantile, small, surroundings
 from tests.scoring.synthetic import SIZE, base_photo, product_mask
 
 
@@ -94,3 +94,11 @@ def test_a_product_that_fills_the_frame_leaves_the_style_unknown() -> None:
     assert np.array_equal(style.apply(photo), photo.astype(np.float32))
     assert np.array_equal(no_style().coefficients, style.coefficients)
     assert where.shape == (SMALL, SMALL)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 10, 11, 26, 1000, 20_001])
+def test_medians_and_quantiles_are_those_of_numpy(count: int) -> None:
+    values = np.random.default_rng(count).normal(0, 50, count).astype(np.float32)
+    assert median(values) == float(np.median(values))
+    for share in (0.0, 0.3, 0.92, 0.95, 1.0):
+        assert quantile(values, share) == float(np.quantile(values, share))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
+import shutil
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,6 +43,33 @@ def test_a_reference_survives_the_disk(reference: Reference, tmp_path: Path) -> 
         assert np.array_equal(getattr(back, name), getattr(reference, name))
     assert back.labels == reference.labels
     assert np.abs(back.normals - reference.normals).max() < 0.01
+    assert np.abs(back.uv - reference.uv).max() < 1e-5
+    assert np.array_equal(back.parts, reference.parts)
+    assert np.array_equal(back.label_map, reference.label_map)
+
+
+def test_what_is_decoded_late_needs_no_folder_and_goes_into_copies(
+    reference: Reference, tmp_path: Path
+) -> None:
+    reference.save(tmp_path / "r")
+    back = Reference.load(tmp_path / "r")
+    shutil.rmtree(tmp_path / "r")
+    for same in (pickle.loads(pickle.dumps(back)), copy(back), replace(back, view="other"), back):
+        assert np.abs(same.uv - reference.uv).max() < 1e-5
+        assert np.array_equal(same.label_map, reference.label_map)
+    with pytest.raises(AttributeError, match="label_mop"):
+        _ = back.label_mop  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", ["uv", "labels"])
+def test_a_pass_that_was_cut_short_is_noticed_when_its_reference_is_loaded(
+    reference: Reference, tmp_path: Path, name: str
+) -> None:
+    reference.save(tmp_path)
+    file = tmp_path / f"{name}.png"
+    file.write_bytes(file.read_bytes()[:-20])
+    with pytest.raises(FileNotFoundError, match=f"{name}.png"):
+        Reference.load(tmp_path)
 
 
 def test_the_backdrop_is_grey_with_a_shadow_at_the_foot_and_none_far_away(reference: Reference) -> None:

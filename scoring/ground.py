@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import cv2
 import numpy as np
@@ -140,6 +141,22 @@ class Ground:
         change -= 0.10 * (1 - share) * brightest
         change[self.away <= EDGE] = 0
         return np.asarray(np.maximum(change, 0), np.float32)
+
+    def changed(self, corners: NDArray[Any], shape: tuple[int, ...], least: float) -> float | None:
+        """The share of a polygon's places that are `unexplained` by more than `least`; None: it has none.
+
+        Parameters
+        ----------
+        corners
+            In the candidate's pixels, (N, 2).
+        shape
+            The candidate's height and width.
+        """
+        inside = np.zeros((SMALL, SMALL), np.uint8)
+        small_corners = np.asarray(corners, float) * (SMALL / shape[1], SMALL / shape[0])
+        cv2.fillPoly(inside, [np.round(small_corners).astype(np.int32)], 1)
+        where = (inside > 0) & (self.away > 2 * EDGE)
+        return float((self.unexplained[where] > least).mean()) if where.any() else None
 
     @property
     def _foreshortening(self) -> float:

@@ -155,7 +155,7 @@ class Measured:
             str(evidence.data.get("read") or "")
             for result in self.one.results
             for evidence in result.evidence
-            if evidence.kind == "text" and "read" in evidence.data
+            if "read" in evidence.data
         )
         return tuple(dict.fromkeys(text for text in read if text))
 

@@ -11,7 +11,10 @@ from scoring.looks.sight import Sight
 from scoring.style import median, quantile
 
 # share of the steepness of the expected edges that must be left, and of the scene's strong texture
-SCENE, PRODUCT, TEXTURE = 0.72, 0.5, 0.79
+SCENE, PRODUCT, TEXTURE = 0.72, 0.7, 0.79
+# pixels into the product from which its edges are its own, and beyond its outline up to which they are asked
+# where it has no others
+_INSIDE, _OUTLINE = 6, -3
 
 
 def blurred(sight: Sight) -> Finding:
@@ -25,10 +28,17 @@ def blurred(sight: Sight) -> Finding:
 
 
 def soft_product(sight: Sight) -> Finding:
-    """The product is softer than its own render at the render's edges."""
-    inside = sight.depth_inside > 6
-    ratio = sharpness(sight.one.grey[sight.window], sight.render, inside, 9)
-    score = 1.0 if ratio is None else graded_up(ratio, PRODUCT, 5)
+    """The product is softer than its own render before the base photo, at the edges that these have.
+
+    The background belongs to it: next to the outline it decides how steep edges are at a coarse scale.
+    """
+    ratio = None
+    for depth in (_INSIDE, _OUTLINE):
+        where = sight.depth_inside > depth
+        ratio = sharpness(sight.one.grey[sight.window], sight.composed, where, 9)
+        if ratio is not None:
+            break
+    score = 1.0 if ratio is None else graded_up(ratio, PRODUCT, 8)
     sentence = "The product is soft: its edges are less sharp than the 3D model's render."
     evidence = (sight.box("soft"),)
     return Finding("soft product", score, sentence, 1.0 if ratio is None else ratio, evidence)

@@ -111,6 +111,12 @@ class Sight:
         return self._moved(self.one.render_grey, cv2.BORDER_REPLICATE)
 
     @cached_property
+    def composed(self) -> Floats:
+        """What was to be expected in `window`: `render` before the base photo, luma, float32."""
+        cover = self._moved(self.one.scene.mask.astype(np.float32), cv2.BORDER_REPLICATE) / np.float32(255)
+        return np.asarray(self.render * cover + self.expected[self.window] * (1 - cover), np.float32)
+
+    @cached_property
     def depth_inside(self) -> Floats:
         """Pixels into the product from its outline in `window`, as the candidate has it; negative outside."""
         return -self._moved(self.one.distance, cv2.BORDER_REPLICATE)

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from packline.scorecard import CheckResult, Verdict
 from scoring.artifacts import ArtifactSettings, judge
 from scoring.check import CheckInput
+from scoring.looks.sharpness import soft_product
+from scoring.looks.sight import Sight
 from tests.scoring.synthetic import SIZE, Case, Plane, make
 
 SETTINGS = ArtifactSettings(threshold=0.5)
@@ -127,6 +129,19 @@ def test_each_defect_fails_and_is_named(defect: str) -> None:
     found = judged(change(good().candidate))
     assert found.verdict == Verdict.FAIL
     assert words in found.sentence
+
+
+@pytest.mark.parametrize("backdrop", [20, 235], ids=["dark", "bright"])
+def test_how_sharp_a_product_is_does_not_depend_on_what_the_render_stands_before(backdrop: int) -> None:
+    """A render stands before grey, its candidate in a scene that may be darker or brighter."""
+    one = good()
+    cover = one.scene.mask[..., None].astype(np.float32) / 255
+    scene = replace(one.scene, colour=u8(one.scene.colour * cover + backdrop * (1 - cover)))
+    honest, soft = one.candidate, on_product(cv2.GaussianBlur(one.candidate, (0, 0), 3))
+    for picture, fine in ((honest, True), (soft, False)):
+        sight = Sight(replace(one, candidate=picture, scene=scene))
+        found = soft_product(sight)
+        assert (found.score > 0.8) is fine and (found.score < 0.5) is not fine
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from packline.reference import Picture
 from packline.scorecard import CheckResult, Verdict
-from scoring import extra_text, strips
+from scoring import extra_text, house_rules, strips
 from scoring.check import CheckInput
 from scoring.extra_text import ExtraTextSettings, judge
 from tests.scoring.synthetic import Case, Plane, coverage, grid_of, make, stamped
@@ -66,6 +66,29 @@ def test_a_word_too_many_is_found_read_and_shown(
     assert result.sentence == f"There is text {place} that should not be there: it reads 'SAMPLE'."
     outline = np.array(result.evidence[0].points, np.float32)
     assert cv2.pointPolygonTest(outline, centre, False) > 0
+
+
+def test_what_is_read_but_not_sure_enough_is_told_to_house_rules(right: CheckInput) -> None:
+    """A rule may forbid a word whatever this check makes of it."""
+    one = replace(right, candidate=written(right.candidate, "SAMPLE", BESIDE))
+    result = judge([one], ExtraTextSettings(threshold=0.0))[0]
+    assert result.verdict == Verdict.PASS
+    assert [evidence.data["read"] for evidence in result.evidence] == ["SAMPLE"]
+    rules = house_rules.CHECK
+    told = rules.settings(
+        threshold=0.5, rules={"no samples": {"rule": "'sample' not in text", "say": "No samples."}}
+    )
+    assert rules.judge([one.knowing([result])], told)[0].verdict == Verdict.FAIL
+
+
+def test_what_looks_like_letters_in_the_scene_and_did_not_change_is_not_new(right: CheckInput) -> None:
+    """A row of things in the base photo may look like a word once the product stands among them."""
+    window = extra_text._scene_window(right, 512)
+    spot = extra_text._Spot(window, (BESIDE, (200.0, 60.0), 0.0), 0.9, 0.9, 1.0)
+    assert not extra_text._may_be_new(right, spot)
+    assert extra_text._may_be_new(right, replace(spot, window=replace(window, place=extra_text.ON_PRODUCT)))
+    changed = replace(right, candidate=written(right.candidate, "SAMPLE", BESIDE))
+    assert extra_text._may_be_new(changed, spot)
 
 
 def test_a_word_upside_down_is_found_as_well(right: CheckInput) -> None:

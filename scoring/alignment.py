@@ -425,8 +425,10 @@ def _rivals(aligner: Aligner, what: str, right: str, others: Sequence[str], prom
 def _strange(aligner: Aligner, what: str, right: str, others: Sequence[str]) -> list[str]:
     """The other words that say something else than the right ones, for all that a small model cannot tell."""
     known = aligner.knows
-    if known is None or what == "scene":
+    if known is None:
         return []
+    if what == "scene":
+        return [other for other in others if other and other != right and (what, other) not in known]
     return [other for other in others if other and known.of(other) != known.of(right)]
 
 
@@ -445,4 +447,4 @@ def choice(
 
 
 # the embedded model calls one right picture in four hundred less likely than this
-CHECK = Check("alignment", "4", AlignmentSettings, {"threshold": 0.02}, judge)
+CHECK = Check("alignment", "5", AlignmentSettings, {"threshold": 0.02}, judge)

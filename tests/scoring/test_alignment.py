@@ -102,8 +102,9 @@ def test_where_the_catalogue_has_nothing_else_to_be_taken_for_the_check_does_not
         ({"product": "a white desk lamp", "other_products": ("a red mug",)}, "a white desk lamp"),
         ({"product": "a red mug", "other_products": ("a white desk lamp",)}, "a white desk lamp"),
         ({"scene": "the moon", "other_scenes": ("a beach",)}, "the moon"),
+        ({"scene": "an oak table in front of a painted wall", "other_scenes": ("a beach",)}, "a beach"),
     ],
-    ids=["an unknown product", "an unknown rival", "an unknown scene"],
+    ids=["an unknown product", "an unknown rival", "an unknown scene", "an unknown other scene"],
 )
 def test_words_that_the_model_was_not_taught_are_no_pass_unless_the_settings_say_so(
     one: CheckInput, words: dict[str, object], unknown: str

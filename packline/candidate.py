@@ -7,7 +7,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from packline.fingerprint import digest
+
+# of a PNG's header: bits of a channel, and the colour types grey and RGB, each without and with alpha
+_DEPTH, _COLOURS = 8, (0, 2, 4, 6)
+_ORIENTATION = 0x0112
 
 
 @dataclass(frozen=True)
@@ -27,8 +34,9 @@ class Recipe:
     refine
         "off", "labels" or "product".
     rung, changed
-        Which rung of the ladder asked for it (`packline.ladder`), and what that changed: ``denoise``,
-        ``references`` that were added, ``refine``, ``engine``; ``instead`` of which engine it was made.
+        Which rung of the ladder asked for it (`packline.ladder`), and what that changed for the engine that
+        made it: ``denoise``, ``references`` that were added, ``refine``, ``engine``; ``instead`` of which
+        engine that was.
     refined
         What refine made of the edit: ``mode``, ``version``; ``shift`` (pixels of the picture, right and
         down), ``scale`` and ``degrees`` by which the render was moved to where the edit has the product;
@@ -105,6 +113,37 @@ class Candidate:
             float(data["seconds"]),
             float(data["cost"]),
         )
+
+
+def read_picture(file: Path) -> NDArray[np.uint8]:
+    """A candidate's pixels where every reader finds the same, sRGB uint8 (H, W, 3).
+
+    Of 16 bits a channel OpenCV keeps the upper eight and Pillow cuts off what is brighter than 255; by an
+    orientation tag OpenCV turns a picture and Pillow does not. One that was checked by the one and published
+    by the other would go out unseen.
+
+    Raises
+    ------
+    OSError
+        Where it is missing, cut short or no picture.
+    ValueError
+        With a clause, where it is anything but an 8-bit PNG, RGB or grey, upright as it is stored.
+    """
+    from PIL import Image
+
+    with Image.open(file) as opened:
+        if opened.format != "PNG":
+            raise ValueError(f"is no PNG but {opened.format}")
+        with file.open("rb") as stream:
+            depth, colours = stream.read(26)[24:]
+        if colours not in _COLOURS:
+            raise ValueError("has a palette")
+        if depth != _DEPTH:
+            raise ValueError(f"has {depth} bits a channel")
+        pixels = np.asarray(opened.convert("RGB"))
+        if (turned := opened.getexif().get(_ORIENTATION, 1)) != 1:
+            raise ValueError(f"has an orientation tag ({turned})")
+    return pixels
 
 
 def refine_words(mode: str, refined: Mapping[str, Any]) -> str:

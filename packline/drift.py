@@ -3,10 +3,13 @@
 A cumulative sum of log likelihood ratios over yes-or-no answers (Page, "Continuous inspection schemes",
 Biometrika 41, 1954; for proportions: Reynolds and Stoumbos, "A CUSUM chart for monitoring a proportion when
 inspecting continuously", Journal of Quality Technology 31, 1999) for the rate having fallen by `STEP`, and
-another for its having risen: a fall costs tries, a rise may be a check that has gone blind.
+another for its having risen: a fall costs tries, a rise may be a check that has gone blind. Where little more
+room than a step is left, or less (above 0.77 for a rise, below 0.23 for a fall), the step is that which
+halves the odds of what becomes rarer: a rise from 0.9 is one to 0.947.
 
 The usual rate is not known but learnt: from the first `BASELINE` candidates and from all later ones up to
-where the sum last left nought. Since it is uncertain, it is taken one standard error towards the change.
+where the sum last left nought. Since it is uncertain, it is taken one standard error towards the change, and
+half as much again where the step is on the odds: a few failures more or less are much of the few there are.
 
 With these numbers a rate of 0.7 that does not change gives a false alarm every 4,000 candidates or so; a fall
 to 0.6 is seen after 200 (median), to 0.5 after 70 (tests/test_drift.py measures that).
@@ -24,6 +27,8 @@ from packline.scorecard import Verdict
 
 BASELINE = 200
 STEP = 0.10
+# standard errors by which the usual rate is taken towards the change
+SURE, SURE_OF_ODDS = 1.0, 1.5
 # the sum from which the rate is said to have changed; more for single checks, of which there are some ten
 LIMIT, LIMIT_OF_CHECK = 5.0, 7.0
 # a line that is well again says so soon: the sum never has further to fall than this
@@ -209,9 +214,17 @@ def _usual(passed: Sequence[int], number: int, spells: Sequence[tuple[int, int]]
 
 def _steps(rate: float, of: int, sign: int) -> tuple[float, float]:
     """What a pass and a failure add: the logarithm of how much likelier the changed rate makes them."""
-    usual = rate + sign * math.sqrt(rate * (1 - rate) / of)
-    changed = usual + sign * STEP
-    if not (0 < usual < 1 and 0 < changed < 1):
-        # what nearly always passes has no room to rise, what nearly always fails none to fall
+    allowed = SURE if _step(rate, sign) == STEP else SURE_OF_ODDS
+    usual = rate + sign * allowed * math.sqrt(rate * (1 - rate) / of)
+    if not 0 < usual < 1:
+        # all of them passed, or none: no rate lies beyond that
         return 0.0, 0.0
+    changed = usual + sign * _step(usual, sign)
     return math.log(changed / usual), math.log((1 - changed) / (1 - usual))
+
+
+def _step(rate: float, sign: int) -> float:
+    """How far the changed rate lies from a usual one: `STEP`, or where that halves the odds, if nearer."""
+    # a rise can take no more than the failures, a fall no more than the passes
+    left = 1 - rate if sign > 0 else rate
+    return min(STEP, left - left / (2 - left))

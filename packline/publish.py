@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from packline.bucket import Bucket, escape
-from packline.candidate import Candidate
+from packline.candidate import Candidate, read_picture
 from packline.delivery import (
     ENDINGS,
     MEDIA_TYPES,
@@ -104,7 +104,7 @@ def publish_shot(
         Where the candidate is not the shot's select, has no scorecard of the plan's checks, or failed it and
         no person took it nevertheless: nothing is published unscored.
     GiveUp
-        Where its picture is missing, unreadable or of another size than the settings ask for.
+        Where its picture is missing, unreadable, of another size than the settings ask for, or no 8-bit PNG.
     FixSettings, TryAgain
         As the bucket says, and the signing certificate.
     """
@@ -164,15 +164,18 @@ def read_select(picture: Path, size: int, shot: str) -> Pixels:
     Raises
     ------
     GiveUp
-        Where its file is missing, cut short or of another size.
+        Where its file is missing, cut short, of another size, or of a kind in which what is published need
+        not be what was checked (`packline.candidate.read_picture`).
     """
-    from PIL import Image, UnidentifiedImageError
-
     try:
-        with Image.open(picture) as opened:
-            pixels = np.asarray(opened.convert("RGB"))
-    except (UnidentifiedImageError, OSError) as error:
+        pixels = read_picture(picture)
+    except OSError as error:
         raise GiveUp(f"Shot {shot}: picture {picture} cannot be read ({error}); make it again.") from error
+    except ValueError as error:
+        raise GiveUp(
+            f"Shot {shot}: picture {picture} {error}, so that its checks may have seen other pixels than "
+            "would be published; make it again as an 8-bit RGB PNG without an orientation tag."
+        ) from error
     if pixels.shape[:2] != (size, size):
         found = f"{pixels.shape[1]}x{pixels.shape[0]}"
         raise GiveUp(

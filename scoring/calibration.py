@@ -8,6 +8,8 @@ on the escapes is at most alpha, the upper limit of Clopper and Pearson ("The us
 limits illustrated in the case of the binomial", Biometrika 26, 1934); where none is within the share of good
 ones that may be rejected, the one with the fewest escapes within it. Defects that a person hardly sees count
 a little as well, but raise no threshold beyond the check's own.
+A check of whose business no defect is known keeps its own threshold: good pictures alone do not show what a
+lower one would let out.
 
 The row is laid out on the very pictures on which its scorecards are counted, so those counts flatter. (They
 would not were the row fixed beforehand: Bates et al., "Distribution-free, risk-controlling prediction sets",
@@ -25,7 +27,6 @@ import numpy as np
 from packline.fingerprint import digest
 from scoring.score_table import (
     Bools,
-    Column,
     Judgement,
     Table,
     Values,
@@ -86,7 +87,7 @@ def calibrate(
     ----------
     defaults
         The checks that make up the scorecard, columns of the table all of them, with their own thresholds. A
-        check that scored no good picture keeps its own.
+        check that scored no good picture or of which the table has no defect keeps its own.
     missing
         Checks that a run has and the table has not.
     """
@@ -99,7 +100,7 @@ def calibrate(
         whole.rates(table, goal.confidence),
         held_out,
         not sentences,
-        (*sentences, _caveat(held_out)),
+        (*sentences, *_unshown(table, levels), _caveat(held_out)),
         _decisions(table, whole, levels),
     )
 
@@ -117,12 +118,15 @@ def _affordable(table: Table, goal: Goal, defaults: Mapping[str, float]) -> tupl
 
 
 def choose(table: Table, goal: Goal, defaults: Mapping[str, float]) -> dict[str, float]:
-    """Thresholds of the checks that scored good pictures, found on all pictures of the table."""
+    """Thresholds of the checks that scored good pictures, found on all pictures of the table.
+
+    That of a check of which the table has no defect is its own.
+    """
     good = table.good | (table.by_person & (table.dimension == ""))
     ladders = {
         name: ladder
         for name, default in defaults.items()
-        if len(ladder := _ladder(table.columns[name], table.good, default, goal.max_rejects))
+        if len(ladder := _ladder(table, name, default, goal.max_rejects))
     }
     if not ladders:
         return {}
@@ -132,8 +136,9 @@ def choose(table: Table, goal: Goal, defaults: Mapping[str, float]) -> dict[str,
     steps = [(name, float(rung)) for name, ladder in ladders.items() for rung in ladder[1:]]
     start = judgement(table, {**fixed, **levels})
     caught, rejected = ~start.passed, start.rejected
-    fails = np.array([~table.columns[name].passes(rung) for name, rung in steps]).reshape(len(steps), -1)
-    rejects = np.array([table.columns[name].rejects(rung) for name, rung in steps]).reshape(len(steps), -1)
+    shape = len(steps), len(table.specimens)  # also where there are no steps
+    fails = np.array([~table.columns[name].passes(rung) for name, rung in steps], bool).reshape(shape)
+    rejects = np.array([table.columns[name].rejects(rung) for name, rung in steps], bool).reshape(shape)
     beyond = np.array([rung > defaults[name] for name, rung in steps])
     finer = (table.dimension != "") & ~table.plain
     budget = np.floor(goal.max_rejects * table.good.sum() + 1e-9)
@@ -162,16 +167,25 @@ def choose(table: Table, goal: Goal, defaults: Mapping[str, float]) -> dict[str,
     return _eased(table, levels, fixed, defaults)
 
 
-def _ladder(column: Column, good: Bools, default: float, max_rejects: float) -> Values:
+def _ladder(table: Table, name: str, default: float, max_rejects: float) -> Values:
     """The thresholds that a check may get, rising: its default and good pictures' own scores, from the
-    highest that rejects none to where it rejects as many as the whole scorecard may."""
+    highest that rejects none to where it rejects as many as the whole scorecard may. Its default alone where
+    the table has no defect of it."""
+    column, good = table.columns[name], table.good
     scores = np.sort(column.score[good & column.judged & ~column.unverifiable & (column.score >= 0)])
     scores = scores[scores <= 1]
     if not len(scores):
         return scores
+    if not _known(table, name):
+        return np.array([default])
     rungs = np.unique([*scores, default])
     below = np.searchsorted(scores, rungs)
     return np.asarray(rungs[(below <= max_rejects * good.sum() + 1e-9) & (rungs >= min(default, scores[0]))])
+
+
+def _known(table: Table, name: str) -> bool:
+    """Whether the table has defects that are the check's business, plain or finer."""
+    return bool((table.dimension == name).any())
 
 
 def _eased(
@@ -188,6 +202,8 @@ def _eased(
         name: int((table.good & table.columns[name].rejects(level)).sum()) for name, level in levels.items()
     }
     for name in sorted(costs, key=lambda name: -costs[name]):
+        if not _known(table, name):
+            continue
         column = table.columns[name]
         others = {other: level for other, level in {**fixed, **levels}.items() if other != name}
         alone = judgement(table, others).passed | (table.dimension == name)
@@ -292,6 +308,15 @@ def _shortfalls(goal: Goal, held_out: Rates, missing: Sequence[str]) -> Iterator
     if missing:
         names = ", ".join(missing)
         yield f"There are no scores of {names}: what a whole scorecard rejects is not known without."
+
+
+def _unshown(table: Table, levels: Mapping[str, float]) -> Iterator[str]:
+    """Which checks keep their own thresholds although they scored good pictures; at most one sentence."""
+    if names := ", ".join(name.replace("_", " ") for name in levels if not _known(table, name)):
+        yield (
+            "These checks keep their own thresholds, since no defect of theirs shows what lower ones would "
+            f"let out: {names}."
+        )
 
 
 def _caveat(held_out: Rates) -> str:

@@ -15,7 +15,7 @@ from packline.truth import PartColours
 from scoring.check import Bools, Check, CheckInput, CheckSettings, Floats
 from scoring.colour_regions import DARK, Patches, Truth, facing, observed, patches_of, shrunk, truth_of
 from scoring.colour_suspects import Suspect, spoken, suspects
-from scoring.relight import Residual, load
+from scoring.relight import Residual, load, steadied
 
 Box = tuple[int, int, int, int]
 Measured = tuple[Floats, Floats, Floats]
@@ -62,7 +62,8 @@ def _judge(one: CheckInput, settings: ColourSettings) -> CheckResult:
     truth = truth_of(passes, facing(one.scene.camera.pose), box, frame)
     patches = patches_of(truth, one.scene.colours)
     seen = shrunk(one.aligned[rows, columns], box)
-    expected = one.style.at(truth.colour, truth.x, truth.y)
+    style = steadied(one.style)
+    expected = style.at(truth.colour, truth.x, truth.y)
     measured = observed(patches, seen, expected)
     told = [k for k in range(len(patches.regions)) if (measured[2][patches.region == k] >= _OPEN).any()]
     if not told:
@@ -71,7 +72,7 @@ def _judge(one: CheckInput, settings: ColourSettings) -> CheckResult:
     unseen = _unseen(truth, one.scene.colours, {patches.regions[k].index for k in told})
 
     def suspected(found: Measured) -> list[Suspect]:
-        return suspects(patches, Residual.of(load(), patches, one.style, found), told)
+        return suspects(patches, Residual.of(load(), patches, style, found), told)
 
     def certain_of(accused: Sequence[Suspect]) -> float:
         return max(suspect.certain for suspect in accused)
@@ -191,4 +192,4 @@ def _outline(where: Bools) -> list[tuple[float, float]]:
     return [(float(x), float(y)) for x, y in largest]
 
 
-CHECK = Check("colour", "2", ColourSettings, {"threshold": 0.5}, judge)
+CHECK = Check("colour", "3", ColourSettings, {"threshold": 0.5}, judge)

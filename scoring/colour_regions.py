@@ -38,6 +38,8 @@ MOST = 64
 DARK = 0.004
 # sRGB values outside of which a channel says nothing
 _BLACK, _WHITE = 8, 251
+# share of a patch's pixels that say something, under which the patch says nothing
+_OPEN = 0.2
 # share of a part's interior that its swatches' interiors must hold, or the part is taken whole
 _SPECKLED = 0.12
 
@@ -334,7 +336,8 @@ def observed(patches: Patches, seen: Picture, expected: Floats) -> tuple[Floats,
         How far the pixels of each patch differ among themselves, float32 (N, 3): half the middle 68 %.
     open_share
         The share of each patch's pixels that is neither clipped nor black, float32 (N,); differences of
-        patches with less than a fifth are 0.
+        patches with less than a fifth are 0. Where the candidate alone is clipped all over a patch its
+        pixels count: their difference is the least that it may be.
     """
     want = np.round(np.clip(expected, 0, 255)).astype(np.uint8).reshape(-1, 3)
     have = np.ascontiguousarray(seen).reshape(-1, 3)
@@ -345,15 +348,19 @@ def observed(patches: Patches, seen: Picture, expected: Floats) -> tuple[Floats,
         return difference, spread, open_share
     order = np.concatenate(patches.members)
     a, b = have[order], want[order]
-    fine = (a.max(1) <= _WHITE) & (b.max(1) <= _WHITE) & (b.max(1) >= _BLACK)
+    asked = (b.max(1) <= _WHITE) & (b.max(1) >= _BLACK)
+    fine = (a.max(1) <= _WHITE) & asked
     table = np.log(to_linear(np.arange(256, dtype=np.uint8)) + np.float32(DARK))
     ratio = (table[a] - table[b]) @ AXES.T
     start = 0
     for k, at in enumerate(patches.members):
         end = start + len(at)
         good = fine[start:end]
+        if good.mean() < _OPEN <= asked[start:end].mean():
+            # a colour that left the range where it should not have: as far as it can be seen it differs
+            good = asked[start:end]
         open_share[k] = good.mean()
-        if open_share[k] >= 0.2:
+        if open_share[k] >= _OPEN:
             low, middle, high = np.percentile(ratio[start:end][good], (16, 50, 84), axis=0)
             difference[k], spread[k] = middle, (high - low) / 2
         start = end

@@ -19,7 +19,9 @@ Doubles = NDArray[np.float64]
 # Gaussian model says (a shadow moves, a style bends what the scene does not show)
 _SIGMAS = 8.5
 # the same of the whole product: over all its patches such surprises are rarer than over one part's
-_WHOLE_SIGMAS = 7.0
+_WHOLE_SIGMAS = 6.5
+# of a shift, what a part's own pixels must show of it for the part to be named first
+_SHOWN = 0.4
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Suspect:
         as large as light makes by chance, nearly all of one that is far larger.
     shift
         As measured.
+    shown
+        Share of the shift that its pixels show before light is set aside.
     """
 
     words: str
@@ -46,6 +50,7 @@ class Suspect:
     delta_e: float
     certain: float
     shift: Shift
+    shown: float = 1.0
 
 
 def suspects(patches: Patches, residual: Residual, told: Sequence[int]) -> list[Suspect]:
@@ -71,13 +76,16 @@ def suspects(patches: Patches, residual: Residual, told: Sequence[int]) -> list[
         names[everything] = "the whole product"
     chance = {ks: _WHOLE_SIGMAS if ks == everything else _SIGMAS for ks in names}
     found = [_suspect(words, ks, patches, residual, chance[ks]) for ks, words in names.items()]
-    most = max(one.certain for one in found)
-    # of two that accuse each other, the one of which more is known is named
-    return sorted(found, key=lambda one: (one.certain < 0.4 * most, -one.shift.sigmas))
+    # of those that accuse each other, the one whose own pixels show it is named: what only shows because the
+    # light was guessed to hide it is a poor accusation; then that of which more is known
+    shown = [one for one in found if one.shown >= _SHOWN]
+    most = max(one.certain for one in shown or found)
+    return sorted(found, key=lambda one: (one.shown < _SHOWN, one.certain < 0.4 * most, -one.shift.sigmas))
 
 
 def _suspect(words: str, ks: tuple[int, ...], patches: Patches, residual: Residual, chance: float) -> Suspect:
-    shift = residual.shift(np.isin(patches.region, ks))
+    chosen = np.isin(patches.region, ks)
+    shift = residual.shift(chosen)
     regions = [patches.regions[k] for k in ks]
     pixels = np.array([float(region.pixels) for region in regions])
     lab = np.array([region.lab for region in regions])
@@ -87,12 +95,12 @@ def _suspect(words: str, ks: tuple[int, ...], patches: Patches, residual: Residu
 
     of_all = delta_e(shift.logs * _sure(shift.sigmas, chance))
     of_hue = delta_e(shift.only_hue * _sure(shift.hue_sigmas, chance))
-    return Suspect(words, ks, delta_e(shift.logs), max(of_all, of_hue), shift)
+    return Suspect(words, ks, delta_e(shift.logs), max(of_all, of_hue), shift, residual.shows(chosen, shift))
 
 
 def _sure(sigmas: float, chance: float) -> float:
     """Which share of a shift counts: half of one that lies `chance` standard deviations from none."""
-    return float(sigmas**4 / (sigmas**4 + chance**4))
+    return float(sigmas**6 / (sigmas**6 + chance**6))
 
 
 def _difference(lab: Doubles, logs: Doubles) -> Doubles:

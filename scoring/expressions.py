@@ -3,18 +3,24 @@
 Comparisons, ``and``, ``or``, ``not``, ``in``, arithmetic, numbers, texts, lists of these, and the functions
 that are named here. Nothing is ever evaluated by Python itself: the tree is walked, and what is not on the
 list is refused when the expression is read, as are unknown names and mixed-up kinds of values.
+
+A question about a value that there is not is neither true nor false. What ``and``, ``or`` and ``not`` make of
+that is S. C. Kleene's strong logic of three values ("On notation for ordinal numbers", Journal of Symbolic
+Logic 3, 1938): what is false makes an ``and`` false whatever the rest would say, in whatever order it stands.
 """
 
 from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 Kind = Literal["number", "text", "list", "truth"]
 Lookup = Callable[[str], Any]
+Errors = tuple[type[Exception], ...]
 
 _LONGEST = 2000
 _DEEPEST = 60
@@ -82,7 +88,7 @@ class Expression:
     names: tuple[str, ...]
     _tree: ast.expr = field(repr=False)
 
-    def holds(self, value: Lookup, functions: Mapping[str, Function]) -> bool:
+    def holds(self, value: Lookup, functions: Mapping[str, Function], absent: Errors = ()) -> bool:
         """Answer it.
 
         Parameters
@@ -91,13 +97,16 @@ class Expression:
             Gives the value of a name; what it raises is passed on. Called only for what the answer needs.
         functions
             As in `parse`.
+        absent
+            What `value` and `functions` raise where there is no such value. It is passed on only where the
+            other parts do not decide the answer; of several, one of the first of these kinds.
 
         Raises
         ------
         WrongExpression
             Where a number is divided by nought.
         """
-        return bool(_value(self._tree, value, {**BUILT_IN, **functions}))
+        return bool(_Asked(value, {**BUILT_IN, **functions}, absent).of(self._tree))
 
 
 def parse(
@@ -237,45 +246,58 @@ class _Reader:
         return function.gives
 
 
-def _value(node: ast.expr, value: Lookup, functions: Mapping[str, Function]) -> Any:
-    """The value of a part of a tree that `parse` has let through."""
+@dataclass(frozen=True)
+class _Asked:
+    """Finds the value of a tree that `parse` has let through."""
 
-    def of(part: ast.expr) -> Any:
-        return _value(part, value, functions)
+    value: Lookup
+    functions: Mapping[str, Function]
+    absent: Errors
 
-    match node:
-        case ast.Constant(value=found):
-            return found
-        case ast.Name(id=name):
-            return value(name)
-        case ast.Attribute(value=ast.Name(id=owner), attr=name):
-            return value(f"{owner}.{name}")
-        case ast.BoolOp(op=ast.And(), values=values):
-            return all(of(part) for part in values)
-        case ast.BoolOp(values=values):
-            return any(of(part) for part in values)
-        case ast.UnaryOp(op=ast.Not(), operand=operand):
-            return not of(operand)
-        case ast.UnaryOp(op=op, operand=operand):
-            return -of(operand) if isinstance(op, ast.USub) else of(operand)
-        case ast.BinOp(left=left, op=op, right=right):
+    def of(self, node: ast.expr) -> Any:
+        match node:
+            case ast.Constant(value=found):
+                return found
+            case ast.Name(id=name):
+                return self.value(name)
+            case ast.Attribute(value=ast.Name(id=owner), attr=name):
+                return self.value(f"{owner}.{name}")
+            case ast.BoolOp(op=op, values=values):
+                return self._decided((partial(self.of, part) for part in values), isinstance(op, ast.Or))
+            case ast.UnaryOp(op=ast.Not(), operand=operand):
+                return not self.of(operand)
+            case ast.UnaryOp(op=op, operand=operand):
+                return -self.of(operand) if isinstance(op, ast.USub) else self.of(operand)
+            case ast.BinOp(left=left, op=op, right=right):
+                try:
+                    return _ARITHMETIC[type(op)](self.of(left), self.of(right))
+                except ZeroDivisionError:
+                    raise WrongExpression(f"{ast.unparse(node)!r} divides by nought") from None
+            case ast.Tuple(elts=parts) | ast.List(elts=parts):
+                return tuple(self.of(part) for part in parts)
+            case ast.Call(func=ast.Name(id=name), args=given):
+                return self.functions[name].call(*(self.of(part) for part in given))
+            case ast.Compare(left=left, ops=ops, comparators=others):
+                # 1 < a < 2 asks two questions, joined by and
+                links = zip((left, *others), ops, others, strict=False)
+                return self._decided((partial(self._link, *link) for link in links), False)
+        raise AssertionError(f"{ast.unparse(node)!r} was let through by mistake")
+
+    def _link(self, one: ast.expr, op: ast.cmpop, other: ast.expr) -> bool:
+        return _compared(self.of(one), op, self.of(other))
+
+    def _decided(self, questions: Iterable[Callable[[], bool]], by: bool) -> bool:
+        """Ask until one answers `by`; what has no answer counts only where none does."""
+        gone: list[Exception] = []
+        for question in questions:
             try:
-                return _ARITHMETIC[type(op)](of(left), of(right))
-            except ZeroDivisionError:
-                raise WrongExpression(f"{ast.unparse(node)!r} divides by nought") from None
-        case ast.Tuple(elts=parts) | ast.List(elts=parts):
-            return tuple(of(part) for part in parts)
-        case ast.Call(func=ast.Name(id=name), args=given):
-            return functions[name].call(*(of(part) for part in given))
-        case ast.Compare(left=left, ops=ops, comparators=others):
-            one = of(left)
-            for how, part in zip(ops, others, strict=True):
-                other = of(part)
-                if not _compared(one, how, other):
-                    return False
-                one = other
-            return True
-    raise AssertionError(f"{ast.unparse(node)!r} was let through by mistake")
+                if bool(question()) == by:
+                    return by
+            except self.absent as error:
+                gone.append(error)
+        if gone:
+            raise min(gone, key=lambda one: [isinstance(one, kind) for kind in self.absent].index(True))
+        return not by
 
 
 def _compared(one: Any, op: ast.cmpop, other: Any) -> bool:

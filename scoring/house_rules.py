@@ -25,6 +25,9 @@ from scoring.measures import FUNCTIONS, MEASURES, CannotTell, DoesNotApply, Meas
 
 NAME = "house_rules"
 GROUP = "packline.rules"
+# what there is not decides nothing; that it cannot be told outweighs that it does not apply, since a person
+# then looks at the picture
+_ABSENT = (CannotTell, DoesNotApply)
 # values that are about where the product stands: their rules point at it
 _PLACE = ("margin_", "product_", "centre_")
 
@@ -187,14 +190,16 @@ def _judged(one: CheckInput, settings: HouseSettings, read: Mapping[str, Express
     ]
     asked += [_called(name, rule, measured) for name, (rule, _) in installed().items()]
     findings = [found for found in asked if isinstance(found, Finding)]
+    idle = "; ".join(found for found in asked if isinstance(found, str))
     if not findings:
-        idle = "; ".join(found for found in asked if isinstance(found, str)) or "none is meant for it"
-        words = f"No rule applies to this picture: {idle}."
+        words = f"No rule applies to this picture: {idle or 'none is meant for it'}."
         return CHECK.result(1.0, settings.threshold, words, verdict=Verdict.NOT_APPLICABLE)
-    return _result(measured, settings, findings)
+    return _result(measured, settings, findings, idle)
 
 
-def _result(measured: Measured, settings: HouseSettings, findings: Sequence[Finding]) -> CheckResult:
+def _result(
+    measured: Measured, settings: HouseSettings, findings: Sequence[Finding], idle: str
+) -> CheckResult:
     broken = [found for found in findings if found.kept is False]
     unknown = [found for found in findings if found.kept is None]
     numbers = {
@@ -213,6 +218,10 @@ def _result(measured: Measured, settings: HouseSettings, findings: Sequence[Find
     else:
         score, verdict = 1.0, Verdict.PASS
         words = "The rule is kept." if kept == 1 else f"All {kept} rules are kept."
+    if idle:
+        # a part whose name is mistyped is one that no product has: said, since the rule would else never
+        # be missed
+        words += f" Does not apply to this picture: {idle}."
     return CHECK.result(score, settings.threshold, words, tuple(evidence), verdict, numbers)
 
 
@@ -221,7 +230,7 @@ def _declared(name: str, rule: RuleSettings, question: Expression, measured: Mea
     values = Values(measured)
     place = any(asked.startswith(_PLACE) for asked in question.names)
     try:
-        kept = question.holds(values.__getitem__, values.functions())
+        kept = question.holds(values.__getitem__, values.functions(), _ABSENT)
     except DoesNotApply as why:
         return f"{name}: {why}"
     except CannotTell as why:
@@ -260,4 +269,4 @@ def _sentence(words: str) -> str:
     return words if words.endswith((".", "!", "?")) else f"{words}."
 
 
-CHECK = Check(NAME, "1", HouseSettings, {"threshold": 0.5}, judge)
+CHECK = Check(NAME, "2", HouseSettings, {"threshold": 0.5}, judge)

@@ -6,11 +6,15 @@ relit products (`training/colour_null.py`) is the covariance of those changes; a
 this covariance cannot explain. It is a Gaussian model of few numbers: light that varies with where a surface
 faces and lies and with how light it is, a smooth field over the picture, noise of each patch and of each
 region that grows where pictures are dark, uneven or restyled, and what the scene leaves open about the style.
+
+Most pictures are not restyled, or only warmed: what a style does beyond a gain is believed as far as the
+scene insists on it (`steadied`), or a codec's noise in a grey scene is taken for a curve of the product's
+red.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -35,6 +39,11 @@ FEW, STRAY = 0.3, 0.2
 # so do patches whose own pixels differ by more than this in hue: registration missed them
 MIXED = 0.3
 SIZE = FEATURES.index("pixels")
+# how strongly a style is drawn to a gain of each channel, as a share of the scene's pixels
+STEADY = 0.029
+# grey levels by which the scene may be explained worse for that; a real curve or a decoder costs it more
+INSISTS = 0.25
+_MIDDLE = 128.0
 
 
 @dataclass(frozen=True)
@@ -85,6 +94,33 @@ def inputs_of(patches: Patches, spread: Floats, open_share: Floats, style: Style
     ).astype(np.float32)
 
 
+def steadied(style: Style) -> Style:
+    """The style drawn to a gain of each channel, as far as the scene lets it, with what that leaves open.
+
+    Its fit is drawn to no change so gently that what the scene hardly shows is anybody's guess; that suits a
+    scene, which it explains, but not a product in colours that the scene lacks. All that the fit knew is in
+    its normal equations, so that the pictures need not be looked at again.
+    """
+    roots = np.linalg.inv(style.freedom.astype(np.float64))
+    told = roots.transpose(0, 2, 1) @ roots
+    before = style.coefficients.astype(np.float64)[..., None]
+    # the gain alone is left as it is, so all that the others are drawn to is nought
+    pull = np.diag([0.0, *[STEADY] * (before.shape[1] - 1)])
+    drawn = np.linalg.solve(told + pull, told @ before)
+    worse = _MIDDLE * float(np.sqrt(np.square(roots @ (drawn - before)).sum((1, 2)).mean()))
+    pull *= min(1.0, (INSISTS / max(worse, 1e-6)) ** 4)
+    normal = told + pull
+    freedom = np.linalg.inv(np.linalg.cholesky(normal)).transpose(0, 2, 1)
+    rows = np.linalg.solve(normal, told @ before)[..., 0]
+    return replace(style, coefficients=rows.astype(np.float32), freedom=freedom.astype(np.float32))
+
+
+def style_inputs(style: Style) -> Doubles:
+    """What the doubt about a steadied style depends on, (3,): how much it does beside gains, its noise."""
+    bend = np.sqrt(np.square(style.coefficients[:, 1:].astype(np.float64)).sum(1).mean())
+    return np.array([1.0, np.log(bend + 0.003), np.log(style.noise + 0.1)])
+
+
 def style_loadings(patches: Patches, style: Style) -> Floats:
     """How the patches' differences move with what the scene leaves open about the style, (N, 3, 33)."""
     x, y = patches.place[:, 0], patches.place[:, 1]
@@ -119,8 +155,9 @@ class Relight:
     arrays
         By name: "mean" and "scale" of the inputs; "light" (FACTORS, 3), logarithms of how much light varies
         with each of `basis_of` on each axis; "noise" and "own" (1 + I, 3), logarithms of the variances of
-        patches and of regions, linear in the inputs; "style" (3,); "field width" and "field" (FIELDS, and by
-        3), logarithms of the smooth field's widths and variances.
+        patches and of regions, linear in the inputs; "style" (2, 3), logarithms of how far styles err in each
+        channel by itself and in all alike, linear in `style_inputs`; "field width" and "field" (FIELDS, and
+        by 3), logarithms of the smooth field's widths and variances.
     """
 
     arrays: dict[str, Floats]
@@ -131,9 +168,10 @@ class Relight:
         count = len(inputs)
         x = np.clip((inputs.astype(np.float64) - a["mean"]) / a["scale"], -3, 3)
         factors = basis_of(patches)[:, None, :] * np.exp(a["light"].T)[None]
-        size = np.logaddexp(0, a["style"] @ np.array([1.0, style.strength, style.noise]))
-        rows = loadings.reshape(count * 3, -1).astype(np.float64) * size
-        total = rows @ rows.T
+        alone, alike = np.exp(a["style"] @ style_inputs(style))
+        rows = loadings.reshape(count * 3, 3, -1).astype(np.float64)
+        by_channel, together = rows.reshape(count * 3, -1) * alone, rows.sum(1) * alike
+        total = by_channel @ by_channel.T + together @ together.T
         place = patches.features[:, 3:5].astype(np.float64)
         apart = np.square(place[:, None] - place[None]).sum(-1)
         own = np.zeros((count, 3))
@@ -162,11 +200,14 @@ class Residual:
         Mean square, in standard deviations, of how the patches of one region differ among themselves: about
         1 where the picture is as the model expects, more where a decoder or a codec bent its colours. All
         doubts grow with it, as in Student's t: what is uneven everywhere accuses nobody.
+    raw
+        The differences themselves, float32 (N, 3); NaN where a patch says nothing.
     """
 
     whitened: Doubles
     precision: Doubles
     misfit: float = 1.0
+    raw: Floats | None = None
 
     @staticmethod
     def of(
@@ -183,7 +224,21 @@ class Residual:
         precision = np.asarray(np.linalg.inv(covariance), np.float64)
         rest = difference.ravel().astype(np.float64)
         whitened = precision @ rest
-        return Residual(whitened, precision, _unevenness(patches, rest, whitened, precision, blind))
+        misfit = _unevenness(patches, rest, whitened, precision, blind)
+        raw = np.where(blind.reshape(-1, 3), np.float32(np.nan), difference)
+        return Residual(whitened, precision, misfit, np.asarray(raw, np.float32))
+
+    def shows(self, chosen: NDArray[np.bool_], shift: Shift) -> float:
+        """How much of a shift the chosen patches show before the light is set aside, 1 is all of it.
+
+        A shift that is only there because the light was guessed to hide it is a poor accusation.
+        """
+        if self.raw is None:
+            return 1.0
+        own = self.raw[chosen]
+        own = own[np.isfinite(own).all(1)]
+        length = float(shift.axes @ shift.axes)
+        return float(np.median(own @ shift.axes)) / length if len(own) and length > 0 else 0.0
 
     def shift(self, chosen: NDArray[np.bool_]) -> Shift:
         """The common shift of the chosen patches, bool (N,), that explains them best beside the light."""

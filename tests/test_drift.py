@@ -38,7 +38,7 @@ def test_a_steady_rate_gives_a_false_alarm_every_4000_candidates_or_so() -> None
     assert 3000 < length < 8000
 
 
-@pytest.mark.parametrize("rate", [0.5, 0.9, 0.99, 1.0])
+@pytest.mark.parametrize("rate", [0.5, 0.9, 0.97, 0.99, 1.0])
 def test_a_single_check_alarms_falsely_once_in_20000_candidates_or_less(rate: float) -> None:
     rng = np.random.default_rng(2)
     alarms = sum(
@@ -58,6 +58,40 @@ def test_a_change_is_seen_within_so_many_candidates(after: float, candidates: in
             seen.append(alarm - 300)
     assert len(seen) > 40
     assert np.median(seen) < candidates
+
+
+@pytest.mark.parametrize(("rate", "blind", "fallen"), [(0.85, 140, 240), (0.9, 200, 220), (0.97, 600, 160)])
+def test_a_rate_near_1_has_room_to_rise_and_to_fall(rate: float, blind: int, fallen: int) -> None:
+    """A check gone blind passes all: what was rare enough before takes the longer to be missed."""
+    rng = np.random.default_rng(6)
+    rises, falls = [], []
+    for _ in range(30):
+        usual = rng.random(BASELINE + 1300) < rate
+        rises.append(first_alarms(np.append(usual, np.ones(800, bool)), LIMIT_OF_CHECK)[1] - 1300)
+        falls.append(first_alarms(np.append(usual, rng.random(800) < rate - 0.1), LIMIT_OF_CHECK)[0] - 1300)
+    assert 0 < np.median(rises) < blind and max(rises) < np.inf
+    assert 0 < np.median(falls) < fallen and np.isfinite(falls).sum() >= 28
+
+
+def test_a_check_gone_blind_is_said_although_it_nearly_always_passed_before() -> None:
+    whole, shape, _ = watch(history((0.9, 1500), (1.0, 2000)))
+    assert (whole.change, shape.change) == ("rose", "rose")
+    assert abs(shape.since - 1500) < 40 and shape.recent > 0.99
+    assert "a check may have gone blind" in shape.sentence
+
+
+@pytest.mark.parametrize("rate", [0.03, 0.1, 0.9, 0.97])
+def test_a_steady_rate_near_0_or_1_is_no_drift(rate: float) -> None:
+    answers = np.random.default_rng(7).random(WINDOW) < rate
+    assert first_alarms(answers) == (np.inf, np.inf)
+
+
+def test_near_0_all_is_as_near_1_the_other_way_round() -> None:
+    answers = np.random.default_rng(8).random(2000) < np.repeat([0.1, 0.0, 0.4], [1000, 500, 500])
+    fall, rise = cusums(list(answers), LIMIT)
+    fall_of_other, rise_of_other = cusums(list(~answers), LIMIT)
+    assert fall.sums == pytest.approx(rise_of_other.sums) and max(fall.sums) >= LIMIT
+    assert rise.sums == pytest.approx(fall_of_other.sums) and max(rise.sums) >= LIMIT
 
 
 def test_a_fall_is_said_with_its_rates_its_checks_and_since_when() -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -19,6 +22,7 @@ from packline.publish import image_key, publish_shot
 from packline.records import CandidateRecord, ShotRecord, ShotState
 from packline.settings import Settings
 from packline.shots import Product
+from scoring.check import read_candidate
 from tests.parts import make_candidate, make_folder, new_run, scorecard
 
 CHECKS = "checks-1"
@@ -118,6 +122,49 @@ def test_a_picture_that_cannot_be_delivered_gets_a_sentence(line: Line, fault: s
     with pytest.raises(GiveUp, match=r"^Shot A/1/table/hero: (its )?picture .*; make it again\.$"):
         publish_shot(line.bucket, line.settings, line.shot, line.candidate)
     assert line.bucket.list() == []
+
+
+def _sixteen_bits(file: Path, grey: bool) -> None:
+    wide = np.full((256, 256) if grey else (256, 256, 3), 10_280, np.uint16)
+    cv2.imwrite(str(file), wide)
+
+
+def _turned(file: Path) -> None:
+    tag = Image.Exif()
+    tag[0x0112] = 6
+    Image.new("RGB", (256, 256), (10, 20, 30)).save(file, exif=tag)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda file: _sixteen_bits(file, grey=True), "has 16 bits a channel"),
+        (lambda file: _sixteen_bits(file, grey=False), "has 16 bits a channel"),
+        (_turned, r"has an orientation tag \(6\)"),
+        (lambda file: Image.new("P", (256, 256)).save(file), "has a palette"),
+        (lambda file: Image.new("RGB", (256, 256)).save(file, "JPEG"), "is no PNG but JPEG"),
+    ],
+)
+def test_a_picture_of_which_the_checks_may_have_seen_other_pixels_is_not_published(
+    line: Line, spoil: Callable[[Path], None], words: str
+) -> None:
+    picture = line.candidate.candidate.picture
+    spoil(picture)
+    with pytest.raises(GiveUp) as raised:
+        publish_shot(line.bucket, line.settings, line.shot, line.candidate)
+    sentence = rf"Shot A/1/table/hero: picture {picture} {words}, so that its checks .*; make it again as an "
+    assert re.match(sentence + "8-bit RGB PNG without an orientation tag.$", str(raised.value))
+    assert line.bucket.list() == []
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA"])
+def test_what_is_published_are_the_pixels_that_the_checks_see(line: Line, mode: str) -> None:
+    picture = line.candidate.candidate.picture
+    noise = np.random.default_rng(0).integers(0, 256, (256, 256, len(mode)), np.uint8)
+    Image.fromarray(noise.squeeze(), mode).save(picture)
+    (done,) = publish_shot(line.bucket, line.settings, line.shot, line.candidate).files
+    published = np.asarray(Image.open(line.folder / "bucket" / done.key))
+    assert np.array_equal(published, read_candidate(picture))
 
 
 @pytest.mark.parametrize("sku", ["..", ".", "a/../../b", "a b", "ü鞋", "鞋" * 128, "A%2F1"])

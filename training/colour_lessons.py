@@ -30,6 +30,7 @@ from packline.camera import Camera
 from packline.colour import ciede2000, from_lab, to_lab, to_linear, to_srgb
 from packline.errors import PacklineError
 from scoring.colour_regions import Patches, Truth, facing, observed, patches_of, truth_of
+from scoring.relight import steadied
 from scoring.style import Style, fit_style, small, surroundings
 
 Picture = NDArray[np.uint8]
@@ -169,7 +170,7 @@ def _take(
             shift = _shift(patches, region, albedo, rng)
             style = _draw_style(rng)
             picture = np.clip(np.round(styled(lamp / np.float32(255), *style, *_frame(lamp)) * 255), 0, 255)
-            found = fit_style(base.astype(np.float32), picture.astype(np.float32), around)
+            found = steadied(fit_style(base.astype(np.float32), picture.astype(np.float32), around))
             want = found.at(expected, x, y)
             noise = rng.normal(0, 1, (len(patches.members), 3)) * rng.uniform(0, 1.2) * (rng.random() < 0.5)
             grain = rng.normal(0, 1, (len(joined), 3)) * rng.uniform(0.5, 2.5)

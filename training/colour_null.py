@@ -1,4 +1,7 @@
-"""Fits the colour check's model of honest light to the lessons of `training.colour_lessons`.
+"""Fits the colour check's model of honest light to lessons, and to honest pictures of the bench's products.
+
+The lessons are those of `training.colour_lessons`, of ten kinds of product; the honest pictures are drawn as
+the bench draws them, of its calibration split, under seeds of their own (`photographed`).
 
 The likelihood of the honest lessons is maximised (Student's t, so that a few strange ones do not widen
 everything); the model is `scoring.relight.Relight`. Run ``python -m training.colour_null``.
@@ -11,20 +14,31 @@ import json
 import pickle
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.relight import FACTORS, FIELDS, Relight, basis_of, inputs_of, style_loadings
-from training.colour_lessons import Lesson, Take
+from scoring.relight import (
+    FACTORS,
+    FIELDS,
+    Relight,
+    basis_of,
+    inputs_of,
+    load,
+    steadied,
+    style_inputs,
+    style_loadings,
+)
+from training.colour_lessons import PAD, Lesson, Take
 
 Floats = NDArray[np.float32]
 LEFT_OUT = ("tin", "tube")  # kinds that only the exam sees
 DEGREES = 8.0  # of Student's t
 BATCH, SOME = 32, 12  # lessons of a step; patches of a lesson
+PICTURES = 6  # honest ones of a product of the bench
 
 
 @dataclass(frozen=True)
@@ -57,6 +71,43 @@ def read(folder: Path) -> list[Take]:
     return takes
 
 
+def photographed(count: int, each: int, seed: int) -> list[Take]:
+    """Honest pictures of the bench's products, `each` of `count`, measured as the check does.
+
+    Parameters
+    ----------
+    seed
+        Of the takes, of the calibration split; apart from those of runs that are calibrated or reported on.
+    """
+    from scoring.bench.good import good_specimens
+    from scoring.bench.takes import takes
+    from scoring.colour_regions import facing, observed, patches_of, shrunk, truth_of
+
+    made = []
+    for number, take in enumerate(takes("calibration", 512, count, seed=seed)):
+        lessons = []
+        for one in good_specimens(take, np.random.default_rng([291, seed, number]), each):
+            given = one.given
+            rows, columns = given.crop(PAD)
+            box = (columns.start, rows.start, columns.stop, rows.stop)
+            names = ("colour", "albedo", "normals", "parts", "mask")
+            passes = {name: getattr(given.scene, name)[rows, columns] for name in names}
+            frame = (given.candidate.shape[1], given.candidate.shape[0])
+            truth = truth_of(passes, facing(given.scene.camera.pose), box, frame)
+            patches = patches_of(truth, given.scene.colours)
+            style = steadied(given.style)
+            expected = style.at(truth.colour, truth.x, truth.y)
+            measured = observed(patches, shrunk(given.aligned[rows, columns], box), expected)
+            nothing = np.zeros(len(patches.regions), bool)
+            lessons.append(Lesson(*measured, style, nothing, 0.0, {"nuisance": one.nuisance}))
+        # under two patches there is nothing to compare
+        told = [one for one in lessons if (one.open_share >= 0.2).sum() > 1]
+        if told:
+            about = {"kind": take.product, "seed": number, "scene": take.scene.name}
+            made.append(Take(replace(patches, members=()), tuple(told), about))
+    return made
+
+
 def fit(rows: Sequence[Row], seconds: float, seed: int = 0, start: Relight | None = None) -> Relight:
     """Maximise the likelihood for at most `seconds`."""
     import torch
@@ -72,7 +123,7 @@ def fit(rows: Sequence[Row], seconds: float, seed: int = 0, start: Relight | Non
         "light": np.full((FACTORS, 3), -3.0) - np.array([0.0, 1.5, 1.5]),
         "noise": np.concatenate([[[-5.0, -6.5, -6.5]], np.zeros((size, 3))]),
         "own": np.concatenate([[[-6.0, -7.5, -7.5]], np.zeros((size, 3))]),
-        "style": np.array([-4.0, 1.0, 1.0]),
+        "style": np.array([[-3.5, 0.5, 0.2], [-3.5, 0.5, 0.2]]),
         "field width": np.log(np.array([0.25, 0.8])[:FIELDS]),
         "field": np.full((FIELDS, 3), -6.0) - np.array([0.0, 2.0, 2.0]),
     }
@@ -118,7 +169,7 @@ def _some(row: Row, rng: np.random.Generator) -> tuple[NDArray[Any], ...]:
         region,
         row.take.patches.features[at, 3:5],
         basis_of(row.take.patches)[at],
-        np.array([1.0, style.strength, style.noise], np.float32),
+        style_inputs(style).astype(np.float32),
         np.arange(SOME, dtype=np.float32) < count,
     )
 
@@ -132,9 +183,11 @@ def _surprise(a: dict[str, Any], batch: Sequence[NDArray[Any]]) -> Any:
     )
     size = len(inputs), 3 * SOME
     x = ((inputs - a["mean"]) / a["scale"]).clamp(-3, 3)
-    strength = torch.nn.functional.softplus(measured @ a["style"])
-    rows = loadings.reshape(*size, -1) * strength[:, None, None]
-    total = rows @ rows.mT
+    ways = torch.exp(measured @ a["style"].T)
+    rows = loadings.reshape(*size, 3, -1)
+    alone = rows.reshape(*size, -1) * ways[:, :1, None]
+    alike = rows.sum(2) * ways[:, 1:, None]
+    total = alone @ alone.mT + alike @ alike.mT
     same = (region[:, :, None] == region[:, None]).float()
     middle = (same @ x) / same.sum(2, keepdim=True)
     own = torch.exp((middle @ a["own"][1:] + a["own"][0]) / 2)
@@ -171,24 +224,32 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("assets/models/checks/colour"))
     parser.add_argument("--seconds", type=float, default=900)
     parser.add_argument("--held", type=int, default=5, help="every n-th product is kept for the exam")
+    parser.add_argument("--products", type=int, default=70, help="of the bench that are photographed as well")
+    parser.add_argument("--seed", type=int, default=300001, help="of these products")
     asked = parser.parse_args()
     takes = [
         take
         for take in read(asked.lessons)
         if take.meta["kind"] not in LEFT_OUT and take.meta["seed"] % asked.held
     ]
+    # every fourth will do: the model before this one is where the fit starts, and it knew them all
+    takes = takes[::4]
     rows = rows_of(takes)
-    print(f"{len(takes)} takes, {len(rows)} honest lessons", flush=True)
-    model = fit(rows, asked.seconds)
+    pictures = rows_of(photographed(asked.products, PICTURES, asked.seed))
+    print(f"{len(rows)} lessons, {len(pictures)} honest pictures", flush=True)
+    # both count alike
+    model = fit([*rows, *pictures * max(1, round(len(rows) / len(pictures)))], asked.seconds, start=load())
     asked.out.mkdir(parents=True, exist_ok=True)
     save_file(model.arrays, asked.out / "relight.safetensors")
     record = {
         "what": "how honest light changes the colours of a product's patches (scoring/relight.py)",
         "code": "training/colour_lessons.py, training/colour_null.py",
-        "takes": len(takes),
         "lessons": len(rows),
         "products": len({take.meta["seed"] for take in takes}),
         "kinds left out": list(LEFT_OUT),
+        "bench pictures": len(pictures),
+        "bench products": asked.products,
+        "bench seed": asked.seed,
         "seconds": asked.seconds,
         "seed": 0,
     }

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from packline.cli.bars import Bars
 from packline.cli.table import console, table
 from packline.errors import FixSettings
 from packline.progress import watched_by
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from scoring.bench.runner import Order
 
 DOCS = Path("docs")
 
@@ -79,15 +84,24 @@ def bench_checks(
     )  # fmt: skip
     plot.parent.mkdir(parents=True, exist_ok=True)
     plot.write_text(escape_plot(found))
-    each = scores.drop_duplicates("specimen")
-    about = (
-        f"This run: split `{split}`, {takes} takes at {size} px, seed {seed}: "
-        f"{int(each['kind'].isna().sum())} good and {int(each['kind'].notna().sum())} bad pictures of "
-        f"{each['product'].nunique()} products; "
-        f"`packline bench checks --split {split} --takes {takes} --size {size} --seed {seed}`."
-    )
-    page.write_text(markdown(found, about))
+    page.write_text(markdown(found, _about(order, scores)))
     screen.print(f"Table and plot: {page}", highlight=False)
+
+
+def _about(order: Order, scores: pd.DataFrame) -> str:
+    """What was counted, which may be more than was asked for: all that the folder holds."""
+    each = scores.drop_duplicates("specimen")
+    # each take has a product of its own
+    takes = int(each["product"].nunique())
+    words = f"{takes} takes at {order.size} px, seed {order.seed}"
+    if takes != order.takes:
+        words += f" (all that the folder holds; {order.takes} were asked for)"
+    return (
+        f"This run: split `{order.split}`, {words}: {int(each['kind'].isna().sum())} good and "
+        f"{int(each['kind'].notna().sum())} bad pictures of {takes} products; "
+        f"`packline bench checks --split {order.split} --takes {takes} --size {order.size} "
+        f"--seed {order.seed}`."
+    )
 
 
 def _tables(settings: Path | None) -> dict[str, Any]:

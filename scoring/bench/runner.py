@@ -1,7 +1,8 @@
 """Runs the bench: makes specimens and scores them at once, shard by shard, in several processes.
 
 Pictures are never kept but for a few small ones of what was judged wrongly. A shard is a handful of takes;
-it is written whole or not at all, so a run that was killed goes on where it stopped.
+it is written whole or not at all, so a run that was killed goes on where it stopped. The last shard of a run
+may hold fewer takes; where a later one asks for more, it is made anew, since takes lend each other products.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ def run(order: Order, out: Path, workers: int = 2) -> pd.DataFrame:
 
     out.mkdir(parents=True, exist_ok=True)
     _sign(order, out)
-    todo = [shard for shard in range(order.shards) if not _file(out, shard).exists()]
+    todo = [shard for shard in range(order.shards) if _held(out, shard) < order.takes_of(shard)]
     each = order.good + order.bad
     progress.started(STATION, sum(order.takes_of(shard) for shard in range(order.shards)) * each)
     for shard in range(order.shards):
@@ -246,6 +247,12 @@ def chunks(all_of_them: Iterator[Specimen]) -> Iterator[list[Specimen]]:
             chunk = []
     if chunk:
         yield chunk
+
+
+def _held(out: Path, shard: int) -> int:
+    """Takes of which a shard's scores are there: each has a product of its own."""
+    file = _file(out, shard)
+    return pd.read_parquet(file, columns=["product"])["product"].nunique() if file.exists() else 0
 
 
 def _file(out: Path, shard: int) -> Path:

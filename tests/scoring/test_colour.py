@@ -45,6 +45,18 @@ def test_compression_changes_no_colour(quality: int) -> None:
     assert judged(replace(one, candidate=np.asarray(packed, np.uint8))).verdict == Verdict.PASS
 
 
+@pytest.mark.parametrize("paint", [(253, 253, 253), (255, 0, 0), (255, 255, 0), (0, 255, 255)])
+def test_a_part_in_a_colour_beyond_the_range_is_not_too_bright_to_judge(paint: tuple[int, int, int]) -> None:
+    """White, red, yellow or cyan paint clips a channel; that the cap should be brick red is known."""
+    one = candidate(Look())
+    index = next(part.index for part in one.scene.colours if part.part == "cap")
+    picture = one.candidate.copy()
+    picture[one.scene.parts == index] = paint
+    found = judged(replace(one, candidate=picture))
+    assert found.verdict == Verdict.FAIL
+    assert found.sentence.startswith("The cap is far too ")
+
+
 @pytest.mark.parametrize("part", list(COLOURS))
 @pytest.mark.parametrize("step", [(0.0, 8.0, 9.0), (0.0, -9.0, -8.0)])
 def test_a_part_in_another_colour_fails_and_is_named(part: str, step: tuple[float, float, float]) -> None:
@@ -128,16 +140,20 @@ def test_a_part_that_only_a_tool_has_named_is_outlined_and_not_called_by_that_na
 
 def test_what_was_not_judged_is_not_vouched_for() -> None:
     one = candidate(Look())
+
+    def glaring(*parts: int) -> CheckInput:
+        """The light is so strong there that the render itself is white."""
+        where = np.isin(one.scene.parts, parts)[..., None]
+        scene = replace(one.scene, colour=np.where(where, np.uint8(255), one.scene.colour))
+        return replace(one, scene=scene, candidate=np.where(where, np.uint8(255), one.candidate))
+
     cap = one.scene.parts == 1
-    picture = one.candidate.copy()
-    picture[cap] = 255
-    found = judged(replace(one, candidate=picture))
+    found = judged(glaring(1))
     share = float(cap.sum() / (one.scene.mask > 127).sum())
     assert found.verdict == Verdict.PASS
     assert found.measures["unseen"] == pytest.approx(share, abs=0.01)
     assert found.sentence.endswith("to judge: the cap.") and f"{100 * share:.0f} %" in found.sentence
-    picture[one.scene.parts == 2] = 255
-    assert judged(replace(one, candidate=picture)).verdict == Verdict.UNVERIFIABLE
+    assert judged(glaring(1, 2)).verdict == Verdict.UNVERIFIABLE
 
 
 def test_a_thin_part_is_judged_as_a_whole() -> None:

@@ -89,12 +89,14 @@ def test_what_is_measured_is_the_ratio_of_light(gains: tuple[float, float, float
     assert spread.max() < 0.03 and open_share.min() > 0.95
 
 
-def test_clipped_patches_say_nothing() -> None:
+def test_patches_that_should_be_clipped_say_nothing_and_those_that_should_not_differ() -> None:
     whole = truth()
     patches = patches_of(whole, reference().colours)
     white = np.full_like(whole.colour, 255)
-    difference, _, open_share = observed(patches, white, whole.colour.astype(np.float32))
+    difference, _, open_share = observed(patches, white, white.astype(np.float32))
     assert not open_share.any() and not difference.any()
+    difference, _, open_share = observed(patches, white, whole.colour.astype(np.float32))
+    assert open_share.min() > 0.9 and (difference[:, 0] > 0).all()
 
 
 def test_a_shift_of_one_region_is_measured_as_it_was_made() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -108,6 +109,86 @@ def test_it_asks_only_for_what_the_answer_needs() -> None:
     question = parse("left > 0 or right > 0", NAMES, (), {})
     assert question.holds(value, {}) and asked == ["left"]
     assert question.names == ("left", "right")
+
+
+class Missing(Exception):
+    """There is no such value."""
+
+
+class Untaken(Exception):
+    """It was not measured."""
+
+
+def three_valued(source: str) -> bool | str:
+    """The answer where `gone` is a value that there is not, and `dark` one that was not measured."""
+
+    def value(name: str) -> float:
+        if name in ("gone", "dark"):
+            raise Missing(name) if name == "gone" else Untaken(name)
+        return 1.0
+
+    names: dict[str, Kind] = {"left": "number", "gone": "number", "dark": "number"}
+    functions = {"apart": Function(("number",), abs)}
+    try:
+        return parse(source, names, (), functions).holds(value, functions, (Untaken, Missing))
+    except (Missing, Untaken) as error:
+        return str(error)
+
+
+YES, NO, GONE, DARK = "left > 0", "left < 0", "gone > 0", "dark > 0"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "both", "either"),
+    [
+        (YES, YES, True, True),
+        (YES, NO, False, True),
+        (NO, NO, False, False),
+        (YES, GONE, "gone", True),
+        (NO, GONE, False, "gone"),
+        (YES, DARK, "dark", True),
+        (NO, DARK, False, "dark"),
+        (GONE, GONE, "gone", "gone"),
+        (GONE, DARK, "dark", "dark"),
+    ],
+)
+def test_what_decides_decides_in_whatever_order(
+    one: str, other: str, both: bool | str, either: bool | str
+) -> None:
+    def turned(answer: bool | str) -> bool | str:
+        return answer if isinstance(answer, str) else not answer
+
+    for first, second in ((one, other), (other, one)):
+        assert three_valued(f"{first} and {second}") == both
+        assert three_valued(f"{first} or {second}") == either
+        assert three_valued(f"not ({first} and {second})") == turned(both)
+        # De Morgan's law holds of three values as well
+        assert three_valued(f"not {first} or not {second}") == turned(both)
+        assert three_valued(f"not {first} and not {second}") == turned(either)
+
+
+@pytest.mark.parametrize(
+    ("source", "wanted"),
+    [
+        ("gone < left < 0", False),
+        ("0 > left > gone", False),
+        ("gone > left > 0", "gone"),
+        ("min(left, gone) > 0", "gone"),
+        ("apart(dark) > 0 and gone > 0", "dark"),
+        ("(gone > 0 and left > 0) == True", "gone"),
+        ("gone + left > 0 or left in (1, 2)", True),
+        ("(gone > 0 and left > 0) or (left > 0 and not left < 0)", True),
+    ],
+)
+def test_a_chain_is_an_and_and_a_sum_has_no_part_that_decides(source: str, wanted: bool | str) -> None:
+    assert three_valued(source) == wanted
+
+
+def test_numbers_may_be_numpys() -> None:
+    question = parse("left > 1 or left > 0 and not left > 2", NAMES, (), {})
+    assert question.holds(lambda _: np.float32(1.0), {}) is True
+    assert question.holds(lambda _: np.float32(3.0), {}) is True
+    assert question.holds(lambda _: np.float32(-3.0), {}) is False
 
 
 def test_dividing_by_nought_is_a_clause() -> None:

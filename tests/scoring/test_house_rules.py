@@ -99,6 +99,61 @@ def test_a_rule_on_what_the_picture_has_not_does_not_apply(one: CheckInput) -> N
     assert asked(bare, small="text_height >= 20").verdict == Verdict.NOT_APPLICABLE
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "'nordic' not in text and text_height >= 20",
+        "text_height >= 20 and 'nordic' not in text",
+        "not (text_height < 20 or 'nordic' in text)",
+        "not ('nordic' in text or text_height < 20)",
+    ],
+)
+def test_a_part_that_decides_does_so_beside_one_that_the_picture_has_not(
+    one: CheckInput, source: str
+) -> None:
+    """The forbidden word is read although no label is in view whose height could be asked for."""
+    read = CheckResult(
+        "extra_text", "1", Verdict.PASS, 1, 0.5, "", (Evidence("text", "", (), {"read": "NORDIC"}),)
+    )
+    bare = replace(one, scene=replace(one.scene, labels=())).knowing([read])
+    (result,) = CHECK.judge([bare], settings(r=source).checks[0][1])
+    assert (result.verdict, result.sentence) == (Verdict.FAIL, "It is wrong.")
+    clean = CHECK.judge([bare.knowing([])], settings(r=source).checks[0][1])[0]
+    assert clean.verdict == Verdict.NOT_APPLICABLE
+
+
+@pytest.mark.parametrize(
+    "source", ["scene_kept.change < 3 and text_height > 9", "text_height > 9 and scene_kept.change < 3"]
+)
+def test_what_cannot_be_told_outweighs_what_does_not_apply(one: CheckInput, source: str) -> None:
+    measured = CheckResult("scene_kept", "1", Verdict.PASS, 0.8, 0.5, "")
+    bare = replace(one, scene=replace(one.scene, labels=())).knowing([measured])
+    (result,) = CHECK.judge([bare], settings(r=source).checks[0][1])
+    assert result.verdict == Verdict.UNVERIFIABLE and "measured no change here" in result.sentence
+
+
+@pytest.mark.parametrize(
+    ("rest", "verdict", "words"),
+    [
+        ("width > 9", Verdict.PASS, "The rule is kept."),
+        ("width < 9", Verdict.FAIL, "It is wrong."),
+        (
+            "colour.delta_e < 9",
+            Verdict.UNVERIFIABLE,
+            "The rule rest cannot be told: the check colour is disabled.",
+        ),
+    ],
+)
+def test_a_part_that_the_product_has_not_is_said_whatever_the_other_rules_say(
+    one: CheckInput, rest: str, verdict: Verdict, words: str
+) -> None:
+    result = asked(one, soel="delta_e('soel', '#ffffff') < 3", rest=rest)
+    assert (result.verdict, result.sentence) == (
+        verdict,
+        f"{words} Does not apply to this picture: soel: the product has no part soel (its parts: carton).",
+    )
+
+
 def test_margins_and_share_are_those_of_the_product_as_the_candidate_shows_it(one: CheckInput) -> None:
     before = Measured(one)
     moved = replace(one, candidate=moved_by(one.candidate, 30, 0))

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from packline.cli.bench import _about
 from packline.errors import FixSettings
 from scoring import registry
 from scoring.bench import runner
@@ -106,6 +107,32 @@ def test_the_folder_says_how_many_takes_were_asked_for_and_more_are_the_same_run
     (tmp_path / "order.json").write_text(json.dumps({**noted(), "takes": 0}))
     run(order, tmp_path, workers=1)
     assert noted()["takes"] == 2
+
+
+def test_a_shard_with_fewer_takes_than_are_asked_for_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = []
+
+    def work(order: Order, shard: int, out: Path) -> None:
+        done.append(shard)
+        names = [f"{shard}-{number} vase" for number in range(order.takes_of(shard))]
+        rows = [{**row(name, "shape", "pass", None, None), "product": name} for name in names]
+        pd.DataFrame(rows).to_parquet(out / f"scores-{shard:05d}.parquet")
+
+    monkeypatch.setattr(runner, "work", work)
+    order = Order(split="calibration", size=128, seed=4, tables=TABLES)
+    # asked for, made, held: fewer than there are leave what is there
+    for takes, made, held in ((6, [0, 1], 6), (8, [1], 8), (8, [], 8), (5, [], 8), (9, [2], 9)):
+        done.clear()
+        asked = replace(order, takes=takes)
+        scores = run(asked, tmp_path, workers=1)
+        assert (done, scores["product"].nunique()) == (made, held)
+        said = _about(asked, scores)
+        assert f"{held} good and 0 bad pictures of {held} products" in said
+        assert f"This run: split `calibration`, {held} takes at 128 px, seed 4" in said
+        assert f"--takes {held} --size 128" in said
+        assert (f" (all that the folder holds; {takes} were asked for)" in said) == (takes != held)
 
 
 def test_a_folder_without_a_run_has_no_scores(tmp_path: Path) -> None:

@@ -80,6 +80,10 @@ def rung_words(rung: str, changed: Mapping[str, Any]) -> str:
         return "as asked"
     if rung == SEEDS:
         return "new seeds"
+    # on an engine in another's place a rung may change nothing but that
+    acted = {ADHERENCE: {"denoise", "references"}, REFINE: {"refine"}}.get(rung, set())
+    if "instead" in changed and not acted & set(changed):
+        return f"another engine than {changed['instead']}"
     if rung == ADHERENCE:
         if "denoise" in changed:
             return f"closer to the 3D model (denoise {changed['denoise']:g})"

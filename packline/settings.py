@@ -357,7 +357,8 @@ class Settings(_Table):
                 f"run.budget.candidates must be {highest} at least, so that one wave fits into it"
             )
         prices = [engine.price for engine in (self.engine, *self.engines.values())]
-        if budget.dollars is not None and budget.dollars < highest * max(prices):
+        # multiples of prices are not exact
+        if budget.dollars is not None and budget.dollars + 1e-9 < highest * max(prices):
             raise ValueError(
                 f"run.budget.dollars must be {highest * max(prices):g} at least, so that a wave fits into it"
             )
@@ -394,7 +395,8 @@ def _absolute(settings: Settings, file: Path) -> Settings:
     def found(engine: EngineSettings) -> EngineSettings:
         for key in ("model", "rest"):
             named = getattr(engine, key)
-            if ("/" in named or named.endswith(".safetensors")) and under(named).exists():
+            # a hub name is no folder here
+            if named and under(named).exists():
                 engine = engine.model_copy(update={key: str(under(named))})
         return engine
 

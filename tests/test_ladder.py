@@ -120,9 +120,30 @@ def test_a_rung_is_told_in_words() -> None:
     assert rung_words("spare", {}) == "engine spare"
 
 
+def test_a_rung_that_an_engine_in_anothers_place_did_not_climb_is_not_told_as_climbed() -> None:
+    instead = {"instead": "spare"}
+    assert [rung_words(rung, instead) for rung in ("adherence", "refine", "spare")] == [
+        "another engine than spare"
+    ] * 3
+    assert rung_words("asked", instead) == "as asked"
+    assert rung_words("adherence", {**instead, "references": ["back"]}) == "more references"
+    assert rung_words("adherence", {**instead, "denoise": 0.4}) == "closer to the 3D model (denoise 0.4)"
+    assert rung_words("refine", {**instead, "refine": "product"}).endswith("put back (refine product)")
+
+
 def test_settings_say_what_a_shot_may_cost() -> None:
     assert (ask(3, wave=2).fixed, ask(3, wave=2).total) == (2, 6)
     assert (ask(3, wave=2, most=5).total, ask(4).fixed, ask(4).total) == (5, None, 16)
+
+
+def test_a_budget_that_is_just_one_wave_is_enough(tmp_path: Path) -> None:
+    make_folder(tmp_path)
+    file = tmp_path / "demo.toml"
+    text = file.read_text().replace("size = 256", "size = 256\nbudget = { dollars = 0.3 }")
+    text = text.replace("wave = 2", "wave = 3").replace('"weights"', '"weights"\nprice = 0.1')
+    file.write_text(text)
+    assert 0.3 < 3 * 0.1
+    assert load_settings(file).run.budget.dollars == 0.3
 
 
 SPARE = '[engines.spare]\nname = "spare"\narchitecture = "sdxl"\nmodel = "weights"\n'

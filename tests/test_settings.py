@@ -33,6 +33,33 @@ def test_paths_become_absolute_from_the_settings_file_on(
     assert settings.file == tmp_path / "demo.toml"
 
 
+@pytest.mark.parametrize("written", ["weights", "weights/small", "../owner/name"])
+def test_a_folder_of_weights_is_found_beside_the_settings_file_slash_or_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str
+) -> None:
+    home = tmp_path / "catalog"
+    make_folder(home)
+    (home / written).mkdir(parents=True, exist_ok=True)
+    text = SETTINGS.replace('model = "weights"', f'model = "{written}"\nrest = "{written}"')
+    (home / "demo.toml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    engine = load_settings(home / "demo.toml").engine
+    assert (engine.model, engine.rest) == (str((home / written).resolve()),) * 2
+
+
+@pytest.mark.parametrize("name", ["gpt2", "owner/name", "owner/name@main"])
+def test_a_hub_name_stays_one_where_no_such_folder_lies_beside_the_settings_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    home = tmp_path / "catalog"
+    make_folder(home)
+    (home / "demo.toml").write_text(SETTINGS.replace('"weights"', f'"{name}"'))
+    # one in the folder that the command was given in does not count
+    (tmp_path / name).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert load_settings(home / "demo.toml").engine.model == name
+
+
 def test_urls_and_hub_names_stay_as_they_are(tmp_path: Path) -> None:
     text = SETTINGS.replace('"weights"', '"black-forest-labs/FLUX.2-klein-4B"')
     text = text.replace('"bucket"', '"s3://shop/x"').replace('"ledger.db"', '"postgresql://db/ledger"')

@@ -152,9 +152,7 @@ def opinion_rows(opinions: Sequence[Opinion]) -> list[Judged]:
             passed = {
                 result.check
                 for result in results
-                if result.verdict == Verdict.PASS
-                and result.score >= result.threshold
-                and not result.let_pass
+                if result.verdict == Verdict.PASS and result.score >= result.threshold and not result.let_pass
             }
             dimensions, kind = [name for name in named if name in passed], "rejected by a person"
         decision = f"decision on {one.candidate} by {one.by}"

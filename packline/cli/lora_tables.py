@@ -10,7 +10,7 @@ import typer
 
 from packline.cli.people import me
 from packline.cli.table import console, table
-from packline.errors import GiveUp
+from packline.errors import FixSettings, GiveUp
 from packline.line.order import Order
 
 if TYPE_CHECKING:
@@ -70,13 +70,25 @@ def state_of(presets: Presets, preset: Preset) -> tuple[str, str]:
 
 
 def import_presets_of(order: Order, file: Path | None) -> bool:
-    """Import the settings' list, or another one; returns whether all of its presets can be used."""
+    """Import the settings' list; returns whether all of its presets can be used.
+
+    Raises
+    ------
+    FixSettings
+        Where `file` is another list: no run would read it, and what only the settings' list has would pass
+        for gone.
+    """
     from packline.assets import Assets
-    from packline.editing.loras import load_presets
     from packline.line.presets import import_presets
 
     line = _open(order)
-    presets = load_presets(file) if file else line.presets
+    presets = line.presets
+    if file is not None and file.resolve() != presets.file_read.resolve():
+        raise FixSettings(
+            f"{file} is not the list of presets that runs of catalogue {line.catalog.name} read, which is "
+            f"{presets.file_read}; add its entries there, or name it in {line.settings.file} (paths.loras), "
+            f"then import again."
+        )
     done = import_presets(line, presets, Assets(), me())
     out = console()
     for what, labels in (("new", done.new), ("changed", done.changed), ("gone", done.gone)):

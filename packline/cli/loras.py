@@ -46,12 +46,13 @@ def import_loras(
         list[Path] | None,
         typer.Argument(
             metavar="[FILE] [CATALOG]",
-            help="A list of presets (.json), where it is not the settings' own; the catalogue.",
+            help="The settings' own list of presets, which may be left out (another one is refused: runs "
+            "would not read it); the catalogue.",
         ),
     ] = None,
     settings: SettingsFile = None,
 ) -> None:
-    """Note in the ledger what is new in the list of presets, as every run does when it begins.
+    """Note in the ledger what is new in the settings' list of presets, as every run does when it begins.
 
     Exit code 1: some presets cannot be used; each has a sentence.
     """

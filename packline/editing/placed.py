@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +14,14 @@ from packline.editing.alignment import Motion
 from packline.editing.cutout import cut_out, smooth
 from packline.editing.engine import Picture
 from packline.reference import Reference
+from packline.truth import TextTruth
 
 Floats = NDArray[np.float32]
+
+
+def in_view(labels: Iterable[TextTruth]) -> list[TextTruth]:
+    """Those of a view's labels that it shows something of."""
+    return [label for label in labels if label.visible > 0 and len(label.outline) >= 3]
 
 
 @dataclass(frozen=True)
@@ -43,11 +50,7 @@ class Render:
     def of(reference: Reference) -> Render:
         """As rendered."""
         detail = np.clip(cut_out(reference.colour, reference.mask) / 255, 0, 1).astype(np.float32)
-        labels = tuple(
-            np.asarray(label.outline, np.float64)
-            for label in reference.labels
-            if label.visible > 0 and len(label.outline) >= 3
-        )
+        labels = tuple(np.asarray(label.outline, np.float64) for label in in_view(reference.labels))
         return Render(
             detail, reference.mask, reference.shadow, labels, np.zeros(reference.mask.shape, np.float32)
         )

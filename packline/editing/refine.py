@@ -119,8 +119,8 @@ def refine(edit: Picture, base: Picture, reference: Reference, mode: Mode, *, st
     reference
         The product in the scene's camera; its colour, mask and labels are used.
     mode
-        "off" only enlarges the edit; "labels" puts the labels' true detail back; "product" the whole product,
-        and the photo's own detail outside of it.
+        "off" only enlarges the edit; "labels" puts the true detail of the labels in view back; "product" the
+        whole product, and the photo's own detail outside of it.
     styled
         Whether a change of tone over the whole picture was asked for (a LoRA). False takes it out as the
         model's own bias.
@@ -174,6 +174,9 @@ def refine(edit: Picture, base: Picture, reference: Reference, mode: Mode, *, st
     cover = render.mask.astype(np.float32)[..., None] / 255
     if mode == "labels":
         where = cover * _labels(render)[..., None]
+        if not where.any():
+            nothing = "The edit as the engine made it, enlarged: no label is in view."
+            return Refined(enlarged, agreement, nothing, mode, motion)
         mixed = to_linear(enlarged) * (1 - where) + product * where
         picture = np.where(where > 0, to_srgb(mixed), enlarged)
         return Refined(picture, agreement, f"True label detail under the edit's light{at}.", mode, motion)

@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import cv2
 
@@ -84,8 +83,12 @@ def make_candidates(
         engines = [choose_engine(line, one) for one in tries]
         try:
             _make(line, run, tries, engines, done, last_try)
-        except TryAgain:
-            if not last_try or engines == [choose_engine(line, one) for one in tries]:
+        except TryAgain as error:
+            if not last_try:
+                raise
+            if engines == [choose_engine(line, one) for one in tries]:
+                if said := _too_dear(line, tries):
+                    raise TryAgain(f"{error} {said}", error.retry_after) from error
                 raise
             continue
         # one that took another's place may have turned out not to load
@@ -220,11 +223,8 @@ def ask(line: Line, one: Try, engine: str | None = None) -> list[Asked]:
         Where the shot cannot be asked for: an unknown LoRA, say.
     """
     settings, planned = line.settings, line.shots[one.key]
-    terms = terms_of(line, planned, one.wave)
-    changed: dict[str, Any] = {}
-    engine = terms.engine if engine is None else engine
-    if engine != terms.engine:
-        changed["instead"] = line.engine_settings(terms.engine).name
+    terms = terms_of(line, planned, one.wave, engine)
+    engine = terms.engine
     product, scene = planned.shot.product, line.scene(planned.shot.scene)
     told = planned.instructions.get("lora_strength")
     stack = line.presets.stack(product.loras, told)
@@ -252,7 +252,7 @@ def ask(line: Line, one: Try, engine: str | None = None) -> list[Asked]:
             variation=variation,
             refine=terms.refine,
             rung=one.wave.rung,
-            changed={**terms.changed, **changed, **_more(line, planned, terms, engine, found)},
+            changed={**terms.changed, **_more(line, planned, terms, found)},
         )
         asked.append(
             Asked(planned, recipe.id, recipe, choices, tuple(found), found[0].folder, terms.denoise, engine)
@@ -266,13 +266,9 @@ def choose_engine(line: Line, one: Try) -> str:
     Cheapest is what costs least for a picture that passes. Where no other can, it is the rung's own.
     """
     planned = line.shots[one.key]
-    own = _own_engine(line, one)
-    if line.health.well(own) or line.health.refusal(own):
-        return own
-    others = [name for name in ("", *line.settings.engines) if name != own and line.health.well(name)]
-    able = [name for name in others if not incapable(line, planned, name)]
+    able, _ = _others(line, one)
     if len(able) < 2:
-        return able[0] if able else own
+        return able[0] if able else _own_engine(line, one)
     product = planned.shot.product
     kind, style = kind_of(product.sku, product.title), stack_text(product.loras)
     groups = {name: Group(kind, style, engine_key(line.engine_called(name).describe())) for name in able}
@@ -281,6 +277,37 @@ def choose_engine(line: Line, one: Try) -> str:
     prices = {name: line.engine_settings(name).price or _FREE for name in able}
     costs = {name: prices[name] / rates.of(group).mean for name, group in groups.items()}
     return min(able, key=lambda name: costs[name])
+
+
+def _others(line: Line, one: Try) -> tuple[list[str], list[str]]:
+    """Engines that can take the place of a wave's own, and those that a budget in dollars leaves out of them.
+
+    The price of the wave's own was set aside when the wave was opened, so no dearer one may spend it.
+    """
+    own = _own_engine(line, one)
+    if line.health.well(own) or line.health.refusal(own):
+        return [], []
+    names = [name for name in ("", *line.settings.engines) if name != own and line.health.well(name)]
+    able = [name for name in names if not incapable(line, line.shots[one.key], name)]
+    if line.settings.run.budget.dollars is None:
+        return able, []
+    most = line.engine_settings(own).price
+    dear = [name for name in able if line.engine_settings(name).price > most]
+    return [name for name in able if name not in dear], dear
+
+
+def _too_dear(line: Line, tries: Sequence[Try]) -> str:
+    """A sentence on engines that only the run's budget keeps from stepping in; empty where there are none."""
+    found = [_others(line, one) for one in tries]
+    dear = {name for able, left_out in found if not able for name in left_out}
+    if not dear:
+        return ""
+    prices = [(one.name, one.price) for one in map(line.engine_settings, sorted(dear))]
+    listed = ", ".join(f"{name} at ${price:g} a candidate" for name, price in prices)
+    return (
+        f"No other engine took its place: the run's budget in dollars set this one's price aside, which is "
+        f"less than theirs ({listed})."
+    )
 
 
 def _prompt(
@@ -304,14 +331,13 @@ def _lora(line: Line, lora: Lora, choice: LoraChoice) -> dict[str, object]:
     }
 
 
-def _more(
-    line: Line, planned: PlannedShot, terms: Terms, engine: str, found: Sequence[Rendered]
-) -> dict[str, list[str]]:
+def _more(line: Line, planned: PlannedShot, terms: Terms, found: Sequence[Rendered]) -> dict[str, list[str]]:
     """References that the ladder has added."""
     if not terms.adherent:
         return {}
-    usual = roles_of(line, planned, labels_in(found[0].folder), Wave(), engine)
-    return {"references": [one.role for one in found if one.role not in usual]}
+    usual = roles_of(line, planned, labels_in(found[0].folder), Wave(), terms.engine)
+    added = [one.role for one in found if one.role not in usual]
+    return {"references": added} if added else {}
 
 
 def request_of(line: Line, asked: Asked) -> EditRequest:

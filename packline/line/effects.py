@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -30,6 +30,8 @@ from packline.shots import Product, ProductLora, Shot
 
 _SEEN = 1.0  # CIEDE2000 that is just seen side by side
 _AS_GOOD_AS_NONE = 1e-6
+# that are to get a LoRA and cannot be drawn, and as many others, before a person has to look
+_MOST_TRIED = 8
 
 
 @dataclass(frozen=True)
@@ -66,13 +68,13 @@ def check_effect(line: Line, label: str, by: str) -> Effect:
     GiveUp
         The preset cannot be used with this engine.
     FixSettings
-        No row of the catalog can be drawn.
+        The catalog has no product that can be used, or none of the first few can be drawn.
     """
     settings = line.settings
     preset = line.presets.fit(label, architecture_of(settings.engine.architecture).lora)
     strength = preset.settings.strength
-    product = _product(line, label)
-    plain, on = _requests(line, product, label)
+    product, plain = _drawn(line, label)
+    on = _request(line, product, (ProductLora(label),))
     without = _without(preset)
     # the trigger words stand in both prompts, so that what they do by themselves is not the LoRA's
     wanted = [on, replace(plain, loras=on.loras)] if preset.trigger else [on]
@@ -114,34 +116,51 @@ def _without(preset: Preset) -> tuple[LoraChoice, ...]:
     return (LoraChoice(preset.label, _AS_GOOD_AS_NONE),) if any(says) else ()
 
 
-def _requests(line: Line, product: Product, label: str) -> tuple[EditRequest, EditRequest]:
-    """One shot of the catalog, asked for as a run asks, without the LoRA's words and with all of it."""
+def _request(line: Line, product: Product, loras: tuple[ProductLora, ...]) -> EditRequest:
+    """A product's first shot with these LoRAs and their words, asked for as a run asks."""
     known = architecture_of(line.settings.engine.architecture)
     place = product.placements[:1]
-    found = []
-    for loras in ((), (ProductLora(label),)):
-        (planned,) = line.planner(Assets()).shots(replace(product, placements=place, loras=loras))
-        line.shots.keep(planned)
-        (asked,) = ask(line, Try(planned.shot.key, Wave()), engine="")
-        # with a LoRA these engines give up less of their start, which is not the LoRA's doing
-        denoise = known.denoise_with_lora if known.denoises else None
-        found.append(replace(request_of(line, asked), denoise=denoise))
-    return found[0], found[1]
+    (planned,) = line.planner(Assets()).shots(replace(product, placements=place, loras=loras))
+    line.shots.keep(planned)
+    (asked,) = ask(line, Try(planned.shot.key, Wave()), engine="")
+    # with a LoRA these engines give up less of their start, which is not the LoRA's doing
+    denoise = known.denoise_with_lora if known.denoises else None
+    return replace(request_of(line, asked), denoise=denoise)
 
 
-def _product(line: Line, label: str) -> Product:
-    """A product that is to get this LoRA, else the first that can be drawn."""
+def _drawn(line: Line, label: str) -> tuple[Product, EditRequest]:
+    """A product that can be drawn, rather one that is to get this LoRA, and what asks for it without any.
+
+    That its row reads does not say so: only the stage finds out that a 3D model is damaged.
+    """
+    tried, why = 0, ""
+    for product in _products(line, label):
+        try:
+            return product, _request(line, product, ())
+        except (GiveUp, OSError) as error:
+            tried, why = tried + 1, str(error)
+    if not tried:
+        raise FixSettings(f"Catalog {line.catalog.file} has no row that can be used; mend one.")
+    raise FixSettings(f"None of {tried} products of {line.catalog.file} can be drawn. The last one: {why}")
+
+
+def _products(line: Line, label: str) -> Iterator[Product]:
+    """Some products of rows that read: those that are to get this LoRA, then the first others."""
     reader = ProductReader(line.settings)
-    first = None
+    meant = 0
+    others: list[Product] = []
     for number, fields in chain.from_iterable(line.catalog.rows()):
         product, _ = reader.read(number, fields, number)
-        if product is not None:
-            if any(lora.label == label for lora in product.loras):
-                return product
-            first = first or product
-    if first is None:
-        raise FixSettings(f"Catalog {line.catalog.file} has no row that can be used; mend one.")
-    return first
+        if product is None:
+            continue
+        if any(lora.label == label for lora in product.loras):
+            yield product
+            meant += 1
+            if meant == _MOST_TRIED:
+                break
+        elif len(others) < _MOST_TRIED:
+            others.append(product)
+    yield from others
 
 
 def _keep(folder: Path, pictures: Pictures, effect: Effect) -> None:

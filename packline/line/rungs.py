@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from packline.editing.architectures import architecture_of
+from packline.editing.placed import in_view
 from packline.errors import GiveUp
 from packline.ladder import (
     ADHERENCE,
@@ -21,7 +22,7 @@ from packline.ladder import (
     up_to,
 )
 from packline.line.line import Line
-from packline.line.references import labels_in, roles_of
+from packline.line.references import Labels, labels_in, roles_of
 from packline.records import CandidateRecord, PlannedShot, Wave
 
 
@@ -32,7 +33,7 @@ class Terms:
     Parameters
     ----------
     engine
-        A key of ``[engines]``; empty: ``[engine]``.
+        That edits: a key of ``[engines]``; empty: ``[engine]``.
     denoise
         None: as the architecture says.
     adherent
@@ -40,7 +41,7 @@ class Terms:
     refine
         How much of the 3D model is put back.
     changed
-        What of this the ladder changed, for the recipe.
+        What of this the ladder changed, and ``instead`` of which engine this one edits; for the recipe.
     """
 
     engine: str = ""
@@ -50,8 +51,14 @@ class Terms:
     changed: Mapping[str, Any] = field(default_factory=dict)
 
 
-def terms_of(line: Line, planned: PlannedShot, wave: Wave) -> Terms:
+def terms_of(line: Line, planned: PlannedShot, wave: Wave, engine: str | None = None) -> Terms:
     """How a shot's candidates are made at a wave's rung.
+
+    Parameters
+    ----------
+    engine
+        The one that edits, where it takes the place of the rung's: denoise and refine are what that one can
+        do and needs. None: the rung's.
 
     Raises
     ------
@@ -59,7 +66,8 @@ def terms_of(line: Line, planned: PlannedShot, wave: Wave) -> Terms:
         An unknown LoRA.
     """
     candidates = line.settings.candidates
-    climbed, engine = up_to(candidates, wave), engine_at(candidates, wave)
+    climbed, own = up_to(candidates, wave), engine_at(candidates, wave)
+    engine = own if engine is None else engine
     settings = line.engine_settings(engine)
     known = architecture_of(settings.architecture)
     denoise = None
@@ -72,7 +80,9 @@ def terms_of(line: Line, planned: PlannedShot, wave: Wave) -> Terms:
     refine = refine_at(climbed, asked)
     adherent = ADHERENCE in climbed and not known.starts_from_render
     changed: dict[str, Any] = {}
-    if engine:
+    if engine != own:
+        changed["instead"] = line.engine_settings(own).name
+    elif engine:
         changed["engine"] = settings.name
     if denoise is not None:
         changed["denoise"] = denoise
@@ -88,7 +98,10 @@ def idle(line: Line, planned: PlannedShot, wave: Wave) -> str:
         return ""
     terms = terms_of(line, planned, wave)
     if rung == REFINE:
-        return "" if "refine" in terms.changed else f"refine is {terms.refine!r} already"
+        if "refine" not in terms.changed:
+            return f"refine is {terms.refine!r} already"
+        bare = terms.refine == "labels" and not in_view(_labels(line, planned).labels)
+        return "no label is in view" if bare else ""
     if rung != ADHERENCE:
         return incapable(line, planned, terms.engine)
     if terms.denoise is not None:
@@ -101,8 +114,12 @@ def idle(line: Line, planned: PlannedShot, wave: Wave) -> str:
 
 
 def _roles(line: Line, planned: PlannedShot, wave: Wave) -> tuple[str, ...]:
-    folder = line.ledger.references(planned.shot.key, planned.fingerprint)["scene"]
-    return roles_of(line, planned, labels_in(folder), wave, engine_at(line.settings.candidates, wave))
+    engine = engine_at(line.settings.candidates, wave)
+    return roles_of(line, planned, _labels(line, planned), wave, engine)
+
+
+def _labels(line: Line, planned: PlannedShot) -> Labels:
+    return labels_in(line.ledger.references(planned.shot.key, planned.fingerprint)["scene"])
 
 
 def not_climbed(line: Line, wave: Wave, records: Sequence[CandidateRecord]) -> tuple[tuple[str, str], ...]:

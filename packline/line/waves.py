@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from packline.instructions import wave_of
 from packline.ladder import engine_at, learned_as, rungs_of
@@ -15,6 +16,8 @@ from packline.records import CandidateRecord, PlannedShot, Wave, Work
 from packline.shots import kind_of, stack_text
 
 _TOGETHER = 500
+# dollars: sums and multiples of prices are not exact
+_NOTHING = 1e-9
 
 
 @dataclass
@@ -58,8 +61,7 @@ class Budget:
         cost = candidates * price
         if self.candidates is not None and candidates > self.candidates:
             return False
-        # sums of prices are not exact
-        if self.dollars is not None and cost > self.dollars + 1e-9:
+        if self.dollars is not None and cost > self.dollars + _NOTHING:
             return False
         if self.candidates is not None:
             self.candidates -= candidates
@@ -82,11 +84,25 @@ def budget_of(line: Line, run: str) -> Budget:
     return budget
 
 
+def most_of(line: Line, wave: Wave) -> float:
+    """How many candidates a run that has spent nothing yet can make at a wave's rung.
+
+    A larger wave would wait for ever: each next run's budget would be too small for it again.
+    """
+    budget = line.settings.run.budget
+    price = line.engine_settings(engine_at(line.settings.candidates, wave)).price
+    most = math.inf if budget.candidates is None else budget.candidates
+    if budget.dollars is not None and price:
+        most = min(most, math.floor((budget.dollars + _NOTHING) / price))
+    return most
+
+
 def open_wave(line: Line, run: str, number: int) -> Opening:
     """Say how many candidates each shot of a wave gets, before any of them is made.
 
     What was promised before stays so: a run that takes up from a killed one makes what that one would have
-    made. What the run's budget does not cover is left to the next run.
+    made; only what was promised under a larger budget ends where a whole one does. What the run's budget does
+    not cover is left to the next run.
     """
     opening, budget = Opening(), budget_of(line, run)
     for chunk in _chunks(line, Stretch(run, Work.MAKE, number, PLANNED)):
@@ -101,11 +117,15 @@ def open_wave(line: Line, run: str, number: int) -> Opening:
         promised, waiting = {}, []
         for due, planned in shots.items():
             place = due.key, planned.fingerprint
-            there = made.get(place, set())
-            missing = sum(candidate not in there for candidate in waves[due].numbers)
-            price = line.engine_settings(engine_at(line.settings.candidates, waves[due])).price
-            if budget.take(missing, price):
-                promised[place] = waves[due]
+            there, wave = made.get(place, set()), waves[due]
+            missing = [candidate for candidate in wave.numbers if candidate not in there]
+            most = most_of(line, wave)
+            if len(missing) > most:
+                missing = missing[: int(most)]
+                wave = replace(wave, size=missing[-1] + 1 - wave.first)
+            price = line.engine_settings(engine_at(line.settings.candidates, wave)).price
+            if budget.take(len(missing), price):
+                promised[place] = wave
             else:
                 waiting.append(place)
         line.ledger.waves.promise(run, promised)
@@ -187,7 +207,8 @@ class Sizes:
             self._size(planned, 1, self._settings.enough, (), self._settings.total, len(self._rungs)),
             1,
         )
-        return Wave(1, number, wave_of(size, planned.instructions), self._rungs[0])
+        wave = Wave(1, number, wave_of(size, planned.instructions), self._rungs[0])
+        return self._within_budget(wave)
 
     def next(self, planned: PlannedShot, records: Sequence[CandidateRecord], wave: Wave, begun: int) -> Next:
         """The wave after one that did not bring enough: the next rung that is worth it.
@@ -217,10 +238,13 @@ class Sizes:
             own, waves = self._seen(planned, records, number), len(higher) - place
             if size := self._size(planned, number, need, own, left, waves):
                 size = min(wave_of(size, planned.instructions), max(left, size))
-                return Next(Wave(number, first, size, rung), tuple(passed_over))
+                return Next(self._within_budget(Wave(number, first, size, rung)), tuple(passed_over))
             worth = f"another select would take more than {self._settings.worth:g} candidates"
             passed_over.append((rung, worth))
         return Next(None, tuple(passed_over))
+
+    def _within_budget(self, wave: Wave) -> Wave:
+        return replace(wave, size=int(min(wave.size, most_of(self._line, wave))))
 
     def _size(
         self, planned: PlannedShot, number: int, need: int, own: Sequence[bool], left: int, waves: int

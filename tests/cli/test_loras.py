@@ -96,13 +96,23 @@ def test_an_import_names_what_is_new_and_what_cannot_be_used(catalog: Path, tmp_
         f"new: {label}" for label in ("loud", "silent", "absent", "wrong", "claims", "big")
     ]
     assert "LoRA 'claims': big.safetensors was made for flux2-klein-4b" in output
+    code, output = call("import", catalog.parent / "presets.json", catalog, "--settings", settings)
+    assert code == 1, "the settings' own list may be named"
+    assert "6 were already" in " ".join(output.split())
+
+
+def test_a_list_that_no_run_reads_is_not_imported_and_nothing_is_gone_over_it(catalog: Path) -> None:
+    call("import", catalog)
     other = catalog.parent / "short.json"
-    entry = {"label": "loud", "base_architecture": OWN, "path": "loud.safetensors"}
+    entry = {"label": "new", "base_architecture": OWN, "path": "loud.safetensors"}
     other.write_text(json.dumps({"loras": [entry]}))
-    code, output = call("import", other, catalog, "--settings", settings)
-    assert code == 0
-    assert "changed: loud" in output
-    assert "gone: silent" in output
+    code, output = call("import", other, catalog)
+    assert code == 2
+    for words in ("short.json is not the list", "presets.json; add its entries there", "(paths.loras)"):
+        assert words in output
+    known = Ledger(f"sqlite:///{catalog.parent / 'ledger.db'}").presets.latest("small")
+    assert "loud" in known and "new" not in known
+    assert not any(one.gone for one in known.values())
 
 
 def test_a_lora_that_does_something_is_told_from_one_that_does_nothing(catalog: Path) -> None:
@@ -134,6 +144,25 @@ def test_a_lora_that_does_something_is_told_from_one_that_does_nothing(catalog: 
     listed = lines(call("list", catalog)[1])
     assert f"{effect.difference:.2f}, 20" in listed["loud"]
     assert "none (0.00), 20" in listed["silent"]
+
+
+def test_a_product_that_cannot_be_drawn_makes_way_for_the_next(catalog: Path) -> None:
+    broken = catalog.parent / "3d" / "broken.glb"
+    broken.write_bytes(b"glTF but not really")
+    damaged = catalog.with_name("damaged.csv")
+    head, *rows = catalog.read_text().splitlines()
+    # the row reads, whether it is to get the LoRA or not
+    bad = ("BAD,a broken box,broken.glb,table:front,,,", "BOX,another box,broken.glb,table:front,,loud,")
+    settings = catalog.with_suffix(".toml")
+    damaged.write_text("\n".join((head, *bad, *rows)) + "\n")
+    code, output = call("check", "loud", "silent", damaged, "--settings", settings)
+    assert "the picture of MUG/table/front changes by" in output
+    assert "the picture of CAN/shelf/front changes by" in output
+    assert code == 1, "silent does nothing"
+    damaged.write_text("\n".join((head, *bad)) + "\n")
+    code, output = call("check", "loud", damaged, "--settings", settings)
+    assert code == 2
+    assert "None of 2 products of" in output and "can be drawn. The last one: " in output
 
 
 def test_a_preset_that_cannot_be_used_is_no_success(catalog: Path) -> None:

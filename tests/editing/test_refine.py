@@ -201,6 +201,18 @@ def test_an_edit_with_another_product_in_its_place_is_not_covered_up(case, wrong
     assert np.array_equal(refined.picture, refine(edit, case.base, case.reference, "off").picture)
 
 
+@pytest.mark.parametrize("labels", [(), "hidden"])
+def test_labels_mode_claims_no_detail_where_no_label_is_in_view(case, labels):
+    hidden = tuple(replace(label, visible=0.0) for label in case.reference.labels)
+    reference = replace(case.reference, labels=hidden if labels == "hidden" else labels)
+    edit = codec(case.truth())
+    refined = refine(edit, case.base, reference, "labels")
+    assert np.array_equal(refined.picture, refine(edit, case.base, reference, "off").picture)
+    assert refined.words == "The edit as the engine made it, enlarged: no label is in view."
+    labelled = refine(edit, case.base, case.reference, "labels")
+    assert labelled.words.startswith("True label detail under the edit's light")
+
+
 def test_labels_mode_mends_labels_and_nothing_else(case):
     truth = case.truth()
     edit = codec(truth)

@@ -15,15 +15,16 @@ from packline.editing.refine import Refined, refine
 from packline.editing.variation import AS_ASKED
 from packline.errors import GiveUp, TryAgain
 from packline.funnel import candidate_seed
+from packline.ladder import rungs_of
 from packline.line import Line, Order
-from packline.line.candidates import make_candidates
+from packline.line.candidates import choose_engine, make_candidates
 from packline.line.health import REST, Health
 from packline.line.plan import Plan, Try, begin_run
 from packline.line.references import render
 from packline.line.rungs import terms_of
 from packline.records import CandidateRecord, Wave
 from packline.reference import Reference
-from packline.settings import CandidateSettings, EngineSettings
+from packline.settings import BudgetSettings, CandidateSettings, EngineSettings
 from scoring.registry import checks
 from tests.flows.conftest import TruthEngine
 from tests.flows.house import ROWS, build_house
@@ -49,7 +50,7 @@ Drawing = tuple[Line, Plan, Any]
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> House:
-    """A line with three engines, and the references of a wave of two."""
+    """A line with three engines, and the references of four candidates."""
     assert checks()
     catalog = build_house(tmp_path_factory.mktemp("house"), ROWS[:1])
     settings = catalog.with_suffix(".toml")
@@ -59,7 +60,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     line.__dict__["engine"] = engines[""]
     line._engines = {name: engines[name] for name in ("spare", "dear")}  # type: ignore[misc]
     plan = begin_run(line)
-    render(line, [Try(KEY, Wave(1, 0, 2))], lambda _: None)
+    render(line, [Try(KEY, Wave(1, 0, 4))], lambda _: None)
     return line, plan, engines
 
 
@@ -125,6 +126,88 @@ def test_an_engine_that_keeps_failing_makes_way_for_the_cheapest_that_can(house:
     now[0] = REST
     engines[""].faults = []
     assert make(house, Wave(2, 12, 1))[12].candidate.recipe.engine["name"] == ""
+
+
+def changed_settings(line: Line, **tables: Any) -> Any:
+    """The line's settings with other fields in some of their tables."""
+    now = line.settings
+    new = {name: getattr(now, name).model_copy(update=fields) for name, fields in tables.items()}
+    return now.model_copy(update=new)
+
+
+def test_with_a_budget_in_dollars_no_dearer_engine_spends_what_was_set_aside(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line, _, engines = house
+    asked, dear = Try(KEY, Wave(1, 2, 1)), Try(KEY, Wave(2, 2, 1, "dear"))
+    budget, free = ({"budget": BudgetSettings(dollars=dollars)} for dollars in (5, None))
+    ladder = {"waves": 2, "ladder": ("dear",)}
+    monkeypatch.setitem(line.__dict__, "settings", with_fields(line, run=budget, candidates=ladder))
+    monkeypatch.setitem(line.__dict__, "health", Health(lambda: 0.0))
+    line.health.failed("spare")
+    engines[""].faults = [TryAgain("no answer.", 3)]
+    with pytest.raises(TryAgain) as caught:
+        make(house, asked.wave, last_try=True)
+    assert str(caught.value) == (
+        "no answer. No other engine took its place: the run's budget in dollars set this one's price aside, "
+        "which is less than theirs (dear at $1 a candidate)."
+    )
+    assert caught.value.retry_after == 3
+    assert asked.wave.first not in made(line)
+    assert choose_engine(line, asked) == ""
+    monkeypatch.setitem(line.__dict__, "settings", with_fields(line, run=free))
+    assert choose_engine(line, asked) == "dear"
+    # what costs no more may step in
+    monkeypatch.setitem(line.__dict__, "settings", with_fields(line, run=budget))
+    monkeypatch.setitem(line.__dict__, "health", Health(lambda: 0.0))
+    line.health.failed("dear")
+    assert choose_engine(line, dear) in ("", "spare")
+
+
+def with_fields(line: Line, **tables: Any) -> Any:
+    """The line's settings with other fields in some of their tables."""
+    now = line.settings
+    new = {name: getattr(now, name).model_copy(update=fields) for name, fields in tables.items()}
+    return now.model_copy(update=new)
+
+
+def test_an_engine_in_anothers_place_edits_on_its_own_terms_and_the_recipe_says_what_acted(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line, _, engines = house
+    planned, own = line.shots[KEY], line.settings.engine
+    sdxl = own.model_copy(update={"name": "photo", "architecture": "sdxl", "refine": "labels"})
+    klein = own.model_copy(update={"name": "klein", "refine": "product"})
+    usual = CandidateSettings(waves=4)
+
+    def told(engine: EngineSettings, spare: EngineSettings) -> list[tuple[Any, ...]]:
+        changed = {"engine": engine, "engines": {"spare": spare}, "candidates": usual}
+        monkeypatch.setitem(line.__dict__, "settings", line.settings.model_copy(update=changed))
+        waves = [Wave(number, rung=rung) for number, rung in enumerate(rungs_of(usual), 1)]
+        terms = [terms_of(line, planned, wave, "spare") for wave in waves]
+        return [(one.denoise, one.adherent, one.refine, one.changed) for one in terms]
+
+    instead: dict[str, Any] = {"instead": "klein"}
+    denoise = {"denoise": 0.45}
+    assert told(klein, sdxl) == [
+        (None, False, "labels", instead),
+        (None, False, "labels", instead),
+        (0.45, False, "labels", instead | denoise),
+        (0.45, False, "product", instead | denoise | {"refine": "product"}),
+    ]
+    # it gives up no share of a start, and has nothing stronger to put back
+    instead = {"instead": "photo"}
+    assert told(sdxl, klein) == [
+        (None, False, "product", instead),
+        (None, False, "product", instead),
+        (None, True, "product", instead),
+        (None, True, "product", instead),
+    ]
+    monkeypatch.setitem(line.__dict__, "health", Health(lambda: 0.0))
+    engines[""].faults = [TryAgain("no answer")]
+    recipe = make(house, Wave(1, 3, 1), last_try=True)[3].candidate.recipe
+    assert (recipe.engine["name"], recipe.refine, recipe.changed) == ("spare", "product", instead)
+    assert recipe.refined["mode"] == "product"
 
 
 def test_where_every_engine_fails_the_fault_is_told(house: House) -> None:

@@ -76,7 +76,7 @@ def test_a_file_that_changes_is_another_version_and_a_plan_alone_writes_nothing(
     assert versions[0].facts.sha256 != versions[1].facts.sha256
 
 
-def test_another_list_may_be_imported_by_a_person(folder: Path) -> None:
+def test_what_a_persons_import_finds_no_more_is_marked_as_gone(folder: Path) -> None:
     run(folder)
     other = folder / "other.json"
     make_lora(folder / "cool.safetensors")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from packline.line.plan import Plan, Try, begin_run
 from packline.line.references import render
 from packline.line.rungs import idle, not_climbed
 from packline.line.selects import select_or_flag
+from packline.line.waves import Next, Sizes
 from packline.records import ShotState, Wave
 from tests.flows.conftest import TruthEngine
 from tests.flows.house import ROWS, build_house
@@ -128,6 +130,26 @@ def test_one_that_takes_anothers_place_and_cannot_load_makes_way_for_the_next(ho
         if one.candidate.recipe.number == 30
     ]
     assert (recipe.engine["name"], recipe.changed) == ("dear", {"instead": "embedded"})
+    assert recipe.refine == "product", "as its own settings say, not as those of the one that failed"
+
+
+def test_labels_are_not_put_back_where_none_is_in_view(tmp_path: Path) -> None:
+    catalog = build_house(tmp_path, ("MUG,beige mug,mug-sunday.glb,table:front; table:back,,,",))
+    settings = catalog.with_suffix(".toml")
+    settings.write_text(settings.read_text().replace("waves = 2\n", 'waves = 2\nladder = ["refine"]\n'))
+    line = Line(Order(catalog), "checks")
+    line.__dict__["engine"] = Engine("")
+    begin_run(line)
+    keys, rung = ("MUG/table/front", "MUG/table/back"), Wave(2, rung="refine")
+    render(line, [Try(key, Wave(1, 0, 1)) for key in keys], lambda _: None)
+    front, back = (line.shots[key] for key in keys)
+    assert (idle(line, front, rung), idle(line, back, rung)) == ("", "no label is in view")
+    assert Sizes(line, [back]).next(back, [], Wave(1, 0, 1), 0) == Next(
+        None, (("refine", "no label is in view"),)
+    )
+    # that a person asks for labels changes no picture, but the whole product does
+    asked = replace(back, instructions={"refine": "labels"})
+    assert idle(line, asked, rung) == ""
 
 
 def test_the_runs_own_engine_that_cannot_load_stops_the_run(house: House) -> None:

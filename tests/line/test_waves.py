@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -232,6 +233,53 @@ def test_what_is_there_already_costs_nothing(shop: Shop) -> None:
     line.ledger.end_run(plan.run, "cancelled", {})
     line = shop.line()
     assert list(opened(line, begin_run(line))) == list(A)
+
+
+def more(line: Line, key: str, candidates: int) -> None:
+    """A reviewer asks for so many more candidates in each wave."""
+    line.shots.keep(replace(line.shots[key], instructions={"candidates": candidates}))
+
+
+@pytest.mark.parametrize(
+    ("budget", "price", "held"),
+    [("candidates = 5", 0, 5), ("dollars = 0.7", 0.1, 7), ("candidates = 5, dollars = 0.3", 0.1, 3)],
+)
+def test_a_wave_is_no_larger_than_a_whole_budget_holds(
+    shop: Shop, budget: str, price: float, held: int
+) -> None:
+    settings(shop, FIXED, 'wave = 2\nwaves = 16\nladder = ["seeds"]')
+    settings(shop, "size = 256", f"size = 256\nbudget = {{ {budget} }}")
+    settings(shop, 'model = "weights"', f'model = "weights"\nprice = {price}')
+    line = shop.line(only=("B1",))
+    plan, key = begin_run(line), B[0]
+    more(line, key, 16)
+    first = opened(line, plan)
+    assert first == {key: Wave(1, 0, held, "asked")}
+    judge(line, plan, key, first[key], *[False] * held)
+    # the next one as well, and a fresh budget holds it
+    second = decided(line, plan, first)
+    assert second == {key: Wave(2, held, held, "seeds")}
+    line.ledger.end_run(plan.run, "completed with flags", {})
+    line = shop.line(only=("B1",))
+    plan = begin_run(line)
+    more(line, key, 16)
+    assert opened(line, plan) == first
+    assert decided(line, plan, first) == second
+    assert opened(line, plan, 2) == second
+
+
+def test_what_was_promised_under_a_larger_budget_ends_where_a_smaller_one_does(shop: Shop) -> None:
+    line = shop.line(only=("B1",))
+    plan, key = begin_run(line), B[0]
+    more(line, key, 6)
+    assert opened(line, plan) == {key: Wave(1, 0, 8)}
+    judge(line, plan, key, Wave(1, 0, 1), False)
+    line.ledger.end_run(plan.run, "cancelled", {})
+    settings(shop, "size = 256", "size = 256\nbudget = { candidates = 4 }")
+    line = shop.line(only=("B1",))
+    plan = begin_run(line)
+    # one is there already
+    assert opened(line, plan) == {key: Wave(1, 0, 5)}
 
 
 def test_dollars_are_a_budget_too(shop: Shop) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from packline.camera import Camera
 from packline.errors import GiveUp
@@ -155,7 +155,7 @@ def load_scene(file: Path) -> Scene:
     try:
         data, image, digest = _read(file)
         place, ground = data["place"], data["ground"]
-        camera = Camera.from_dict(data["camera"])
+        camera = _square(name, Camera.from_dict(data["camera"]))
         known = data.get("light") is not None
         return Scene(
             name=name,
@@ -224,10 +224,21 @@ def _estimated(name: str, image: Path, camera: Camera, digest: str) -> Light:
     return estimate_light(_photo(name, image, camera), camera)
 
 
+def _square(name: str, camera: Camera) -> Camera:
+    """Pictures are square, and a photo that is not would be squashed while the product is not."""
+    if camera.width != camera.height:
+        raise GiveUp(
+            f"Scene {name}: it is {camera.width}x{camera.height} px; crop it square, photo and camera alike "
+            f"(see docs/scenes.md)."
+        )
+    return camera
+
+
 def _photo(name: str, image: Path, camera: Camera) -> NDArray[np.uint8]:
     try:
         with Image.open(image) as picture:
-            pixels = np.asarray(picture.convert("RGB"))
+            # a camera that was held upright often says so beside the pixels only
+            pixels = np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
     except OSError as error:
         raise GiveUp(
             f"Scene {name}: its base photo {image} cannot be read ({error}); replace the file."

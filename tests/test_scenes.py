@@ -166,3 +166,34 @@ def test_a_photo_that_is_no_picture_is_refused(tmp_path: Path) -> None:
     (tmp_path / "desk.png").write_bytes(b"not a picture")
     with pytest.raises(GiveUp, match=r"^Scene desk: its base photo .*desk\.png cannot be read"):
         load_scene(file).photo()
+
+
+@pytest.mark.parametrize(("wide", "high"), [(96, 64), (64, 96)])
+def test_a_scene_that_is_not_square_is_refused_and_never_squashed(
+    tmp_path: Path, wide: int, high: int
+) -> None:
+    file, data = a_scene(tmp_path)
+    data["camera"] |= {"width": wide, "height": high}
+    file.write_text(json.dumps(data))
+    Image.new("RGB", (wide, high)).save(tmp_path / "desk.png")
+    with pytest.raises(GiveUp, match=rf"^Scene desk: it is {wide}x{high} px; crop it square"):
+        load_scene(file)
+
+
+def test_a_photo_is_turned_as_its_exif_says(tmp_path: Path) -> None:
+    file, _ = a_scene(tmp_path)
+    upright = np.zeros((64, 64, 3), np.uint8)
+    upright[:16] = 255
+    turned = Image.new("RGB", (1, 1)).getexif()
+    turned[0x0112] = 6  # a quarter to the right is still to be made
+    Image.fromarray(np.rot90(upright)).save(tmp_path / "desk.png", exif=turned)
+    assert np.array_equal(load_scene(file).photo(), upright)
+
+
+def test_a_photo_s_size_is_the_one_that_it_has_when_turned(tmp_path: Path) -> None:
+    file, _ = a_scene(tmp_path)
+    turned = Image.new("RGB", (1, 1)).getexif()
+    turned[0x0112] = 6
+    Image.new("RGB", (80, 64)).save(tmp_path / "desk.png", exif=turned)
+    with pytest.raises(GiveUp, match="the photo is 64x80 px but its file says 64x64"):
+        load_scene(file).photo()

@@ -186,6 +186,7 @@ _ALL = (
     replace(
         _KLEIN_4B,
         name="flux2-klein-embedded",
+        most_references=4,
         longest_prompt=128,
         size=256,
         sizes=(256, 512),

@@ -251,7 +251,7 @@ class DiffusersEngine:
                 _collect()
                 raise TryAgain(self._too_large())
             driver: PipelineDriver = opened[0]
-            self._drawing.begin(driver.device)
+            self._drawing.begin(driver.card_or_cpu)
             self._driver = driver
         return self._driver
 

@@ -102,7 +102,7 @@ class Drawing:
         return self._batch.most
 
     def begin(self, device: str) -> None:
-        """A driver was opened on a device ("cuda" or "cpu"), with nothing eased."""
+        """A driver was opened on a device ("cuda:1" or "cpu"), with nothing eased."""
         self._memory = Memory(device)
         self._due = False
 

@@ -122,6 +122,11 @@ class PipelineDriver:
         """ "cuda" or "cpu"."""
         return str(self.pipe._execution_device.type)
 
+    @property
+    def card_or_cpu(self) -> str:
+        """`device` with the card's number where it is known, such as "cuda:1"."""
+        return str(self.pipe._execution_device)
+
     @torch.no_grad()
     def denoise(self, requests: Sequence[EditRequest], stack: Sequence[Lora]) -> Undecoded:
         """Everything but the decoding, with what `use_loras` loaded."""
@@ -133,7 +138,8 @@ class PipelineDriver:
         if caught.device.type != "cuda":
             return Undecoded(caught)
         ready = torch.cuda.Event()
-        ready.record()
+        # of the engine's own card, which may be another than the thread's current one
+        ready.record(torch.cuda.current_stream(caught.device))
         return Undecoded(caught, ready)
 
     @torch.no_grad()

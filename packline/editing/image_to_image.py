@@ -6,7 +6,8 @@ here, so they are loaded by diffusers itself and not through a slot. Prompts of 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from packline.editing.driver import PipelineDriver
 from packline.editing.engine import EditRequest
 from packline.editing.loading import generators
 from packline.editing.lora_files import module_count, read_shapes
+from packline.editing.lora_tensors import read_tensors
 from packline.editing.loras import Lora, Preset, Presets, guidance_of, negative_of
 from packline.editing.memory import is_out_of_memory
 from packline.editing.placing import place
@@ -160,16 +162,31 @@ class ImageToImageDriver(PipelineDriver):
             known = self.prompts.put(key, self._words.read(prompt, skip))
         return known  # type: ignore[no-any-return]
 
+    @contextmanager
+    def _in_full(self) -> Iterator[None]:
+        """Weights stored in 8 bits are as they are computed with; a LoRA takes on the dtype of its layer."""
+        stored = [one for one in self.denoiser.parameters() if one.dtype == torch.float8_e4m3fn]
+        full = self.denoiser.dtype
+        try:
+            for one in stored:
+                one.data = one.data.to(full)
+            yield
+        finally:
+            for one in stored:
+                one.data = one.data.to(torch.float8_e4m3fn)
+
     def _load(self, preset: Preset, name: str) -> None:
         file = self.presets.file(preset.label)
         try:
-            self.pipe.load_lora_weights(
-                str(file.parent),
-                weight_name=file.name,
-                adapter_name=name,
-                use_safetensors=True,
-                local_files_only=True,
-            )
+            tensors, scaled = read_tensors(file)
+            source: dict[str, Any] = {"pretrained_model_name_or_path_or_dict": tensors}
+            if not scaled:
+                # with what the file's metadata says of alphas
+                source = {"pretrained_model_name_or_path_or_dict": str(file.parent), "weight_name": file.name}
+            with self._in_full():
+                self.pipe.load_lora_weights(
+                    **source, adapter_name=name, use_safetensors=True, local_files_only=True
+                )
         except Exception as error:  # each converter raises its own types
             if is_out_of_memory(error):
                 # parts of it would be in the way of the next try

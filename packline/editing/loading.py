@@ -45,6 +45,11 @@ def pick_device(name: str) -> str:
         ) from error
     if device.type == "cuda" and not torch.cuda.is_available():
         raise FixSettings(f'Settings key engine.device is {name}, but torch sees no GPU here; use "auto".')
+    if device.type == "cuda" and (device.index or 0) >= (count := torch.cuda.device_count()):
+        raise FixSettings(
+            f"Settings key engine.device is {name}, but torch sees {count} GPU{'s'[: count > 1]} here, the "
+            f'last of them "cuda:{count - 1}"; name that or another, or use "auto".'
+        )
     return name
 
 

@@ -137,6 +137,12 @@ def rows_changed(shapes: Shapes) -> int:
     return sum(shape[0] for name, shape in shapes.items() if _UP.match(name))
 
 
+def module_of(key: str, down: bool) -> str | None:
+    """The module that a tensor is the first (`down`) or second matrix of, as the file names it."""
+    match = (_DOWN if down else _UP).match(key)
+    return match[1] if match else None
+
+
 # kohya says lora_down, peft and diffusers say lora_A, and diffusers before peft said to_q_lora.down
 _PART = r"^(.*?)(?:\.lora_{peft}|\.lora_{kohya}|[._]lora\.{kohya}|\.lora_linear_layer\.{kohya})"
 _DOWN, _UP = (

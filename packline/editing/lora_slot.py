@@ -9,23 +9,21 @@ stays compiled; zeros add exactly nothing.
 
 from __future__ import annotations
 
-import json
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
-from safetensors import safe_open
 
 from packline.editing.lora_files import (
     Shapes,
     is_of_text_encoder,
     module_count,
-    read_shapes,
+    read_header,
     rows_changed,
 )
+from packline.editing.lora_tensors import as_converted, peft_scale, read_tensors
 from packline.editing.loras import Lora, Preset, Presets
 from packline.editing.memory import is_out_of_memory
 from packline.errors import GiveUp
@@ -34,6 +32,8 @@ _SLOT = "slot"
 # of the LoRAs used last, so that one comes back without its file being read again
 _KEPT = 1 << 30
 Matrices = dict[str, tuple[torch.Tensor, torch.Tensor]]
+# a layer's inputs and outputs, and the LoRA's rank there
+Sizes = dict[str, tuple[int, int, int]]
 
 
 class LoraSlot:
@@ -97,11 +97,12 @@ class LoraSlot:
         """Open the slot for a stack, and for any other presets that fit, as many as are to go together."""
         sizes: dict[str, tuple[int, int]] = {}
         ranks: dict[str, list[int]] = {}
-        for number, each in enumerate((matrices, *self._others())):
-            for name, (down, up) in each.items():
-                sizes[name] = (down.shape[1], up.shape[0])
-                if number:
-                    ranks.setdefault(name, []).append(down.shape[0])
+        for name, (down, up) in matrices.items():
+            sizes[name] = (down.shape[1], up.shape[0])
+        for each in self._others():
+            for name, (width_in, width_out, rank) in each.items():
+                sizes[name] = (width_in, width_out)
+                ranks.setdefault(name, []).append(rank)
         if not sizes:
             return
         most = [sum(sorted(some)[-self._at_once :]) for some in ranks.values()]
@@ -129,15 +130,14 @@ class LoraSlot:
                 f"the LoRA slot opened otherwise than asked: {len(self._layers)} layers, {scalings}"
             )
 
-    def _others(self) -> list[Matrices]:
-        found = []
+    def _others(self) -> Iterator[Sizes]:
+        # one file after the other: all presets' matrices may be more than the memory holds
         for preset in self._presets.of(self._architecture):
             try:
                 self._presets.fit(preset.label, self._architecture)
-                found.append(self._read(preset))
+                yield _sizes(self._read(preset))
             except GiveUp:
                 continue  # said when a shot asks for it
-        return found
 
     @torch.no_grad()
     def _fill(self, matrices: Matrices) -> None:
@@ -160,21 +160,17 @@ class LoraSlot:
 
     def _read_file(self, preset: Preset) -> Matrices:
         file = self._presets.file(preset.label)
+        shapes, metadata = read_header(file)
         try:
-            state, metadata = self._pipe.lora_state_dict(
-                str(file.parent),
-                weight_name=file.name,
-                use_safetensors=True,
-                local_files_only=True,
-                return_lora_metadata=True,
-            )
+            tensors, scaled = read_tensors(file)
+            state = self._pipe.lora_state_dict(as_converted(tensors, self._architecture))
+            scale = peft_scale({} if scaled else metadata)
         except Exception as error:  # each converter raises its own types
             if is_out_of_memory(error):
                 raise
             raise GiveUp(
                 f"LoRA {preset.label!r}: {file.name} cannot be read ({error}); replace it."
             ) from error
-        scale = _scale(metadata or {}, _alphas(file))
         modules = dict(self._pipe.transformer.named_modules())
         matrices: Matrices = {}
         for key, down in state.items():
@@ -195,10 +191,7 @@ class LoraSlot:
                     f"this model is {module.out_features}x{module.in_features}; it was made for another "
                     f"model."
                 )
-            place = module.weight.device
-            scaled = up.to(place, torch.float32) * scale(name, down.shape[0])
-            matrices[name] = (down.to(place, torch.float32), scaled)
-        shapes = read_shapes(file)
+            matrices[name] = (down.float(), up.float() * scale(name, down.shape[0]))
         rows = sum(up.shape[0] for _, up in matrices.values())
         if matrices and rows != rows_changed(shapes):
             # converters leave out what they have no name for, with a warning at most
@@ -212,6 +205,10 @@ class LoraSlot:
             what = f"{left[0]} has no place" if left else "no tensor finds its module"
             raise GiveUp(f"LoRA {preset.label!r}: {what} in this model; it was made for another model.")
         return matrices
+
+
+def _sizes(matrices: Matrices) -> Sizes:
+    return {name: (down.shape[1], up.shape[0], down.shape[0]) for name, (down, up) in matrices.items()}
 
 
 def _size(matrices: Matrices) -> int:
@@ -234,36 +231,3 @@ def _unplaced(shapes: Shapes) -> str:
     """Perhaps a text encoder's key, else any, to show what kind of names they are."""
     text = (key for key in shapes if is_of_text_encoder(key))
     return f"such as {next(text, next(iter(shapes)))}"
-
-
-def _alphas(file: Path) -> dict[str, float]:
-    """``<module>.alpha`` tensors of a file that is named as diffusers names modules."""
-    with safe_open(str(file), framework="pt") as stream:
-        return {
-            key.removesuffix(".alpha").removeprefix("transformer."): float(stream.get_tensor(key))
-            for key in stream.keys()  # noqa: SIM118 (not a dict)
-            if key.endswith(".alpha")
-        }
-
-
-def _scale(metadata: dict[str, Any], alphas: dict[str, float]) -> Callable[[str, int], float]:
-    """What peft would multiply with: alpha over rank, by module where the file says so."""
-    config = {key.removeprefix("transformer."): value for key, value in metadata.items()}
-
-    def of(name: str, rank: int) -> float:
-        alpha = alphas.get(name)
-        if alpha is None:
-            alpha = _pattern(config.get("alpha_pattern") or {}, name, config.get("lora_alpha"))
-        if alpha is None:
-            return 1.0
-        return float(alpha) / (rank**0.5 if config.get("use_rslora") else rank)
-
-    return of
-
-
-def _pattern(patterns: dict[str, Any] | str, name: str, default: Any) -> Any:
-    table = json.loads(patterns) if isinstance(patterns, str) else patterns
-    for pattern, value in table.items():
-        if re.match(rf"(.*\.)?({pattern})$", name):
-            return value
-    return default

@@ -69,12 +69,13 @@ class Memory:
     Parameters
     ----------
     device
-        "cuda" or "cpu"; on the CPU it is the process's memory that counts.
+        "cuda", "cuda:1" or "cpu"; on the CPU it is the process's memory that counts.
     """
 
     def __init__(self, device: str) -> None:
+        self._device = device
         self._cuda: Any = None
-        if device == "cuda":
+        if device.startswith("cuda"):
             import torch
 
             self._cuda = torch.cuda
@@ -82,8 +83,8 @@ class Memory:
     def start(self) -> int:
         """Forget the peak so far; bytes that are held now."""
         if self._cuda is not None:
-            self._cuda.reset_peak_memory_stats()
-            return int(self._cuda.memory_allocated())
+            self._cuda.reset_peak_memory_stats(self._device)
+            return int(self._cuda.memory_allocated(self._device))
         # 5 resets the kernel's high-water mark of a process; where it may not, the peak is that of all time
         with contextlib.suppress(OSError):
             Path("/proc/self/clear_refs").write_text("5")
@@ -92,14 +93,15 @@ class Memory:
     def peak(self) -> int:
         """The most bytes held since `start`."""
         if self._cuda is not None:
-            return int(self._cuda.max_memory_allocated())
+            return int(self._cuda.max_memory_allocated(self._device))
         return _of_kernel(_STATUS, "VmHWM")
 
     def free(self) -> int:
         """Bytes that could still be had, what the allocator keeps in reserve included."""
         if self._cuda is not None:
-            reserve = self._cuda.memory_reserved() - self._cuda.memory_allocated()
-            return int(self._cuda.mem_get_info()[0] + reserve)
+            held = self._cuda.memory_allocated(self._device)
+            reserve = self._cuda.memory_reserved(self._device) - held
+            return int(self._cuda.mem_get_info(self._device)[0] + reserve)
         return _of_kernel(Path("/proc/meminfo"), "MemAvailable")
 
 

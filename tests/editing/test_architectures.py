@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -98,6 +99,11 @@ def request_for(pictures):
     return make
 
 
+def test_the_embedded_models_card_and_its_architecture_say_one_number_of_references():
+    card = json.loads((Path(__file__).parents[2] / "assets/models/editor/packline.json").read_text())
+    assert ARCHITECTURES["flux2-klein-embedded"].most_references == card["most_references"]
+
+
 LARGE = [name for name in ARCHITECTURES if name != "flux2-klein-embedded"]
 
 
@@ -107,9 +113,7 @@ def test_a_batch_gives_what_its_candidates_alone_give(open_small, request_for, n
     requests = [request_for(engine, shot, seed) for shot in (0, 1) for seed in (shot + 1, shot + 2)]
     together = engine.edit(requests)
     alone = [engine.edit([request])[0] for request in requests]
-    # Qwen's pipeline takes one set of references a call
-    batches = [2] * 4 if name.startswith("qwen") else [4] * 4
-    assert [edit.used["batch"] for edit in together] == batches
+    assert [edit.used["batch"] for edit in together] == [4] * 4
     assert max(map(difference, together, alone)) <= 1
     # the seed and the pictures show; to random weights Qwen's references are faint
     assert difference(together[0], together[1]) > 3

@@ -55,12 +55,10 @@ def test_every_reference_and_the_prompt_matter(engine, pictures):
 
 
 def test_shots_with_other_numbers_of_references_come_back_in_order(engine, request_for):
-    requests = [request_for(count=count, seed=count) for count in (2, 4, 2, 5)]
+    requests = [request_for(count=count, seed=count) for count in (2, 4, 2, 3)]
     edits = engine.edit(requests)
-    assert [
-        difference(edit, engine.edit([request])[0]) <= 1
-        for edit, request in zip(edits, requests, strict=True)
-    ]
+    alone = [engine.edit([request])[0] for request in requests]
+    assert max(map(difference, edits, alone)) <= 1
     assert [edit.used["batch"] for edit in edits] == [2, 1, 2, 1]
 
 
@@ -211,8 +209,8 @@ def test_a_reference_that_shows_nothing_is_refused(engine, pictures, picture, se
 
 
 def test_too_many_references_are_refused(engine, request_for):
-    with pytest.raises(GiveUp, match="takes 1 to 8 references, not 9"):
-        engine.edit([request_for(count=9)])
+    with pytest.raises(GiveUp, match="takes 1 to 4 references, not 5"):
+        engine.edit([request_for(count=5)])
 
 
 def test_out_of_memory_halves_the_batch_and_loses_no_candidate(make_engine, request_for):

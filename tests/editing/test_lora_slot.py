@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import weakref
+from types import SimpleNamespace
 
+import diffusers
 import numpy as np
 import pytest
 import torch
@@ -11,7 +15,9 @@ from safetensors.torch import load_file, save_file
 
 from packline.editing.engine import EditRequest, LoraChoice
 from packline.editing.engines import open_engine
-from packline.editing.loras import load_presets, triggers_of
+from packline.editing.lora_slot import LoraSlot
+from packline.editing.lora_tensors import read_tensors
+from packline.editing.loras import Preset, Presets, load_presets, triggers_of
 from packline.errors import GiveUp
 from packline.settings import EngineSettings
 
@@ -21,13 +27,14 @@ KOHYA = {"attn.to_qkv_mlp_proj": "linear1", "attn.to_out": "linear2"}
 
 
 def as_kohya(tensors):
+    """At half strength: alpha is half the rank."""
     found = {}
     for key, value in tensors.items():
         block, _, rest = key.removeprefix("transformer.single_transformer_blocks.").partition(".")
         name, _, part = rest.partition(".lora_")
         stem = f"lora_unet_single_blocks_{block}_{KOHYA[name]}"
         found[f"{stem}.lora_{'down' if part.startswith('A') else 'up'}.weight"] = value.clone()
-        found[f"{stem}.alpha"] = torch.tensor(float(tensors[key].shape[0 if part.startswith("A") else 1]))
+        found[f"{stem}.alpha"] = torch.tensor(tensors[key].shape[0 if part.startswith("A") else 1] / 2)
     return found
 
 
@@ -67,11 +74,102 @@ def draw(engine, pictures, *loras):
 
 def test_a_file_in_kohyas_names_does_what_it_does_in_diffusers_own(made, pictures):
     engine, _ = made
-    plain, own, kohya = (
-        draw(engine, pictures, *([(name, 0.5)] if name else [])) for name in ("", "warm", "whole")
-    )
+    plain, own, kohya = (draw(engine, pictures, *stack) for stack in ((), [("warm", 0.5)], [("whole", 1.0)]))
     assert np.abs(own - plain).mean() > 1
     assert np.abs(own - kohya).max() <= 1
+
+
+PEFT, KOHYAS = ("lora_A", "lora_B"), ("lora_down", "lora_up")
+PIPELINES = {
+    "qwen": "QwenImageEditPlusPipeline",
+    "zimage": "ZImageOmniPipeline",
+    "flux1": "FluxKontextPipeline",
+    "flux2-klein-4b": "Flux2KleinPipeline",
+}
+QUERY = "transformer_blocks.0.attn.to_q"
+# the layer, how a file names it, and its two matrices
+NAMED = [
+    *(
+        (architecture, layer, f"{prefix}{layer}", parts)
+        for architecture, layer in (
+            ("qwen", QUERY),
+            ("zimage", "layers.0.attention.to_q"),
+            ("flux1", QUERY),
+            ("flux2-klein-4b", QUERY),
+        )
+        for prefix in ("", "transformer.")
+        for parts in (PEFT, KOHYAS)
+    ),
+    *(
+        (architecture, layer, f"{prefix}{layer}", PEFT)
+        for architecture, layer in (("qwen", QUERY), ("zimage", "layers.0.attention.to_q"))
+        for prefix in ("diffusion_model.", "base_model.model.")
+    ),
+    ("qwen", QUERY, f"lora_unet_{QUERY.replace('.', '_')}", KOHYAS),
+    ("zimage", "layers.0.attention.to_q", "lora_unet_layers_0_attention_to_q", KOHYAS),
+    ("flux1", "single_transformer_blocks.0.proj_out", "lora_unet_single_blocks_0_linear2", KOHYAS),
+    ("flux1", QUERY, f"lora_transformer_{QUERY.replace('.', '_')}", KOHYAS),
+    *(
+        ("flux2-klein-4b", "single_transformer_blocks.0.attn.to_out", name, parts)
+        for name, parts in (
+            ("lora_unet_single_blocks_0_linear2", KOHYAS),
+            ("diffusion_model.single_blocks.0.linear2", PEFT),
+            ("diffusion_model.single_blocks.0.linear2", KOHYAS),
+            ("base_model.model.single_blocks.0.linear2", PEFT),
+        )
+    ),
+]
+
+
+def slot_of(architecture, layer, folder):
+    """A slot of a model that has one layer, 16 x 16."""
+    transformer = torch.nn.Module()
+    *path, last = layer.split(".")
+    inner = transformer
+    for part in path:
+        inner.add_module(part, torch.nn.Module())
+        inner = inner.get_submodule(part)
+    inner.add_module(last, torch.nn.Linear(16, 16))
+    pipeline = getattr(diffusers, PIPELINES[architecture])
+    pipe = SimpleNamespace(lora_state_dict=pipeline.lora_state_dict, transformer=transformer)
+    preset = Preset(label="style", base_architecture=architecture, path="style.safetensors")
+    return LoraSlot(pipe, Presets((preset,), folder, folder / "presets.json"), architecture), preset
+
+
+@pytest.mark.parametrize("metadata", [None, {"lora_adapter_metadata": '{"transformer.lora_alpha": 2}'}])
+@pytest.mark.parametrize(
+    ("architecture", "layer", "name", "parts"),
+    NAMED,
+    ids=[f"{row[0]} {row[2]} {row[3][0]}" for row in NAMED],
+)
+def test_alpha_over_rank_acts_once_however_a_file_names_its_tensors(
+    tmp_path, architecture, layer, name, parts, metadata
+):
+    down, up = torch.randn(8, 16), torch.randn(16, 8)
+    tensors = {f"{name}.{part}.weight": each for part, each in zip(parts, (down, up), strict=True)}
+    slot, preset = slot_of(architecture, layer, tmp_path)
+    for alpha, share in ((None, 0.25 if metadata else 1.0), (2.0, 0.25)):
+        said = {} if alpha is None else {f"{name}.alpha": torch.tensor(alpha)}
+        save_file({**tensors, **said}, str(tmp_path / "style.safetensors"), metadata)
+        ((_, (found_down, found_up)),) = slot._read_file(preset).items()
+        assert torch.allclose(found_up @ found_down, up @ down * share, atol=1e-5)
+
+
+def test_opening_a_slot_holds_one_file_at_a_time(tmp_path, monkeypatch):
+    slot, preset = slot_of("qwen", QUERY, tmp_path)
+    alive: list[weakref.ref] = []
+
+    def read(of):
+        gc.collect()
+        assert not any(ref() is not None for ref in alive), "those before it are gone"
+        pair = torch.zeros(int(of.label), 16), torch.zeros(16, int(of.label))
+        alive.extend(map(weakref.ref, pair))
+        return {QUERY: pair}
+
+    presets = [preset.model_copy(update={"label": str(rank)}) for rank in (2, 4, 8)]
+    monkeypatch.setattr(slot, "_read", read)
+    monkeypatch.setattr(slot, "_presets", SimpleNamespace(of=lambda _: presets, fit=lambda *_: None))
+    assert list(slot._others()) == [{QUERY: (16, 16, rank)} for rank in (2, 4, 8)]
 
 
 @pytest.mark.parametrize(
@@ -135,15 +233,13 @@ def test_a_lora_that_comes_back_is_not_read_again_unless_its_file_has_changed(
 ):
     engine, presets = made
     draw(engine, pictures, ("warm", 0.5))
-    pipe = engine._driver.pipe
     read = []
-    plain = type(pipe).lora_state_dict
 
-    def reading(*arguments, **options):
-        read.extend(name for key, name in options.items() if key == "weight_name")
-        return plain(*arguments, **options)
+    def reading(file):
+        read.append(file.name)
+        return read_tensors(file)
 
-    monkeypatch.setattr(pipe, "lora_state_dict", reading, raising=False)
+    monkeypatch.setattr("packline.editing.lora_slot.read_tensors", reading)
     first = draw(engine, pictures, ("cool", 0.25), ("warm", 0.5))
     for stack in ((), (("warm", 0.7),), (("cool", 0.25), ("warm", 0.5))):
         last = draw(engine, pictures, *stack)

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from packline.colour import to_linear
 from packline.editing.cutout import grounded
@@ -109,6 +110,62 @@ def test_an_sdxl_lora_is_switched_on_and_off_without_a_trace(sdxl_folder, placed
     assert difference(plain, again) == 0
     assert min(difference(plain, full), difference(full, some)) > 3
     assert full.used["loras"][0]["label"] == "style"
+
+
+@pytest.mark.parametrize("names", ["kohya", "diffusers"])
+def test_each_alpha_of_an_sdxl_lora_acts_once(sdxl_folder, placed, tmp_path, names):
+    from tiny_models import sdxl_lora
+
+    plain = load_file(str(sdxl_lora(tmp_path / "plain.safetensors", sdxl_folder)))
+    halved, said = {}, {}
+    for number, key in enumerate(sorted(key for key in plain if ".lora_A." in key)):
+        module = key.removesuffix(".lora_A.weight")
+        alpha = (1.0, 2.0)[number % 2]
+        up = plain[f"{module}.lora_B.weight"]
+        halved |= {key: plain[key], f"{module}.lora_B.weight": up * alpha / 4}
+        stem, parts = module, ("lora_A", "lora_B")
+        if names == "kohya":
+            stem = "lora_unet_" + module.removeprefix("unet.").replace(".", "_")
+            parts = ("lora_down", "lora_up")
+        said |= {f"{stem}.{parts[0]}.weight": plain[key].clone(), f"{stem}.{parts[1]}.weight": up.clone()}
+        said[f"{stem}.alpha"] = torch.tensor(alpha)
+    save_file(halved, str(tmp_path / "halved.safetensors"))
+    save_file(said, str(tmp_path / "said.safetensors"))
+    entries = [
+        {"label": label, "base_architecture": "sdxl", "path": f"{label}.safetensors"}
+        for label in ("plain", "halved", "said")
+    ]
+    (tmp_path / "presets.json").write_text(json.dumps({"loras": entries}))
+    engine = open_small("sdxl", sdxl_folder, load_presets(tmp_path / "presets.json"), batch=1)
+    full, expected, edit = (
+        engine.edit([placed(lora=LoraChoice(label, 1.0))])[0] for label in ("plain", "halved", "said")
+    )
+    assert difference(full, expected) > 3
+    assert difference(edit, expected) <= 1
+
+
+def test_an_sdxl_lora_stays_as_it_is_where_weights_are_stored_in_8_bits(sdxl_folder, placed, tmp_path):
+    from tiny_models import sdxl_lora
+
+    sdxl_lora(tmp_path / "style.safetensors", sdxl_folder)
+    entry = {"label": "style", "base_architecture": "sdxl", "path": "style.safetensors"}
+    (tmp_path / "presets.json").write_text(json.dumps({"loras": [entry]}))
+    presets = load_presets(tmp_path / "presets.json")
+    full, small = (
+        open_small("sdxl", sdxl_folder, presets, batch=1, precision=how) for how in ("full", "fp8")
+    )
+    asked = [placed(), placed(lora=LoraChoice("style", 1.0))]
+    full.edit(asked[1:])
+    edits = small.edit(asked)
+    stored = dict(small._driver.denoiser.named_parameters())
+    assert {value.dtype for name, value in stored.items() if "lora_" in name} == {torch.float32}
+    assert sum(value.dtype == torch.float8_e4m3fn for value in stored.values()) > 20
+    # in 32 bits, with weights that were rounded to 8 and a LoRA that was not
+    for name, value in full._driver.denoiser.named_parameters():
+        if "lora_" not in name:
+            value.data = stored[name].data.float()
+    assert [difference(*pair) for pair in zip(edits, full.edit(asked), strict=True)] == [0, 0]
+    assert difference(*edits) > 30
 
 
 def test_memory_that_runs_out_while_an_sdxl_lora_is_read_does_not_blame_the_file(
@@ -221,12 +278,14 @@ def qwen(tmp_path_factory):
     patch.undo()
 
 
-def test_qwen_candidates_that_share_references_go_together_and_equal_those_made_alone(qwen, pictures):
+def test_qwen_candidates_with_the_same_words_go_together_and_equal_those_made_alone(qwen, pictures):
     requests = [
         EditRequest(pictures(2, shot), "put the red shoe", seed) for shot in (0, 1) for seed in (1, 2)
     ]
     edits = qwen.edit([requests[0], requests[2], requests[1], requests[3]])
-    assert [edit.used["batch"] for edit in edits] == [2] * 4
+    assert [edit.used["batch"] for edit in edits] == [4] * 4, "whatever their references"
+    words = [requests[0], replace(requests[1], prompt="put the bottle into image 1")]
+    assert [edit.used["batch"] for edit in qwen.edit(words)] == [1, 1]
     alone = [qwen.edit([requests[number]])[0] for number in (0, 2, 1, 3)]
     assert max(map(difference, edits, alone)) <= 1
     assert edits[0].picture.shape == (64, 64, 3)

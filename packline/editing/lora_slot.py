@@ -29,7 +29,7 @@ from packline.editing.memory import is_out_of_memory
 from packline.errors import GiveUp
 
 _SLOT = "slot"
-# of the LoRAs used last, so that one comes back without its file being read again
+# bytes of the LoRAs used last, where the model is, so that one comes back without its file being read again
 _KEPT = 1 << 30
 Matrices = dict[str, tuple[torch.Tensor, torch.Tensor]]
 # a layer's inputs and outputs, and the LoRA's rank there
@@ -152,11 +152,18 @@ class LoraSlot:
 
     def _read(self, preset: Preset) -> Matrices:
         sha256 = self._presets.sha256(preset.label)
-        found = self._kept.pop(sha256, None) or self._read_file(preset)
+        found = self._kept.pop(sha256, None) or self._on_card(self._read_file(preset))
         self._kept[sha256] = found
         while len(self._kept) > 1 and sum(map(_size, self._kept.values())) > _KEPT:
             self._kept.popitem(last=False)
         return found
+
+    def _on_card(self, matrices: Matrices) -> Matrices:
+        """Where the model is: a LoRA that comes back is not sent over the bus again."""
+        place = next(self._pipe.transformer.parameters()).device
+        if place.type == "meta":  # offloaded
+            return matrices
+        return {name: (down.to(place), up.to(place)) for name, (down, up) in matrices.items()}
 
     def _read_file(self, preset: Preset) -> Matrices:
         file = self._presets.file(preset.label)

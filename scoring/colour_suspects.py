@@ -22,6 +22,8 @@ _SIGMAS = 8.5
 _WHOLE_SIGMAS = 6.5
 # of a shift, what a part's own pixels must show of it for the part to be named first
 _SHOWN = 0.4
+# and the CIEDE2000 that must be certain of it
+_ENOUGH = 0.5
 
 
 @dataclass(frozen=True)
@@ -78,9 +80,9 @@ def suspects(patches: Patches, residual: Residual, told: Sequence[int]) -> list[
     found = [_suspect(words, ks, patches, residual, chance[ks]) for ks, words in names.items()]
     # of those that accuse each other, the one whose own pixels show it is named: what only shows because the
     # light was guessed to hide it is a poor accusation; then that of which more is known
-    shown = [one for one in found if one.shown >= _SHOWN]
-    most = max(one.certain for one in shown or found)
-    return sorted(found, key=lambda one: (one.shown < _SHOWN, one.certain < 0.4 * most, -one.shift.sigmas))
+    shown = [one for one in found if one.shown >= _SHOWN and one.certain >= _ENOUGH] or found
+    most = max(one.certain for one in shown)
+    return sorted(found, key=lambda one: (one not in shown, one.certain < 0.4 * most, -one.shift.sigmas))
 
 
 def _suspect(words: str, ks: tuple[int, ...], patches: Patches, residual: Residual, chance: float) -> Suspect:

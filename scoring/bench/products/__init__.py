@@ -1,4 +1,6 @@
-"""Products of the bench: kinds, words and fonts that no check was trained or tuned on.
+"""Products of the bench: the calibration split's are there to train and tune on, the test split's are not.
+
+They share no product, words or font, and each has kinds that the other lacks.
 
 Each product is written as a GLB with its sidecar and read by `packline.stage.load`, as a customer's is.
 """

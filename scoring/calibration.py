@@ -39,6 +39,8 @@ from scoring.thresholds import Decisions, Rates, Threshold
 
 #: What catching a defect is worth that a person does not see at arm's length, beside 1 for one that they do.
 FINER = 0.1
+#: Of those how many it takes before they move a check's threshold.
+ENOUGH = 20
 # so that of two steps that cost nothing the one that catches more comes first
 _FREE = 0.1
 # of the false rejects that may be: scores of other products reach a little lower than those that were seen
@@ -184,8 +186,10 @@ def _ladder(table: Table, name: str, default: float, max_rejects: float) -> Valu
 
 
 def _known(table: Table, name: str) -> bool:
-    """Whether the table has defects that are the check's business, plain or finer."""
-    return bool((table.dimension == name).any())
+    """Whether the table has defects that are the check's business: plain ones, or finer ones enough to say
+    where its defects lie."""
+    own = table.dimension == name
+    return bool((own & table.plain).any() or own.sum() >= ENOUGH)
 
 
 def _eased(
@@ -314,8 +318,8 @@ def _unshown(table: Table, levels: Mapping[str, float]) -> Iterator[str]:
     """Which checks keep their own thresholds although they scored good pictures; at most one sentence."""
     if names := ", ".join(name.replace("_", " ") for name in levels if not _known(table, name)):
         yield (
-            "These checks keep their own thresholds, since no defect of theirs shows what lower ones would "
-            f"let out: {names}."
+            "These checks keep their own thresholds, since too few defects of theirs are known to say what "
+            f"lower ones would let out: {names}."
         )
 
 

@@ -23,7 +23,7 @@ from scoring.labels import Seen, measures_of
 from scoring.recogniser import Reading
 from scoring.strips import KEEP, TURN_90, TURN_180, TURN_270, Match
 from scoring.text_score import score_of, table
-from scoring.text_words import CERTAIN, Outcome, convincing, doubt, not_judged, outcome
+from scoring.text_words import CERTAIN, FAINT, LIKE, Outcome, convincing, doubt, not_judged, outcome
 from scoring.verifier import Likeness, verifier
 
 # a look this sure of the right direction needs no second opinion on the wrong ones
@@ -31,9 +31,9 @@ SURE_LOOK = 0.6
 SURE_MARGIN = 0.15
 # a label is looked for where the strip matches at least this well; else it is taken from where it should be
 FOUND = 0.35
-# pixels of text height from which a person meets a label at arm's length: one that cannot be judged and does
-# not look right holds the candidate back, however right the others are
-AT_A_GLANCE = 20.0
+# pixels of text height, share in view and difference in lightness from which a person meets a label at arm's
+# length: one that cannot be judged and does not look right holds the candidate back, however right the others
+GLANCE_HEIGHT, GLANCE_VISIBLE, GLANCE_CONTRAST = 20.0, 0.3, 8.0
 
 
 class TextSettings(CheckSettings):
@@ -167,14 +167,25 @@ def _outcome(seen: Seen, score: float, settings: TextSettings) -> Outcome:
     label = seen.print
     why, enlarge = _why_not(label, settings)
     if why:
-        looks_wrong = label.truth.height >= AT_A_GLANCE and score < settings.threshold
-        if looks_wrong and convincing(seen, seen.direction):
+        looks_wrong = _at_a_glance(label) and score < settings.threshold
+        looks_wrong = looks_wrong and seen.right_look < max(LIKE, seen.wrong_look)
+        if looks_wrong and seen.ink >= FAINT and convincing(seen, seen.direction):
             # it cannot be vouched for, but what of it is in view plainly stands another way round
             return outcome(seen, min(score, CERTAIN * settings.threshold), settings.threshold, small=False)
         return not_judged(seen, why, enlarge, blocking=looks_wrong)
     if label.other_text:
         return doubt(seen)
     return outcome(seen, score, settings.threshold, small=label.truth.height < settings.min_height)
+
+
+def _at_a_glance(label: Print) -> bool:
+    """Whether a person at arm's length sees what of it is in view, judged or not."""
+    truth = label.truth
+    return (
+        truth.height >= GLANCE_HEIGHT
+        and truth.visible >= GLANCE_VISIBLE
+        and truth.contrast >= GLANCE_CONTRAST
+    )
 
 
 def _why_not(label: Print, settings: TextSettings) -> tuple[str, float]:

@@ -447,4 +447,4 @@ def choice(
 
 
 # the embedded model calls one right picture in four hundred less likely than this
-CHECK = Check("alignment", "5", AlignmentSettings, {"threshold": 0.02}, judge)
+CHECK = Check("alignment", "6", AlignmentSettings, {"threshold": 0.02}, judge)

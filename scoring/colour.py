@@ -13,7 +13,7 @@ from packline.colour import to_lab, to_linear, to_srgb
 from packline.scorecard import CheckResult, Evidence, Verdict
 from packline.truth import PartColours
 from scoring.check import Bools, Check, CheckInput, CheckSettings, Floats
-from scoring.colour_regions import DARK, Patches, Truth, facing, observed, patches_of, shrunk, truth_of
+from scoring.colour_regions import DARK, OPEN, Patches, Truth, facing, observed, patches_of, shrunk, truth_of
 from scoring.colour_suspects import Suspect, spoken, suspects
 from scoring.relight import Residual, load, steadied
 
@@ -22,8 +22,6 @@ Measured = tuple[Floats, Floats, Floats]
 
 # pixels around the product's box that are looked at
 _PAD = 8
-# a patch that is clipped or black beyond this share of it says nothing
-_OPEN = 0.2
 # share of the product from which a part that cannot be judged is named, and beyond which none is vouched for
 _NAMED, _UNSEEN = 0.03, 0.4
 # pixels at work size by which a region is also looked at beside its place
@@ -65,7 +63,7 @@ def _judge(one: CheckInput, settings: ColourSettings) -> CheckResult:
     style = steadied(one.style)
     expected = style.at(truth.colour, truth.x, truth.y)
     measured = observed(patches, seen, expected)
-    told = [k for k in range(len(patches.regions)) if (measured[2][patches.region == k] >= _OPEN).any()]
+    told = [k for k in range(len(patches.regions)) if (measured[2][patches.region == k] >= OPEN).any()]
     if not told:
         words = "No part of the product is large and bright enough in this view to judge its colour."
         return CHECK.result(0.0, settings.threshold, words, verdict=Verdict.UNVERIFIABLE)

@@ -38,8 +38,8 @@ MOST = 64
 DARK = 0.004
 # sRGB values outside of which a channel says nothing
 _BLACK, _WHITE = 8, 251
-# share of a patch's pixels that say something, under which the patch says nothing
-_OPEN = 0.2
+#: Share of a patch's pixels that say something, under which the patch says nothing
+OPEN = 0.2
 # share of a part's interior that its swatches' interiors must hold, or the part is taken whole
 _SPECKLED = 0.12
 
@@ -356,11 +356,11 @@ def observed(patches: Patches, seen: Picture, expected: Floats) -> tuple[Floats,
     for k, at in enumerate(patches.members):
         end = start + len(at)
         good = fine[start:end]
-        if good.mean() < _OPEN <= asked[start:end].mean():
+        if good.mean() < OPEN <= asked[start:end].mean():
             # a colour that left the range where it should not have: as far as it can be seen it differs
             good = asked[start:end]
         open_share[k] = good.mean()
-        if open_share[k] >= _OPEN:
+        if open_share[k] >= OPEN:
             low, middle, high = np.percentile(ratio[start:end][good], (16, 50, 84), axis=0)
             difference[k], spread[k] = middle, (high - low) / 2
         start = end

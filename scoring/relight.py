@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from packline.colour import to_linear
 from packline.errors import FixSettings
-from scoring.colour_regions import AXES, DARK, FEATURES, Patches
+from scoring.colour_regions import AXES, DARK, FEATURES, OPEN, Patches
 from scoring.style import Style
 
 Floats = NDArray[np.float32]
@@ -218,7 +218,7 @@ class Residual:
         inputs = inputs_of(patches, spread, open_share, style)
         covariance = model.covariance(patches, inputs, style_loadings(patches, style), style)
         # what is clipped says nothing, and what shows something else says nothing of its colour
-        dull = (open_share < 0.2) | (spread[:, 1:].max(1) > MIXED)
+        dull = (open_share < OPEN) | (spread[:, 1:].max(1) > MIXED)
         blind = np.repeat(dull | _strays(patches, difference, ~dull), 3)
         covariance[blind, blind] += 1e3
         precision = np.asarray(np.linalg.inv(covariance), np.float64)

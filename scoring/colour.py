@@ -190,4 +190,4 @@ def _outline(where: Bools) -> list[tuple[float, float]]:
     return [(float(x), float(y)) for x, y in largest]
 
 
-CHECK = Check("colour", "3", ColourSettings, {"threshold": 0.5}, judge)
+CHECK = Check("colour", "4", ColourSettings, {"threshold": 0.5}, judge)

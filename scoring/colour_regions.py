@@ -27,8 +27,10 @@ WORK = 320
 TILES = 4
 # pixels at work size: of an interior from any edge; the least of a patch, and of a region
 _MARGINS = (4, 3)
-# the same of a part that has no such interior: a strap, a handle
-_THIN = 2
+# the same of a part that has no such interior: a strap, a handle; and of a strip of three or four pixels
+_THIN, _STRIP = 2, 1
+# share of the product's pixels from which such a strip is looked at: a zip's edge is nobody's colour
+_LEAST_STRIP = 0.025
 _LEAST_PATCH, _LEAST_REGION = 24, 48
 # share of the product's pixels under which a region is too small to be told from its neighbours' edges
 _LEAST_SHARE = 0.004
@@ -153,6 +155,8 @@ class Region:
         At work size.
     lab
         CIELAB of its base colour.
+    strip
+        Whether it is so thin that its pixels lie right beside its edges.
     """
 
     part: str
@@ -160,6 +164,7 @@ class Region:
     swatch: int
     pixels: int
     lab: tuple[float, float, float]
+    strip: bool = False
 
 
 @dataclass(frozen=True)
@@ -254,7 +259,7 @@ def _region_map(truth: Truth, colours: tuple[PartColours, ...]) -> tuple[NDArray
     regions: list[Region] = []
     whole = _interior(parts, _MARGINS[0])
     inner = [_interior(fine, margin) for margin in _MARGINS]
-    thin = _interior(parts, _THIN)
+    thin, strips = _interior(parts, _THIN), _interior(parts, _STRIP)
     for part in colours:
         swatches = [k for k, one in enumerate(known) if one.index == part.index]
         interior = whole & (parts == part.index)
@@ -267,12 +272,16 @@ def _region_map(truth: Truth, colours: tuple[PartColours, ...]) -> tuple[NDArray
                 regions.append(_sized(known[k], size))
                 out[at] = len(regions)
                 taken += size
+        strip = False
         if swatches and not taken and interior.sum() < least:
-            interior = thin & (parts == part.index)
+            own = parts == part.index
+            interior = thin & own
+            strip = bool(interior.sum() < least and own.sum() >= _LEAST_STRIP * solid.sum())
+            interior = strips & own if strip else interior
         if swatches and taken < _SPECKLED * interior.sum() and interior.sum() >= least:
             # a photograph, a fine pattern or a thin part: no swatch has an interior, the part as a whole has
             a, b, c = (float(v) for v in np.median(lab[interior], 0))
-            regions.append(Region(part.part, part.index, -1, int(interior.sum()), (a, b, c)))
+            regions.append(Region(part.part, part.index, -1, int(interior.sum()), (a, b, c), strip))
             out[interior] = len(regions)
     return out, regions
 

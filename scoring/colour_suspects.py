@@ -20,8 +20,10 @@ Doubles = NDArray[np.float64]
 _SIGMAS = 8.5
 # the same of the whole product: over all its patches such surprises are rarer than over one part's
 _WHOLE_SIGMAS = 6.5
-# of a shift, what a part's own pixels must show of it for the part to be named first
+# of a shift, what a part's own pixels must show of it to be named first, and for all of it to count
 _SHOWN = 0.4
+# how much counts of a strip's shift: its pixels show what lies beside it as well
+_STRIP = 0.25
 # and the CIEDE2000 that must be certain of it
 _ENOUGH = 0.5
 
@@ -76,8 +78,7 @@ def suspects(patches: Patches, residual: Residual, told: Sequence[int]) -> list[
     everything = tuple(sorted(told))
     if everything not in names:
         names[everything] = "the whole product"
-    chance = {ks: _WHOLE_SIGMAS if ks == everything else _SIGMAS for ks in names}
-    found = [_suspect(words, ks, patches, residual, chance[ks]) for ks, words in names.items()]
+    found = [_suspect(words, ks, patches, residual, ks == everything) for ks, words in names.items()]
     # of those that accuse each other, the one whose own pixels show it is named: what only shows because the
     # light was guessed to hide it is a poor accusation; then that of which more is known
     shown = [one for one in found if one.shown >= _SHOWN and one.certain >= _ENOUGH] or found
@@ -85,9 +86,10 @@ def suspects(patches: Patches, residual: Residual, told: Sequence[int]) -> list[
     return sorted(found, key=lambda one: (one not in shown, one.certain < 0.4 * most, -one.shift.sigmas))
 
 
-def _suspect(words: str, ks: tuple[int, ...], patches: Patches, residual: Residual, chance: float) -> Suspect:
+def _suspect(words: str, ks: tuple[int, ...], patches: Patches, residual: Residual, whole: bool) -> Suspect:
     chosen = np.isin(patches.region, ks)
     shift = residual.shift(chosen)
+    chance = _WHOLE_SIGMAS if whole else _SIGMAS
     regions = [patches.regions[k] for k in ks]
     pixels = np.array([float(region.pixels) for region in regions])
     lab = np.array([region.lab for region in regions])
@@ -97,7 +99,12 @@ def _suspect(words: str, ks: tuple[int, ...], patches: Patches, residual: Residu
 
     of_all = delta_e(shift.logs * _sure(shift.sigmas, chance))
     of_hue = delta_e(shift.only_hue * _sure(shift.hue_sigmas, chance))
-    return Suspect(words, ks, delta_e(shift.logs), max(of_all, of_hue), shift, residual.shows(chosen, shift))
+    shown, certain = residual.shows(chosen, shift), max(of_all, of_hue)
+    if not whole:
+        certain *= min(max(shown / _SHOWN, 0.0), 1.0)
+    if all(region.strip for region in regions):
+        certain *= _STRIP
+    return Suspect(words, ks, delta_e(shift.logs), certain, shift, shown)
 
 
 def _sure(sigmas: float, chance: float) -> float:

@@ -168,7 +168,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as folder:
         rows = stands(asked.size, asked.count, Path(folder))
-        in_chunks(rows[:CHUNK])  # models loaded, caches of the process filled
+        in_chunks(rows)  # models loaded; what a process remembers of a product is there for all three alike
         whole, single, parts = in_chunks(rows), one_at_a_time(rows), shares(rows)
         print("each on its own", file=sys.stderr, flush=True)
         own = alone(rows[: asked.alone])

@@ -113,3 +113,20 @@ def test_a_shift_of_one_region_is_measured_as_it_was_made() -> None:
     right, other = residual.shift(at), residual.shift(patches.region == 1)
     assert np.allclose(right.logs, (0.25, 0, -0.3), atol=0.1)
     assert right.hue_sigmas > 5 and right.sigmas >= right.hue_sigmas > other.hue_sigmas
+
+
+@pytest.mark.parametrize(
+    ("wide", "bands", "strip"), [(5, 4, False), (4, 2, True), (3, 2, True), (2, 4, None), (3, 1, None)]
+)
+def test_a_strip_of_three_pixels_is_looked_at_where_there_is_enough_of_it(
+    wide: int, bands: int, strip: bool | None
+) -> None:
+    whole = truth()
+    parts, columns = whole.parts.copy(), np.arange(whole.parts.shape[1])
+    for band in range(bands):
+        start = columns[len(columns) // 3] + 16 * band
+        parts[(whole.mask > 252) & ((columns >= start) & (columns < start + wide))[None]] = 9
+    colours = (*reference().colours, PartColours("band", 9, 0.03, reference().colours[1].swatches))
+    found = {one.part: one.strip for one in patches_of(replace(whole, parts=parts), colours).regions}
+    assert not any(found[part] for part in COLOURS)
+    assert found.get("band") == strip

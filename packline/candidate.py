@@ -131,18 +131,25 @@ def read_picture(file: Path) -> NDArray[np.uint8]:
     """
     from PIL import Image
 
-    with Image.open(file) as opened:
-        if opened.format != "PNG":
-            raise ValueError(f"is no PNG but {opened.format}")
-        with file.open("rb") as stream:
-            depth, colours = stream.read(26)[24:]
-        if colours not in _COLOURS:
-            raise ValueError("has a palette")
-        if depth != _DEPTH:
-            raise ValueError(f"has {depth} bits a channel")
-        pixels = np.asarray(opened.convert("RGB"))
-        if (turned := opened.getexif().get(_ORIENTATION, 1)) != 1:
-            raise ValueError(f"has an orientation tag ({turned})")
+    try:
+        with Image.open(file) as opened:
+            kind = opened.format
+            with file.open("rb") as stream:
+                header = stream.read(26)
+            pixels = np.asarray(opened.convert("RGB"))
+            turned = opened.getexif().get(_ORIENTATION, 1)
+    except (SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        # what Pillow says of a PNG with a broken chunk
+        raise OSError(f"cannot read {file}: {error}") from error
+    if kind != "PNG":
+        raise ValueError(f"is no PNG but {kind}")
+    depth, colours = header[24:]
+    if colours not in _COLOURS:
+        raise ValueError("has a palette")
+    if depth != _DEPTH:
+        raise ValueError(f"has {depth} bits a channel")
+    if turned != 1:
+        raise ValueError(f"has an orientation tag ({turned})")
     return pixels
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from packline.candidate import read_picture
 from packline.reference import Picture, Reference
 from packline.scorecard import CheckResult, Evidence, Verdict
 from scoring.ground import Ground
@@ -276,11 +277,17 @@ class Check:
 
 
 def read_candidate(file: Path) -> Picture:
-    """Read a candidate's file as sRGB uint8 (H, W, 3); an empty array where it cannot be decoded."""
-    picture = cv2.imread(str(file), cv2.IMREAD_COLOR)
-    if picture is None:
+    """Read a candidate's pixels as they would be published (`packline.candidate.read_picture`).
+
+    Returns
+    -------
+    uint8 (H, W, 3)
+        sRGB; an empty array where it cannot be decoded or is of a kind that would not be published.
+    """
+    try:
+        return read_picture(file)
+    except (OSError, ValueError):
         return np.zeros((0, 0, 3), np.uint8)
-    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def ramp(value: float, bad: float, good: float) -> float:

@@ -110,13 +110,20 @@ def test_nothing_is_published_without_a_passing_scorecard_of_the_plans_checks(li
     assert line.bucket.list() == []
 
 
-@pytest.mark.parametrize("fault", ["missing", "cut short", "too small"])
+@pytest.mark.parametrize("fault", ["missing", "cut short", "a broken chunk", "too small"])
 def test_a_picture_that_cannot_be_delivered_gets_a_sentence(line: Line, fault: str) -> None:
     picture = line.candidate.candidate.picture
     if fault == "missing":
         picture.unlink()
     elif fault == "cut short":
         picture.write_bytes(picture.read_bytes()[:5000])
+    elif fault == "a broken chunk":
+        # where pixels should go on Pillow calls a chunk whose name is no name a SyntaxError
+        noise = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
+        Image.fromarray(noise).save(picture)
+        data = picture.read_bytes()
+        picture.write_bytes(data.replace(b"IDAT", b"_}\xee\x88").replace(b"_}\xee\x88", b"IDAT", 1))
+        assert read_candidate(picture).shape == (0, 0, 3)
     else:
         Image.new("RGB", (100, 80)).save(picture)
     with pytest.raises(GiveUp, match=r"^Shot A/1/table/hero: (its )?picture .*; make it again\.$"):

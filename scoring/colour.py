@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -16,6 +17,7 @@ from scoring.check import Bools, Check, CheckInput, CheckSettings, Floats
 from scoring.colour_regions import DARK, OPEN, Patches, Truth, facing, observed, patches_of, shrunk, truth_of
 from scoring.colour_suspects import Suspect, spoken, suspects
 from scoring.relight import Residual, load, steadied
+from scoring.style import Style
 
 Box = tuple[int, int, int, int]
 Measured = tuple[Floats, Floats, Floats]
@@ -51,7 +53,33 @@ def judge(inputs: Sequence[CheckInput], settings: ColourSettings) -> list[CheckR
     return [_judge(one, settings) for one in inputs]
 
 
-def _judge(one: CheckInput, settings: ColourSettings) -> CheckResult:
+@dataclass(frozen=True)
+class Look:
+    """A candidate's product beside what it should show in this picture, at work size.
+
+    Parameters
+    ----------
+    box
+        Left, top, right, bottom of the cut, pixels of the picture.
+    seen
+        The candidate, aligned, sRGB uint8 (h, w, 3).
+    expected
+        The render under the picture's style, sRGB values 0 to 255, float32 (h, w, 3).
+    measured
+        What `scoring.colour_regions.observed` says of the two.
+    """
+
+    truth: Truth
+    patches: Patches
+    box: Box
+    seen: NDArray[np.uint8]
+    style: Style
+    expected: Floats
+    measured: Measured
+
+
+def look_at(one: CheckInput) -> Look:
+    """Cut and measure a candidate as the check does; the lessons of `training.colour_null` do as well."""
     rows, columns = one.crop(_PAD)
     box = (columns.start, rows.start, columns.stop, rows.stop)
     names = ("colour", "albedo", "normals", "parts", "mask")
@@ -62,7 +90,12 @@ def _judge(one: CheckInput, settings: ColourSettings) -> CheckResult:
     seen = shrunk(one.aligned[rows, columns], box)
     style = steadied(one.style)
     expected = style.at(truth.colour, truth.x, truth.y)
-    measured = observed(patches, seen, expected)
+    return Look(truth, patches, box, seen, style, expected, observed(patches, seen, expected))
+
+
+def _judge(one: CheckInput, settings: ColourSettings) -> CheckResult:
+    look = look_at(one)
+    truth, patches, style, measured = look.truth, look.patches, look.style, look.measured
     told = [k for k in range(len(patches.regions)) if (measured[2][patches.region == k] >= OPEN).any()]
     if not told:
         words = "No part of the product is large and bright enough in this view to judge its colour."
@@ -79,8 +112,8 @@ def _judge(one: CheckInput, settings: ColourSettings) -> CheckResult:
     if np.exp2(-certain_of(found) / settings.max_delta_e) < settings.threshold:
         # a part that registration missed by some pixels shows its neighbour's colour: look beside it as well,
         # but only where the picture fits about as well: a look at edges lets every accused go free
-        beside = (observed(patches, _moved(seen, *step), expected) for step in _BESIDE)
-        fitting = [look for look in beside if _unevenness(look) < _FITS * _unevenness(measured)]
+        beside = (observed(patches, _moved(look.seen, *step), look.expected) for step in _BESIDE)
+        fitting = [other for other in beside if _unevenness(other) < _FITS * _unevenness(measured)]
         found = min([found, *map(suspected, fitting)], key=certain_of)
     certain = certain_of(found)
     worst = found[0]
@@ -105,7 +138,7 @@ def _judge(one: CheckInput, settings: ColourSettings) -> CheckResult:
         verdict = Verdict.UNVERIFIABLE if measures["unseen"] > _UNSEEN else None
         words = _in_part(named, measures["unseen"])
         return CHECK.result(score, settings.threshold, words, verdict=verdict, measures=measures)
-    evidence = _evidence(one, worst, patches, seen, box)
+    evidence = _evidence(one, worst, patches, look.seen, look.box)
     return CHECK.result(score, settings.threshold, _sentence(worst, evidence), (evidence,), measures=measures)
 
 

@@ -28,11 +28,10 @@ from scoring.relight import (
     basis_of,
     inputs_of,
     load,
-    steadied,
     style_inputs,
     style_loadings,
 )
-from training.colour_lessons import PAD, Lesson, Take
+from training.colour_lessons import Lesson, Take
 
 Floats = NDArray[np.float32]
 LEFT_OUT = ("tin", "tube")  # kinds that only the exam sees
@@ -81,25 +80,16 @@ def photographed(count: int, each: int, seed: int) -> list[Take]:
     """
     from scoring.bench.good import good_specimens
     from scoring.bench.takes import takes
-    from scoring.colour_regions import facing, observed, patches_of, shrunk, truth_of
+    from scoring.colour import look_at
 
     made = []
     for number, take in enumerate(takes("calibration", 512, count, seed=seed)):
         lessons = []
         for one in good_specimens(take, np.random.default_rng([291, seed, number]), each):
-            given = one.given
-            rows, columns = given.crop(PAD)
-            box = (columns.start, rows.start, columns.stop, rows.stop)
-            names = ("colour", "albedo", "normals", "parts", "mask")
-            passes = {name: getattr(given.scene, name)[rows, columns] for name in names}
-            frame = (given.candidate.shape[1], given.candidate.shape[0])
-            truth = truth_of(passes, facing(given.scene.camera.pose), box, frame)
-            patches = patches_of(truth, given.scene.colours)
-            style = steadied(given.style)
-            expected = style.at(truth.colour, truth.x, truth.y)
-            measured = observed(patches, shrunk(given.aligned[rows, columns], box), expected)
+            look = look_at(one.given)
+            patches = look.patches
             nothing = np.zeros(len(patches.regions), bool)
-            lessons.append(Lesson(*measured, style, nothing, 0.0, {"nuisance": one.nuisance}))
+            lessons.append(Lesson(*look.measured, look.style, nothing, 0.0, {"nuisance": one.nuisance}))
         # under two patches there is nothing to compare
         told = [one for one in lessons if (one.open_share >= 0.2).sum() > 1]
         if told:

@@ -1,4 +1,4 @@
-"""Choice: which of a shot's candidates is the best, and which others show something else.
+"""Choice: which of a shot's candidates is the best, and which shows something else than its siblings do.
 
 The ranking is stated, so that a person can follow it: the candidate whose weakest check is strongest, among
 equals the one whose checks are stronger on the mean, among equals the one that was made first (it strays
@@ -7,7 +7,9 @@ least from what was asked). A check counts by its margin: how far its score lies
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -20,6 +22,13 @@ Floats = NDArray[np.float32]
 
 # cells on a side
 _DESCRIPTOR = 12
+SAME = 1.0
+"""Distance of two descriptors below which both pictures are practically the same.
+
+Measured on 9 placements of the demo's catalogue with the embedded editor at 1024 px: two seeds of the same
+request lie 0.16 to 0.95 apart (27 pairs, median 0.41), two candidates that stray on purpose 0.91 to 5.96 (108
+pairs, median 2.25).
+"""
 
 
 def standing(card: Scorecard | None) -> tuple[int, float, float]:
@@ -38,39 +47,62 @@ def standing(card: Scorecard | None) -> tuple[int, float, float]:
     return kind, min(margins, default=-1.0), sum(margins) / len(margins) if margins else -1.0
 
 
-def ranked(cards: Sequence[Scorecard | None]) -> list[int]:
-    """Indices of candidates, best first; among equals the earlier one."""
-    return sorted(range(len(cards)), key=lambda i: standing(cards[i]), reverse=True)
-
-
-def choose(cards: Sequence[Scorecard | None], wanted: int, descriptors: NDArray[np.floating]) -> list[int]:
-    """Choose several candidates that pass and do not look alike.
-
-    The first is the best by `ranked`; each further one is the passing candidate that lies farthest from all
-    chosen so far (farthest-point traversal: Gonzalez, "Clustering to minimize the maximum intercluster
-    distance", 1985), the better one among equals.
+@dataclass(frozen=True)
+class Nearest:
+    """Of the selects that a candidate's siblings have, the one that looks most like it.
 
     Parameters
     ----------
-    wanted
-        How many are owed.
-    descriptors
-        One row a candidate, shape (n, d); see `descriptor`.
+    number
+        Which picture of the placement that is.
+    distance
+        Root mean square difference in CIELAB, on the grid of `descriptor`.
+    """
+
+    number: int
+    distance: float
+
+    @property
+    def same(self) -> bool:
+        """Whether both show practically the same picture."""
+        return self.distance < SAME
+
+
+def nearest(look: Floats, others: Mapping[int, Floats]) -> Nearest:
+    """The sibling that looks most like a picture.
+
+    Parameters
+    ----------
+    look
+        `descriptor` of the picture.
+    others
+        Those of the siblings' selects, by the picture's number; not empty.
+    """
+    return min(
+        (Nearest(number, float(np.linalg.norm(look - other))) for number, other in others.items()),
+        key=lambda one: one.distance,
+    )
+
+
+def choose(cards: Sequence[Scorecard | None], near: Sequence[Nearest | None]) -> int:
+    """Choose one of a shot's candidates.
+
+    Where the placement has other pictures already it is the one that lies farthest from all of them, so that
+    picture by picture the placement is spread out (farthest-point traversal: Gonzalez, "Clustering to
+    minimize the maximum intercluster distance", 1985); among equals, and where there are none, the best.
+
+    Parameters
+    ----------
+    near
+        For each candidate the sibling that looks most like it; None where there is none to compare with.
 
     Returns
     -------
-    list of int
-        Indices in the order in which they were chosen; fewer than `wanted` where fewer pass.
+    int
+        Its index; among equals the earlier one's.
     """
-    waiting = [i for i in ranked(cards) if standing(cards[i])[0] == 3]
-    if len(descriptors) != len(cards):
-        raise ValueError(f"{len(cards)} candidates have {len(descriptors)} descriptors")
-    chosen = waiting[:1]
-    del waiting[:1]
-    while waiting and len(chosen) < wanted:
-        apart = [min(float(np.linalg.norm(descriptors[i] - descriptors[j])) for j in chosen) for i in waiting]
-        chosen.append(waiting.pop(int(np.argmax(apart))))
-    return chosen[: max(wanted, 0)]
+    apart = [math.inf if one is None else one.distance for one in near]
+    return max(range(len(cards)), key=lambda i: (apart[i], standing(cards[i])))
 
 
 def descriptor(picture: Picture) -> Floats:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 
-from packline.choice import standing
+from packline.choice import SAME, Nearest, choose
 from packline.fingerprint import digest
 from packline.ladder import rung_words
 from packline.records import CandidateRecord
@@ -17,6 +18,8 @@ from packline.settings import CandidateSettings
 
 NEEDS_PERSON, NEEDS_CLOSE_UP = "needs a person", "needs a close-up"
 """A flag's reason where nothing speaks against the best candidate but a check cannot tell."""
+SAME_PICTURE = "same picture"
+"""A flag's reason where what passed shows what another picture of the placement shows already."""
 
 
 class Outcome(StrEnum):
@@ -37,7 +40,7 @@ class Decision:
         Id of the select; for a flag, of the candidate that a person should see first; else empty.
     reason
         For a flag: the name of the check that stands most against the best candidate, or `NEEDS_PERSON`,
-        `NEEDS_CLOSE_UP`.
+        `NEEDS_CLOSE_UP`, `SAME_PICTURE`.
     sentence
         For a flag: the words for a merchandiser.
     """
@@ -54,6 +57,7 @@ def decide(
     *,
     last: bool,
     passed_over: Sequence[tuple[str, str]] = (),
+    near: Mapping[str, Nearest] = MappingProxyType({}),
 ) -> Decision:
     """Decide on a shot by its candidates' scorecards.
 
@@ -65,25 +69,38 @@ def decide(
         No further wave will come.
     passed_over
         Rungs of the ladder that were not climbed, each with the reason.
+    near
+        By the id of each passing candidate the sibling's select that looks most like it: where the placement
+        is owed several pictures and has some.
 
     Notes
     -----
-    The best candidate is the first by `packline.choice.standing`; among equals the one made first, which
-    strays least from what was asked.
+    The best candidate is the first by `packline.choice.choose`; among equals the one made first, which
+    strays least from what was asked. One that looks like a sibling's select is not taken, for it would be the
+    same picture twice.
 
     A candidate against which nothing speaks but that a check cannot judge is flagged at once where none
     passed: what is too small to read stays so in every further wave.
     """
     ordered = sorted(records, key=lambda record: record.candidate.recipe.number)
     passing = [record for record in ordered if record.scorecard is not None and record.scorecard.passed]
-    if passing and (last or len(passing) >= settings.enough):
-        return Decision(Outcome.SELECT, _best(passing).candidate.id)
+    new = [record for record in passing if not looks_known(record, near)]
+    if new and (last or len(new) >= settings.enough):
+        return Decision(Outcome.SELECT, _best(new, near).candidate.id)
     undecided = [record for record in ordered if record.scorecard is not None and record.scorecard.undecided]
     if undecided and not passing:
         return _doubt(_best(undecided), len(ordered))
     if not last:
         return Decision(Outcome.NEXT_WAVE)
+    if passing:
+        return _same(passing, near, _climbed(ordered, passed_over))
     return _flag(ordered, passed_over)
+
+
+def looks_known(record: CandidateRecord, near: Mapping[str, Nearest]) -> bool:
+    """Whether a candidate shows what a sibling's select shows already."""
+    found = near.get(record.candidate.id)
+    return found is not None and found.same
 
 
 def candidate_seed(first: int, shot: str, number: int) -> int:
@@ -97,8 +114,11 @@ def candidate_seed(first: int, shot: str, number: int) -> int:
     return int(digest(first, shot, number, length=8), 16) % 2**31
 
 
-def _best(records: Sequence[CandidateRecord]) -> CandidateRecord:
-    return max(records, key=lambda record: standing(record.scorecard))
+def _best(
+    records: Sequence[CandidateRecord], near: Mapping[str, Nearest] = MappingProxyType({})
+) -> CandidateRecord:
+    cards = [record.scorecard for record in records]
+    return records[choose(cards, [near.get(record.candidate.id) for record in records])]
 
 
 def _doubt(best: CandidateRecord, tries: int) -> Decision:
@@ -118,6 +138,23 @@ def _doubt(best: CandidateRecord, tries: int) -> Decision:
         best.candidate.id,
         reason,
         f"Nothing was found wrong with {which}, but not everything could be judged. {said} {' '.join(ask)}",
+    )
+
+
+def _same(passing: Sequence[CandidateRecord], near: Mapping[str, Nearest], climbed: str) -> Decision:
+    """A flag for a picture that there is already."""
+    best = _best(passing, near)
+    found = near[best.candidate.id]
+    which = f"candidate {best.candidate.recipe.number + 1}"
+    if len(passing) > 1:
+        which += f", the most different of {len(passing)} that passed,"
+    return Decision(
+        Outcome.FLAG,
+        best.candidate.id,
+        SAME_PICTURE,
+        f"It looks the same as picture {found.number} of this scene: {which} differs from it by "
+        f"{found.distance:.2f} on average (CIELAB), and {SAME:g} is the least for another picture. "
+        f"Approve it if it will do, ask for another try, or lower pictures in the catalog.{climbed}",
     )
 
 

@@ -81,10 +81,7 @@ class Planner:
             What people asked of some shots, by key.
         """
         parts = self._product_parts(product)
-        return [
-            self._shot(Shot(product, *place), parts, (instructions or {}).get(_key(product, place), {}))
-            for place in product.placements
-        ]
+        return [self._shot(shot, parts, (instructions or {}).get(shot.key, {})) for shot in product.shots]
 
     def _shot(self, shot: Shot, product: Mapping[str, str], asked: Instructions) -> PlannedShot:
         recipe = recipe_for(self._settings, shot.product.sku, shot.scene)
@@ -210,10 +207,6 @@ def _strength_facts(lora: Lora) -> tuple[Any, ...]:
 def _under(folder: str, name: str) -> str:
     # a pathlib.Path would cost more than the rest of a row's digest
     return name if name.startswith("/") else f"{folder}/{name}"
-
-
-def _key(product: Product, place: tuple[str, str]) -> str:
-    return Shot(product, *place).key
 
 
 # how this Packline words the references: a change of the code is a change of every prompt

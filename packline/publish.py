@@ -84,7 +84,8 @@ class Publication:
 
 def image_key(settings: Settings, shot: ShotRecord, use: str, sha256: str, ending: str = "png") -> str:
     """Where a picture lies: its tenant, catalog, SKU, place and use, and the hash of its bytes."""
-    place = f"{escape(shot.scene)}-{escape(shot.view)}"
+    # no view ends in a number, so no other place is called so
+    place = f"{escape(shot.scene)}-{escape(shot.view)}{f'-{shot.number}' if shot.number > 1 else ''}"
     return f"{_root(settings)}/images/{escape(shot.sku)}/{place}/{use}-{sha256[:16]}.{ending}"
 
 

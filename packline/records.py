@@ -10,7 +10,7 @@ from typing import Any
 
 from packline.candidate import Candidate
 from packline.scorecard import Scorecard
-from packline.shots import Shot
+from packline.shots import Shot, number_of
 
 
 @dataclass(frozen=True)
@@ -248,6 +248,11 @@ class ShotRecord:
     model: str = ""
     decided: str = ""
     product: str = ""
+
+    @property
+    def number(self) -> int:
+        """Which picture of its placement it is; 1 is the first."""
+        return number_of(self.key)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Product:
         The model's material variant; empty: its default.
     truth
         The sidecar with the model's front and labels; None: the one beside the model.
+    pictures
+        How many each placement is owed.
     """
 
     sku: str
@@ -51,6 +54,13 @@ class Product:
     row: int = 0
     variant: str = ""
     truth: Path | None = None
+    pictures: int = 1
+
+    @property
+    def shots(self) -> tuple[Shot, ...]:
+        """Every picture that the row owes, in order."""
+        numbers = range(1, self.pictures + 1)
+        return tuple(Shot(self, *place, number) for place in self.placements for number in numbers)
 
 
 STACKED = " + "
@@ -77,13 +87,59 @@ def kind_of(sku: str, title: str) -> str:
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture that the catalog owes: product × scene × view."""
+    """One picture that the catalog owes: product × scene × view.
+
+    Parameters
+    ----------
+    number
+        Which one where the placement is owed several; 1 is the first.
+    """
 
     product: Product
     scene: str
     view: str
+    number: int = 1
 
     @property
     def key(self) -> str:
         """Stable name, unique within a catalog."""
-        return f"{self.product.sku}/{self.scene}/{self.view}"
+        return key_of(self.product.sku, self.scene, self.view, self.number)
+
+
+MOST_PICTURES = 9
+"""Pictures that a placement may be owed."""
+
+# a view is one of a few words without this sign, and stands last: nothing else in a key can be taken for it
+_NUMBERED = re.compile(rf"~([2-{MOST_PICTURES}])$")
+
+
+class Place(NamedTuple):
+    """What a shot's key says."""
+
+    sku: str
+    scene: str
+    view: str
+    number: int
+
+    @property
+    def siblings(self) -> tuple[str, ...]:
+        """Keys that other pictures of the same placement have."""
+        numbers = (number for number in range(1, MOST_PICTURES + 1) if number != self.number)
+        return tuple(key_of(self.sku, self.scene, self.view, number) for number in numbers)
+
+
+def key_of(sku: str, scene: str, view: str, number: int = 1) -> str:
+    """A shot's key: ``sku/scene/view``, of the second picture ``sku/scene/view~2``."""
+    return f"{sku}/{scene}/{view}{f'~{number}' if number > 1 else ''}"
+
+
+def place_of(key: str) -> Place:
+    """Read what `key_of` wrote; of its parts only the SKU may hold slashes."""
+    sku, scene, view = key.rsplit("/", 2)
+    return Place(sku, scene, _NUMBERED.sub("", view), number_of(key))
+
+
+def number_of(key: str) -> int:
+    """Which picture of its placement a shot is; 1 where its key names no place, as of some bad rows."""
+    numbered = _NUMBERED.search(key)
+    return int(numbered[1]) if numbered else 1

@@ -402,6 +402,61 @@ def test_a_short_row_is_read_as_one_with_empty_fields(tmp_path: Path) -> None:
     assert [error.field for error in catalog.errors] == ["model", "scenes"]
 
 
+OWED = f"{HEADER},pictures\nA1,shoe,shoe.glb,table;shelf:left,,,,2\nB1,bottle,bottle.glb,table,,,,\n"
+OWED_KEYS = [
+    "A1/table/hero",
+    "A1/table/hero~2",
+    "A1/shelf/left",
+    "A1/shelf/left~2",
+    "B1/table/hero",
+]  # fmt: skip
+
+
+def test_a_row_may_owe_several_pictures_of_each_placement(tmp_path: Path) -> None:
+    settings = make_folder(tmp_path)
+    (tmp_path / "demo.csv").write_text(OWED)
+    table = pd.read_csv(tmp_path / "demo.csv")
+    assert table["pictures"].dtype == float, "a column with holes"
+    table.to_parquet(tmp_path / "demo.parquet")
+    whole = [
+        {name: value for name, value in row.items() if value == value}
+        for row in table.to_dict(orient="records")
+    ]
+    (tmp_path / "demo.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in whole))
+    for name in ("demo.csv", "demo.parquet", "demo.jsonl"):
+        catalog = read_catalog(tmp_path / name, settings)
+        assert catalog.errors == ()
+        assert [product.pictures for product in catalog.products] == [2, 1]
+        assert [shot.key for shot in catalog.shots] == OWED_KEYS
+
+
+@pytest.mark.parametrize("said", ["0", "10", "-1", "2.5", "two", "²", "True"])
+def test_pictures_that_are_no_small_whole_number_are_an_error_of_their_row_alone(
+    tmp_path: Path, said: str
+) -> None:
+    settings = make_folder(tmp_path)
+    (tmp_path / "demo.csv").write_text(OWED.replace(",2\n", f",{said}\n"))
+    catalog = read_catalog(tmp_path / "demo.csv", settings)
+    assert [product.sku for product in catalog.products] == ["B1"]
+    (error,) = catalog.errors
+    assert (error.field, error.sentence) == (
+        "pictures",
+        f"Row 1, SKU A1: pictures {said} is no whole number from 1 to 9; write one, or empty it.",
+    )
+    assert error.shots == ("A1/table/hero", "A1/shelf/left")
+
+
+def test_another_fault_flags_every_picture_that_the_row_owed(tmp_path: Path) -> None:
+    settings = make_folder(tmp_path)
+    # a view that is none is no second picture
+    (tmp_path / "demo.csv").write_text(OWED.replace("table;", "table;table:hero~2;"))
+    (error,) = read_catalog(tmp_path / "demo.csv", settings).errors
+    assert error.field == "scenes" and "view hero~2 of scene table is unknown" in error.sentence
+    assert error.shots == (
+        "A1/table/hero", "A1/table/hero~2", "A1/table/hero~2~2", "A1/shelf/left", "A1/shelf/left~2",
+    )  # fmt: skip
+
+
 def test_of_two_rows_with_one_sku_the_first_goes_on(tmp_path: Path) -> None:
     catalog = read(
         tmp_path, "A1,shoe,shoe.glb,table,,,\nA1,bottle,bottle.glb,shelf,,,\nA1,shoe,shoe.glb,table,,,\n"

@@ -1,4 +1,4 @@
-"""Which candidate is the best, and which others show something else."""
+"""Which candidate is the best, and which shows something else than its siblings do."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packline.choice import choose, descriptor, ranked, standing
+from packline.choice import SAME, Floats, Nearest, choose, descriptor, nearest, standing
 from packline.scorecard import CheckResult, Scorecard, Verdict
 
 
@@ -27,6 +27,14 @@ def card(*scores: float, threshold: float = 0.5, verdict: Verdict | None = None)
             for i, score in enumerate(scores)
         )
     )
+
+
+def ranked(cards: list[Scorecard | None]) -> list[int]:
+    """All candidates as `choose` would take them, one after the other."""
+    left, found = list(range(len(cards))), []
+    while left:
+        found.append(left.pop(choose([cards[i] for i in left], [None] * len(left))))
+    return found
 
 
 def test_the_weakest_check_decides_then_the_mean_then_the_order() -> None:
@@ -52,41 +60,49 @@ def test_a_check_that_does_not_apply_counts_for_nothing() -> None:
     assert standing(silent) == standing(card(0.8))
 
 
-def test_the_second_choice_is_the_one_that_looks_least_like_the_first() -> None:
-    cards = [card(0.9), card(0.8), card(0.6), card(0.1)]
-    looks = np.array([[0.0], [0.1], [1.0], [9.0]])
-    assert choose(cards, 2, looks) == [0, 2]
-    # what failed is never chosen, however different
-    assert choose(cards, 9, looks) == [0, 2, 1]
+def test_what_lies_farthest_from_the_siblings_is_chosen_and_among_equals_the_better() -> None:
+    cards = [card(0.9), card(0.6), card(0.8), card(0.8)]
+    far, close = Nearest(1, 4.0), Nearest(2, 3.0)
+    assert choose(cards, [close, far, close, close]) == 1
+    assert choose(cards, [close, close, far, far]) == 2
+    assert choose(cards, [None] * 4) == 0
+    # what cannot be compared is not held against a candidate
+    assert choose(cards, [far, None, far, far]) == 1
 
 
-def test_among_equally_different_ones_the_better_is_chosen() -> None:
-    assert choose([card(0.6), card(0.9), card(0.8)], 2, np.zeros((3, 1))) == [1, 2]
-
-
-def test_none_is_chosen_where_none_passes_or_none_is_wanted() -> None:
-    assert choose([card(0.1), None], 2, np.zeros((2, 1))) == []
-    assert choose([card(0.9)], 0, np.zeros((1, 1))) == []
-    with pytest.raises(ValueError, match="2 candidates have 1 descriptors"):
-        choose([card(0.9), card(0.9)], 1, np.zeros((1, 1)))
-
-
-# descriptors in hundredths: the squares of denormal numbers are zero, which says nothing of choosing
 _PLACES = st.integers(-900, 900).map(lambda hundredths: hundredths / 100)
 
 
-@given(st.lists(st.tuples(st.floats(0.5, 1), _PLACES), min_size=1, max_size=9), st.integers(1, 9))
-def test_each_further_choice_lies_no_farther_from_the_chosen_than_the_one_before(
-    drawn: list[tuple[float, float]], wanted: int
-) -> None:
-    cards, looks = [card(score) for score, _ in drawn], np.array([[place] for _, place in drawn])
-    chosen = choose(cards, wanted, looks)
-    assert len(set(chosen)) == len(chosen) == min(wanted, len(drawn))
-    assert chosen[0] == ranked(cards)[0]
-    apart = [
-        min(abs(drawn[one][1] - drawn[other][1]) for other in chosen[:i]) for i, one in enumerate(chosen) if i
-    ]
-    assert all(first >= second for first, second in pairwise(apart))
+def look(place: float) -> Floats:
+    return np.array([place, 0.0], np.float32)
+
+
+@given(st.lists(_PLACES, min_size=2, max_size=9), st.integers(2, 9))
+def test_picture_by_picture_a_placement_is_spread_out(places: list[float], wanted: int) -> None:
+    taken: dict[int, int] = {}
+    apart = []
+    for number in range(1, min(wanted, len(places)) + 1):
+        left = [i for i in range(len(places)) if i not in taken.values()]
+        others = {sibling: look(places[i]) for sibling, i in taken.items()}
+        near = [nearest(look(places[i]), others) if others else None for i in left]
+        best = choose([card(0.8)] * len(left), near)
+        if (found := near[best]) is not None:
+            assert found.distance == pytest.approx(
+                max(min(abs(places[i] - places[j]) for j in taken.values()) for i in left), abs=1e-4
+            )
+            assert found.distance == pytest.approx(
+                abs(places[left[best]] - places[taken[found.number]]), abs=1e-4
+            )
+            apart.append(found.distance)
+        taken[number] = left[best]
+    assert taken[1] == 0
+    assert all(first >= second - 1e-4 for first, second in pairwise(apart))
+
+
+def test_under_the_stated_distance_two_pictures_are_the_same() -> None:
+    assert nearest(look(0), {1: look(5), 3: look(-0.99)}) == Nearest(3, pytest.approx(0.99))  # type: ignore[arg-type]
+    assert nearest(look(0), {3: look(-0.99)}).same
+    assert not nearest(look(0), {3: look(SAME)}).same
 
 
 def test_the_distance_of_descriptors_is_a_difference_of_colours() -> None:

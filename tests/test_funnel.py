@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from packline.candidate import Candidate, Recipe
-from packline.funnel import NEEDS_CLOSE_UP, NEEDS_PERSON, Outcome, candidate_seed, decide
+from packline.choice import Nearest
+from packline.funnel import NEEDS_CLOSE_UP, NEEDS_PERSON, SAME_PICTURE, Outcome, candidate_seed, decide
 from packline.records import CandidateRecord
 from packline.scorecard import CheckResult, Scorecard, Verdict
 from packline.settings import CandidateSettings
@@ -124,6 +125,36 @@ def test_what_failed_as_well_gets_its_further_tries() -> None:
     assert decide([both], ONE, last=False).outcome == Outcome.NEXT_WAVE
     flag = decide([both], ONE, last=True)
     assert (flag.outcome, flag.reason) == (Outcome.FLAG, "artifacts")
+
+
+def test_beside_siblings_the_passing_candidate_that_differs_most_is_selected() -> None:
+    tries = [record(0, 0.9), record(1, 0.6), record(2, 0.2)]
+    near = {"c0": Nearest(1, 2.0), "c1": Nearest(1, 5.0)}
+    assert decide(tries, ONE, last=False).candidate == "c0"
+    assert decide(tries, ONE, last=False, near=near).candidate == "c1"
+
+
+def test_what_looks_like_a_sibling_is_not_taken_while_there_is_a_further_wave() -> None:
+    tries = [record(0, 0.9), record(1, 0.6)]
+    same = {"c0": Nearest(1, 0.4), "c1": Nearest(2, 0.7)}
+    assert decide(tries, ONE, last=False, near=same).outcome == Outcome.NEXT_WAVE
+    # however good it is
+    assert decide(tries, ONE, last=False, near={**same, "c1": Nearest(1, 1.5)}).candidate == "c1"
+    # nor does it count among the passing ones that are wanted
+    assert decide(tries, TWO, last=False, near={**same, "c1": Nearest(1, 1.5)}).outcome == Outcome.NEXT_WAVE
+
+
+def test_a_shot_that_can_only_repeat_its_sibling_is_flagged_in_words() -> None:
+    same = {"c0": Nearest(1, 0.4), "c1": Nearest(2, 0.7)}
+    flag = decide([record(0, 0.9), record(1, 0.6), record(2, 0.2)], ONE, last=True, near=same)
+    assert (flag.outcome, flag.reason, flag.candidate) == (Outcome.FLAG, SAME_PICTURE, "c1")
+    assert flag.sentence == (
+        "It looks the same as picture 2 of this scene: candidate 2, the most different of 2 that passed, "
+        "differs from it by 0.70 on average (CIELAB), and 1 is the least for another picture. Approve it if "
+        "it will do, ask for another try, or lower pictures in the catalog."
+    )
+    alone = decide([record(0, 0.9)], ONE, last=True, near=same)
+    assert "of this scene: candidate 1 differs from it by 0.40" in alone.sentence
 
 
 @pytest.mark.parametrize("records", [[], [record(0)]])

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -16,6 +17,7 @@ from packline.ledger import Ledger
 from packline.plan import Planner, plan_shots
 from packline.records import PlannedShot, Work
 from packline.settings import Settings, load_settings
+from packline.shots import key_of, number_of, place_of
 from packline.stage.files import model_digest, model_files
 from tests.parts import HEADER, make_folder, make_lora, make_scene, new_run
 
@@ -159,6 +161,44 @@ def test_a_lora_that_is_taken_away_is_a_change_too(tmp_path: Path) -> None:
     before = plan(tmp_path)
     in_rows("warm,", ",")(tmp_path)
     assert changed(before, plan(tmp_path)) == {key: ["the LoRA", "the LoRA's strength"] for key in SHOE}
+
+
+def test_further_pictures_have_fingerprints_of_their_own_and_the_first_keeps_its(tmp_path: Path) -> None:
+    make_folder(tmp_path, ROWS)
+    before = plan(tmp_path)
+    head, *rows = (tmp_path / "demo.csv").read_text().splitlines()
+    for said in ("", "1", "3"):
+        text = "\n".join([f"{head},pictures", *(f"{row},{said}" for row in rows)])
+        (tmp_path / "demo.csv").write_text(f"{text}\n")
+        after = plan(tmp_path)
+        numbers = range(2, int(said or 1) + 1)
+        assert list(after) == [
+            one for key in before for one in (key, *(f"{key}~{number}" for number in numbers))
+        ]
+        assert {key: after[key].fingerprint for key in before} == {
+            key: shot.fingerprint for key, shot in before.items()
+        }
+        assert len({shot.fingerprint for shot in after.values()}) == len(after)
+    # of the fingerprint of a first picture nothing was changed: this is how it was before there were others
+    shot = before["B1/table/hero"]
+    assert shot.fingerprint == digest({**shot.parts, "shot": "B1/table/hero"})
+
+
+@pytest.mark.parametrize("sku", ["A1", "A/1", "A~2", "A/b/hero~2"])
+@pytest.mark.parametrize("scene", ["table", "ta~3ble~2"])
+def test_a_key_says_which_picture_it_is_whatever_its_names_hold(sku: str, scene: str) -> None:
+    keys = [key_of(sku, scene, "three-quarter", number) for number in range(1, 10)]
+    assert keys[:2] == [f"{sku}/{scene}/three-quarter", f"{sku}/{scene}/three-quarter~2"]
+    assert [place_of(key) for key in keys] == [
+        (sku, scene, "three-quarter", number) for number in range(1, 10)
+    ]
+    assert {key.rsplit("/", 2)[0] for key in keys} == {sku}
+    for number, key in enumerate(keys, 1):
+        assert set(place_of(key).siblings) == {one for one in keys if one != key}
+        assert number_of(key) == number
+    # keys stand in addresses as they are
+    assert quote(keys[1].rsplit("/")[-1], safe="") == "three-quarter~2"
+    assert number_of(f"{sku}/row 3") == 1
 
 
 def test_a_stack_has_its_own_fingerprint_and_one_lora_that_of_before_there_were_stacks(

@@ -41,7 +41,7 @@ class Catalog:
     @property
     def shots(self) -> tuple[Shot, ...]:
         """Every picture that the usable rows owe, in order."""
-        return tuple(Shot(product, *place) for product in self.products for place in product.placements)
+        return tuple(shot for product in self.products for shot in product.shots)
 
 
 def settings_file(catalog: Path) -> Path:

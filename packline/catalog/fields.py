@@ -10,7 +10,7 @@ from pathlib import Path
 
 from packline.editing.loras import check_strength
 from packline.errors import GiveUp
-from packline.shots import ProductLora
+from packline.shots import MOST_PICTURES, ProductLora
 
 VIEWS = ("hero", "front", "left", "right", "back", "three-quarter")
 DIRECTIONS = ("left to right", "top to bottom", "right to left", "bottom to top")
@@ -67,6 +67,18 @@ def placements_of(text: str) -> tuple[tuple[str, str], ...]:
     if not found:
         raise FieldError("scenes", "scenes is empty; name at least one scene.")
     return tuple(found)
+
+
+def pictures_of(text: str) -> int:
+    """How many pictures each placement is owed; one where nothing is said."""
+    if not text:
+        return 1
+    if text not in map(str, range(1, MOST_PICTURES + 1)):
+        raise FieldError(
+            "pictures",
+            f"pictures {text} is no whole number from 1 to {MOST_PICTURES}; write one, or empty it.",
+        )
+    return int(text)
 
 
 def labels_of(text: str) -> dict[str, str]:

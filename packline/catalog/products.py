@@ -15,6 +15,7 @@ from packline.catalog.fields import (
     labels_of,
     loras_of,
     near,
+    pictures_of,
     placements_of,
 )
 from packline.catalog.table import COLUMNS, Fields
@@ -24,7 +25,7 @@ from packline.errors import FixSettings, GiveUp
 from packline.records import RowError
 from packline.scenes import load_scene
 from packline.settings import Settings
-from packline.shots import Product
+from packline.shots import Product, key_of
 from packline.stage.files import sidecar_of
 
 # names that a misspelt one is compared with, and models that are kept for the next rows
@@ -81,6 +82,7 @@ class ProductReader:
         placements = attempt(placements_of, row["scenes"])
         if placements:
             attempt(self._check_scenes, placements)
+        pictures = attempt(pictures_of, row["pictures"])
         labels = attempt(labels_of, row["labels"])
         known = len(faults)
         truth = attempt(self._truth, row["truth"])
@@ -90,9 +92,12 @@ class ProductReader:
         for lora in loras or ():
             attempt(self._check_lora, lora.label)
         if not faults:
-            return Product(sku, title, model, placements, labels, loras, number, row["variant"], truth), []
+            facts = (labels, loras, number, row["variant"], truth, pictures)
+            return Product(sku, title, model, placements, *facts), []
         where = f"Row {number}, SKU {sku}" if sku else f"Row {number}"
-        shots = tuple(f"{sku}/{scene}/{view}" for scene, view in placements or ()) if sku else ()
+        owed = [(*place, one) for place in placements or () for one in range(1, (pictures or 1) + 1)]
+        # a view that is none may look like another one's second picture
+        shots = tuple(dict.fromkeys(key_of(sku, *one) for one in owed)) if sku else ()
         return None, [RowError(number, sku, f.field, f"{where}: {f}", shots, title) for f in faults]
 
     def _model(self, text: str) -> Path:

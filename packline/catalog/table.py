@@ -14,7 +14,9 @@ from typing import Any
 from packline.errors import FixSettings
 from packline.shots import STACKED
 
-COLUMNS = ("sku", "title", "model", "scenes", "labels", "lora", "lora_strength", "variant", "truth")
+COLUMNS = (
+    "sku", "title", "model", "scenes", "labels", "lora", "lora_strength", "variant", "truth", "pictures",
+)  # fmt: skip
 NEEDED = COLUMNS[:4]
 _STACKS = ("lora", "lora_strength")
 BATCH = 4096

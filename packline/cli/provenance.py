@@ -12,6 +12,8 @@ from rich.console import Console
 from packline.candidate import refine_words
 from packline.cli.table import console, table
 from packline.provenance.reading import Manifest, Told, read_file
+from packline.report.figures import plain_view
+from packline.shots import number_of
 
 if TYPE_CHECKING:
     from packline.ledger.origins import Origin
@@ -164,10 +166,11 @@ def _trace(out: Console, origin: Origin, presets: Sequence[PresetVersion]) -> No
 
 def _lineage(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     engine = facts["engine"]
+    view = plain_view(facts["view"], number_of(facts["shot"]))
     rows = [
         ("catalog row", f"{facts['row']} ({facts['product']})"),
         ("3D model", f"{facts['model']} ({facts['parts'].get('the 3D model', '')})"),
-        ("scene", f"{facts['scene']}, view {facts['view']} ({facts['parts'].get('the scene', '')})"),
+        ("scene", f"{facts['scene']}, view {view} ({facts['parts'].get('the scene', '')})"),
         ("engine", ", ".join(f"{name} {value}" for name, value in engine.items())),
     ]
     for one in facts["loras"]:

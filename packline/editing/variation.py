@@ -42,7 +42,7 @@ AS_ASKED: dict[str, Any] = {
 """How a shot's first candidate strays: not at all."""
 
 
-def vary(place: Place, seed: int, number: int) -> dict[str, Any]:
+def vary(place: Place, seed: int, number: int, *, further: bool = False) -> dict[str, Any]:
     """How candidate `number` of a shot strays from what was asked.
 
     Parameters
@@ -53,6 +53,9 @@ def vary(place: Place, seed: int, number: int) -> dict[str, Any]:
         The shot's seed; equal seeds stray equally. The LoRAs' factor depends on the number alone.
     number
         Counts the shot's candidates over all waves; 0 is exactly as asked.
+    further
+        Whether the shot is not the first picture of its placement: what is exactly as asked is that one, so
+        number 0 strays as well.
 
     Returns
     -------
@@ -60,7 +63,7 @@ def vary(place: Place, seed: int, number: int) -> dict[str, Any]:
         ``shift`` [x, z] in metres, ``turn`` in degrees, ``scale`` a factor; of the light ``light_turn`` and
         ``light_height`` in degrees, ``light_size`` and ``exposure`` factors; ``lora`` a factor on strengths.
     """
-    if number == 0:
+    if number == 0 and not further:
         return {**AS_ASKED, "shift": [0.0, 0.0]}
     start = np.random.default_rng(seed).random(len(_STEPS))
     strays = (((start + number * _STEPS) % 1.0) * 2 - 1).tolist()

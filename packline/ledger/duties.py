@@ -18,7 +18,7 @@ from packline.ledger.part import Part
 from packline.ledger.planning import slices
 from packline.ledger.reading import present
 from packline.records import PlannedShot, Wave, Work
-from packline.shots import STACKED, Product, ProductLora, Shot
+from packline.shots import STACKED, Product, ProductLora, Shot, number_of
 
 Place = tuple[int, int, str]
 """Where a shot stands in the catalog: its row, its place among the row's shots, its key."""
@@ -147,7 +147,7 @@ def _planned_shots(connection: Connection, catalog: str, keys: Sequence[str]) ->
     found = {}
     for part in slices(list(keys)):
         for row in connection.execute(query.where(present(catalog), s.key.in_(part))):
-            shot = Shot(_product(row), row.scene, row.view)
+            shot = Shot(_product(row), row.scene, row.view, number_of(row.key))
             found[row.key] = PlannedShot(
                 shot, row.fingerprint, row.checks, parts=row.parts, instructions=row.instructions or {}
             )

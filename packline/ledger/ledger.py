@@ -35,6 +35,7 @@ from packline.ledger.reading import (
     read_opinions,
     read_run,
     read_shots,
+    read_siblings,
 )
 from packline.ledger.releasing import Releases
 from packline.ledger.review import Review
@@ -367,6 +368,11 @@ class Ledger:
         with self._reader.connect() as connection:
             found = read_candidates(connection, c.shot == shot_key, c.fingerprint == fingerprint)
         return found.get((shot_key, fingerprint), [])
+
+    def siblings(self, catalog: str, shot_key: str) -> dict[str, Path]:
+        """Pictures of the selects of the same placement's other shots, as they stand now, by their keys."""
+        with self._reader.connect() as connection:
+            return read_siblings(connection, catalog, shot_key)
 
     def judgements(self, catalog: str, most: int) -> list[Judgement]:
         """The last candidates of a catalog that the present checks judged, in the order they were made."""

@@ -14,7 +14,7 @@ from packline.ledger import schema as t
 from packline.ledger.database import insert_once, upsert
 from packline.ledger.work import Remembered
 from packline.records import PlannedShot, RowError, ShotState
-from packline.shots import Product, stack_text
+from packline.shots import Product, place_of, stack_text
 
 _SHOT_COLUMNS = tuple(c.name for c in t.shots.columns if not c.primary_key)
 
@@ -28,7 +28,8 @@ def product_row(catalog: str, run: str, product: Product) -> dict[str, Any]:
         "labels": dict(product.labels),
         "truth": str(product.truth or ""),
     }
-    del plain["loras"]
+    # how many pictures it owes changes none of them, and `shots` has a row for each
+    del plain["loras"], plain["pictures"]
     lora, strengths = stack_text(product.loras), [one.strength for one in product.loras]
     found = _product_digest(catalog, plain, lora, strengths)
     return {**plain, "lora": lora, "strengths": strengths, "digest": found, "catalog": catalog, "run": run}
@@ -66,7 +67,7 @@ def flag_rows(
         sentence = " ".join(sentences[key])
         # no row, no fingerprint; this one is the error's own
         fingerprint = digest("row error", catalog, key, sentence)
-        scene, view = key.rsplit("/", 2)[1:] if key in error.shots else ("", "")
+        scene, view = place_of(key)[1:3] if key in error.shots else ("", "")
         shots.append(
             {
                 "catalog": catalog,

@@ -26,6 +26,7 @@ from packline.ledger.database import upsert
 from packline.ledger.part import Part
 from packline.ledger.reading import _utc
 from packline.ledger.waiting import DOING, DONE, TO_DO, WITHOUT_PICTURE, refresh
+from packline.shots import number_of
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,11 @@ class QueueItem:
     assignee: str
     decision: int | None
     holder: str = ""
+
+    @property
+    def number(self) -> int:
+        """Which picture of its placement it is; 1 is the first."""
+        return number_of(self.shot)
 
 
 @dataclass(frozen=True)

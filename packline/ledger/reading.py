@@ -24,6 +24,7 @@ from packline.records import (
     StationTime,
 )
 from packline.scorecard import CheckResult, Scorecard
+from packline.shots import place_of
 
 
 def read_candidates(connection: Connection, *where: Any) -> dict[tuple[str, str], list[CandidateRecord]]:
@@ -228,6 +229,20 @@ def _shot(
         decided=row.decided or "",
         product=row.product,
     )
+
+
+def read_siblings(connection: Connection, catalog: str, key: str) -> dict[str, Path]:
+    """The picture that each sibling of a shot has as its select, by the sibling's key."""
+    s, st, c = t.shots.c, t.shot_states.c, t.candidates.c
+    query = (
+        select(s.key, c.picture)
+        .join(t.shot_states, and_(st.shot == s.key, st.fingerprint == s.fingerprint))
+        .join(t.candidates, c.id == st.candidate)
+        .where(present(catalog), s.key.in_(place_of(key).siblings))
+        .where(st.state.in_((str(ShotState.SELECTED), str(ShotState.PUBLISHED))))
+        .order_by(s.key)
+    )
+    return {row.key: Path(row.picture) for row in connection.execute(query)}
 
 
 def read_run(connection: Connection, row: Row[Any]) -> RunRecord:

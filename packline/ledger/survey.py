@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -53,7 +53,7 @@ from packline.ledger.rounds import first_numbers
 from packline.ledger.waiting import refresh
 from packline.ledger.work import PASSING, Choice, Duty, Remembered, decide
 from packline.records import PlannedShot, RowError, ShotState, Work
-from packline.shots import Product, Shot
+from packline.shots import Product, Shot, place_of
 
 PAGE = 500
 _ASSET = tuple(column.name for column in t.assets.columns)
@@ -286,7 +286,7 @@ class Survey:
 
     def instructions(self, products: Sequence[Product]) -> dict[str, dict[str, Any]]:
         """What people ask of the shots of some products, by the shot's key."""
-        c, s = t.instructions.c, [f"{p.sku}/{scene}/{view}" for p in products for scene, view in p.placements]
+        c, s = t.instructions.c, [shot.key for product in products for shot in product.shots]
         found: dict[str, dict[str, Any]] = {}
         with self._aside() as connection:
             for part in slices(s):
@@ -307,7 +307,7 @@ class Survey:
             insert_once(c, t.products, rows)
             store_plan(c, self._catalog, self.run, batch.shots)
             self._obey(c, batch.shots)
-            flag_rows(c, self.run, self._catalog, batch.errors, ())
+            flag_rows(c, self.run, self._catalog, self._as_many_as_before(c, batch.errors), ())
             owners = [product.sku for product in batch.products]
             owners += [error.sku for error in batch.errors if error.sku]
             self._leave(c, owners)
@@ -345,6 +345,17 @@ class Survey:
                 i.catalog == self._catalog, i.shot.in_(part)
             )
             c.execute(insert(t.obeyed).from_select([o.catalog, o.shot, o.decision, o.data], told))
+
+    def _as_many_as_before(self, c: Connection, errors: Sequence[RowError]) -> list[RowError]:
+        """Where a row does not say how many pictures it owes, flag all that it owed: a typo retires none."""
+        s, found = t.shots.c, []
+        for error in errors:
+            if error.field == "pictures":
+                further = [key for shot in error.shots for key in place_of(shot).siblings]
+                query = select(s.key).where(present(self._catalog), s.key.in_(further)).order_by(s.key)
+                error = replace(error, shots=(*error.shots, *c.scalars(query)))
+            found.append(error)
+        return found
 
     def _leave(self, c: Connection, skus: Sequence[str]) -> None:
         """Take shots out of the catalog's present that their rows no longer owe."""

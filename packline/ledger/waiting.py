@@ -18,8 +18,8 @@ TO_DO, DOING, DONE = "to do", "doing", "done"
 REJECTED = "rejected"
 """Reason of a flag that a person confirmed: none of these pictures may be shown."""
 
-# packline.funnel's NEEDS_PERSON and NEEDS_CLOSE_UP, which need OpenCV to be imported
-_DOUBTS = ("needs a person", "needs a close-up")
+# packline.funnel's NEEDS_PERSON, NEEDS_CLOSE_UP and SAME_PICTURE, which need OpenCV to be imported
+_DOUBTS = ("needs a person", "needs a close-up", "same picture")
 _NO_PICTURE = ("row", "model", "engine", "publication", "reference")
 _FOR_THE_RUN = ("error", "try again")
 WITHOUT_PICTURE = 2

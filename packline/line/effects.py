@@ -120,7 +120,8 @@ def _request(line: Line, product: Product, loras: tuple[ProductLora, ...]) -> Ed
     """A product's first shot with these LoRAs and their words, asked for as a run asks."""
     known = architecture_of(line.settings.engine.architecture)
     place = product.placements[:1]
-    (planned,) = line.planner(Assets()).shots(replace(product, placements=place, loras=loras))
+    first = replace(product, placements=place, pictures=1, loras=loras)
+    (planned,) = line.planner(Assets()).shots(first)
     line.shots.keep(planned)
     (asked,) = ask(line, Try(planned.shot.key, Wave()), engine="")
     # with a LoRA these engines give up less of their start, which is not the LoRA's doing

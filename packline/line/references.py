@@ -62,9 +62,10 @@ class Rendered:
 
 
 def variation_of(line: Line, planned: PlannedShot, number: int) -> dict[str, Any]:
-    """How a shot's candidate strays: number 0 not at all, each other in its own way."""
+    """How a shot's candidate strays: number 0 of a first picture not at all, each other in its own way."""
     seed = candidate_seed(line.settings.run.seed, planned.shot.key, 0)
-    return vary(line.scene(planned.shot.scene).place, seed, number)
+    place = line.scene(planned.shot.scene).place
+    return vary(place, seed, number, further=planned.shot.number > 1)
 
 
 def render(line: Line, tries: Sequence[Try], done: Callable[[str], None]) -> None:
@@ -111,7 +112,7 @@ def render(line: Line, tries: Sequence[Try], done: Callable[[str], None]) -> Non
 
 
 def _scenes_found(line: Line, one: Try, result: RenderResult) -> Path:
-    """The folder of the shot exactly as asked, once all of the wave's candidates have theirs."""
+    """The folder of the shot as its first candidate has it, once all of the wave's candidates have theirs."""
     planned = line.shots[one.key]
     for number in numbers(one):
         found(result, _scene_view(line, planned, number).name)

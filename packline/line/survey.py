@@ -143,7 +143,7 @@ def _unreadable(product: Product, error: OSError) -> RowError:
         f"Row {product.row}, SKU {product.sku}: a file of model {product.model.name} cannot be read "
         f"({Path(str(error.filename)).name}: {error.strerror}); mend its permissions."
     )
-    keys = tuple(f"{product.sku}/{scene}/{view}" for scene, view in product.placements)
+    keys = tuple(shot.key for shot in product.shots)
     return RowError(product.row, product.sku, "model", said, keys, product.title)
 
 

@@ -116,6 +116,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["plain"] = figures.plain_name
+    environment.filters["view"] = figures.plain_view
     environment.filters["swatches"] = swatches
     environment.filters["duration"] = figures.duration
     environment.filters["when"] = figures.when

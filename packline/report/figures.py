@@ -169,6 +169,11 @@ def plain_name(name: str) -> str:
     return _NAMES.get(name, name.replace("_", " ").replace("-", " "))
 
 
+def plain_view(view: str, number: int) -> str:
+    """A view's name and, where its placement is owed several pictures, which one it is: "hero, picture 2"."""
+    return plain_name(view) + (f", picture {number}" if number > 1 else "")
+
+
 def duration(seconds: float) -> str:
     """Seconds as a person says them: "0.4 s", "12 s", "3 min 20 s", "2 h 05 min"."""
     if seconds < 9.95:

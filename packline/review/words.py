@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from packline.ledger import schema as t
-from packline.report.figures import plain_name
+from packline.report.figures import plain_name, plain_view
 
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"))
 
@@ -63,4 +63,5 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "iso": iso,
     "percent": percent,
     "sku_of": sku_of,
+    "view": plain_view,
 }

@@ -33,6 +33,12 @@ def test_the_first_candidate_is_exactly_as_asked():
     assert {AS_ASKED[name] for name in ("scale", "light_size", "exposure", "lora")} == {1.0}
 
 
+def test_the_first_candidate_of_a_further_picture_strays_already():
+    first = vary(PLACE, 5, 0, further=True)
+    assert first["turn"] != 0 and first["lora"] == 1.0
+    assert vary(PLACE, 5, 3, further=True) == vary(PLACE, 5, 3)
+
+
 def test_candidates_stay_within_what_the_scene_allows_and_use_all_of_it():
     strays = numbers(3) / LIMITS
     assert np.abs(strays).max() <= 1 + 1e-9

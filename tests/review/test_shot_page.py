@@ -360,3 +360,24 @@ def test_a_shot_without_candidates_says_so(tmp_path: Path) -> None:
     assert "model lamp.glb is missing" in page
     assert "shot-data" not in page
     ledger.close()
+
+
+def test_a_further_picture_of_a_placement_is_called_so_on_its_page_and_in_the_queue(tmp_path: Path) -> None:
+    from packline.ledger import Ledger
+    from tests.review.house import plan
+
+    ledger = Ledger((settings := make_folder(tmp_path)).ledger.url)
+    run = ledger.begin_run(CATALOG, {})
+    first = Studio(tmp_path / "studio").shot("LAMP", faults=(), state=ShotState.FLAGGED)
+    second = replace(first, key=f"{first.key}~2", fingerprint="2" * 16)
+    for position, shot in enumerate((first, second)):
+        plan(ledger, run, shot, position)
+        ledger.flag(run, shot.key, shot.fingerprint, "checks-1", "same picture", "It looks the same.")
+    add_people(ledger)
+    with serving(settings, ledger) as address, httpx.Client(base_url=address) as client:
+        enter(client)
+        pages = [ask(client, "/shot", shot.key).text for shot in (first, second)]
+        queue = client.get("/").text
+    assert [page.count("hero, picture 2") for page in pages] == [0, 1]
+    assert queue.count("hero, picture 2") == 1 and "hero~2" in queue, "the address has the key as it is"
+    ledger.close()

@@ -16,7 +16,12 @@ import argparse
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
+
+# triton and Mesa each bring an LLVM of their own: triton after Mesa crashes, Mesa after triton does not
+with suppress(ImportError):
+    import triton  # type: ignore[import-untyped]  # noqa: F401
 
 import cv2
 import numpy as np

@@ -340,12 +340,15 @@ def bench_the_checks(
     write_docs: Annotated[
         bool, typer.Option("--write-docs", help="Write docs/bench.md and its plot anew.")
     ] = False,
+    foreign: Annotated[
+        float, typer.Option(min=0, max=1, help="How far all pictures look as another renderer draws them.")
+    ] = 0.0,
 ) -> None:
     """Make pictures whose faults are known: which do the checks let out, which good ones do they reject?"""
     with _sentences():
         from packline.cli.bench import bench_checks
 
-        bench_checks(split, takes, size, out, seed, workers, settings, write_docs)
+        bench_checks(split, takes, size, out, seed, workers, settings, write_docs, foreign)
 
 
 @ledger.command("status")

@@ -13,10 +13,12 @@ from scoring.bench.takes import Take
 from scoring.check import CheckInput
 
 
-def good_specimens(take: Take, rng: np.random.Generator, count: int) -> Iterator[Specimen]:
+def good_specimens(
+    take: Take, rng: np.random.Generator, count: int, foreign: float = 0.0
+) -> Iterator[Specimen]:
     """Candidates of a take in which nothing is wrong; each strays in its own way (`draw_nuisance`)."""
     for number in range(count):
-        nuisance = draw_nuisance(rng, take.size)
+        nuisance = draw_nuisance(rng, take.size, foreign=foreign)
         photograph = take.photograph(nuisance)
         yield Specimen(
             id=f"{take.product}/good-{number:03d}",

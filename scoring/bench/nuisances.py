@@ -32,6 +32,8 @@ class Nuisance:
         Factors of the key's and of the sky's and ground's irradiance.
     warmth
         The light's colour: -1 (6 % bluer) to 1 (a warm lamp); it falls on the product and on the scene alike.
+    foreign
+        How far another renderer's idea of surfaces goes, 0 to 1 (`scoring.bench.renderers`).
     shift, turn, scale
         The product strays: pixels of the picture across and down, degrees about Y, factor.
     style
@@ -52,6 +54,7 @@ class Nuisance:
     key_gain: float = 1.0
     sky_gain: float = 1.0
     warmth: float = 0.0
+    foreign: float = 0.0
     shift: tuple[float, float] = (0.0, 0.0)
     turn: float = 0.0
     scale: float = 1.0
@@ -65,7 +68,9 @@ class Nuisance:
     seed: int = 0
 
 
-def draw_nuisance(rng: np.random.Generator, size: int, pose: bool = True, light: bool = True) -> Nuisance:
+def draw_nuisance(
+    rng: np.random.Generator, size: int, pose: bool = True, light: bool = True, foreign: float = 0.0
+) -> Nuisance:
     """Draw what an honest candidate does: this is what "good" means in the bench's false-reject rate.
 
     Each of these is there or not, mostly mild, sometimes at its edge (a mild one is normal with a third of
@@ -86,6 +91,9 @@ def draw_nuisance(rng: np.random.Generator, size: int, pose: bool = True, light:
         Pixels on the picture's longer side.
     pose, light
         Whether these may stray at all.
+    foreign
+        How far another renderer's idea of surfaces may go; each picture has half of it at least. All else is
+        drawn as it is without.
     """
 
     def stray(edge: float) -> float:
@@ -110,6 +118,8 @@ def draw_nuisance(rng: np.random.Generator, size: int, pose: bool = True, light:
         values["grain"] = float(rng.uniform(0.3, 2.0))
     if rng.random() < 2 / 3:
         values |= {"codec": str(rng.choice(["jpeg", "webp"])), "quality": int(rng.integers(75, 98))}
+    if foreign > 0:
+        values["foreign"] = foreign * float(np.random.default_rng([911, values["seed"]]).uniform(0.5, 1.0))
     return Nuisance(**values)
 
 

@@ -33,6 +33,7 @@ from packline.stage.self_shadow import self_shadow
 from packline.stage.shadow import composite, ground_shadow, shadow_ratio
 from packline.stage.text_truth import text_truth
 from packline.truth import PartColours, TextTruth
+from scoring.bench.renderers import Renderer
 
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 _modules = 0
@@ -90,7 +91,12 @@ def rasteriser(size: int) -> Rasteriser:
 
 
 def draw(
-    model: ProductModel, pose: NDArray[np.float64], camera: Camera, light: Light, ground: float
+    model: ProductModel,
+    pose: NDArray[np.float64],
+    camera: Camera,
+    light: Light,
+    ground: float,
+    renderer: Renderer | None = None,
 ) -> Drawing:
     """Draw a product in a scene.
 
@@ -100,6 +106,8 @@ def draw(
         Normalised; `pose`, (4, 4), puts it on its place.
     ground
         Height in metres of what it stands on.
+    renderer
+        Whose idea of surfaces it is; None: the stage's own.
     """
     placed = model.transformed(pose)
     _settle()
@@ -107,7 +115,10 @@ def draw(
         raster = _raster(model, pose, stage, camera)
 
         def lit(layer: GBuffer) -> Floats:
-            return shade(layer, camera, light, ground, self_shadow(stage, camera, layer, light))
+            visible = self_shadow(stage, camera, layer, light)
+            if renderer is not None:
+                return renderer.lit(layer, camera, light, ground, visible)
+            return shade(layer, camera, light, ground, visible)
 
         colour = shaded(raster.layered, lit)
         shadow = shadow_ratio(light, *ground_shadow(stage, camera, light, ground=ground))

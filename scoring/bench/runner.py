@@ -52,6 +52,8 @@ class Order:
         Another seed, other specimens.
     tables
         The checks' settings as in a settings file (`scoring.settings.read_settings`); empty: the defaults.
+    foreign
+        How far all pictures are drawn as another renderer would, 0 to 1 (`scoring.bench.renderers`).
     """
 
     split: str = "test"
@@ -61,6 +63,7 @@ class Order:
     size: int = 512
     seed: int = 0
     tables: Mapping[str, Any] = field(default_factory=dict)
+    foreign: float = 0.0
 
     @property
     def shards(self) -> int:
@@ -76,6 +79,8 @@ class Order:
         from scoring.settings import read_settings
 
         told = asdict(replace(self, takes=0))
+        if not self.foreign:
+            del told["foreign"]  # as in folders of before there was such a thing
         return {**told, "tables": read_settings(self.tables).to_dict()}
 
 
@@ -161,7 +166,7 @@ def specimens(order: Order, shard: int) -> Iterator[Specimen]:
     together = tuple(takes(order.split, order.size, order.takes_of(shard), seed=order.seed * 10_000 + shard))
     for number, take in enumerate(together):
         rng = np.random.default_rng([29, order.seed, shard, number])
-        yield from good_specimens(take, rng, order.good)
+        yield from good_specimens(take, rng, order.good, order.foreign)
         yield from _bad(order, shard * SHARD + number, together, number)
 
 
@@ -180,7 +185,7 @@ def _bad(order: Order, place: int, together: Sequence[Any], number: int) -> Iter
         index = int(entries[(start + step) % len(entries)])
         rng = np.random.default_rng([37, order.seed, place, step])
         if sitting is None:
-            nuisance = draw_nuisance(rng, order.size)
+            nuisance = draw_nuisance(rng, order.size, foreign=order.foreign)
             sitting = Sitting(together[number], nuisance, rng, tuple(together))
         specimen = spoil(sitting.with_rng(rng), RECIPES[index], f"bad-{made:03d}")
         if specimen is None:

@@ -19,6 +19,7 @@ from packline.stage.views import scene_pose
 from scoring.bench.nuisances import Nuisance, finish
 from scoring.bench.photographs import draw, strayed
 from scoring.bench.products import KINDS, load_product, random_spec, seen_title, title_of
+from scoring.bench.renderers import another
 from scoring.bench.scenes import scenes
 from scoring.check import PromptWords
 
@@ -82,8 +83,8 @@ class Take:
     def photograph(self, nuisance: Nuisance, model: ProductModel | None = None) -> Photograph:
         """Draw the product into the photo under the strayed light and in the strayed pose.
 
-        Of the nuisance the light (`key_*`, `sky_gain`, `warmth`) and the pose (`shift`, `turn`, `scale`)
-        count; `finish` does the rest.
+        Of the nuisance the light (`key_*`, `sky_gain`, `warmth`), the pose (`shift`, `turn`, `scale`) and
+        `foreign` count; `finish` does the rest.
 
         Parameters
         ----------
@@ -110,7 +111,10 @@ class Take:
         light = strayed(
             self.scene.light, nuisance.key_turn, nuisance.key_tilt, nuisance.key_gain, nuisance.sky_gain, tint
         )
-        drawing = draw(model or self.model, pose, self.truth.camera, light, self.scene.place.position[1])
+        ground, foreign = self.scene.place.position[1], None
+        if nuisance.foreign > 0:
+            foreign = another(light, nuisance.foreign, nuisance.seed)
+        drawing = draw(model or self.model, pose, self.truth.camera, light, ground, foreign)
         photo = self.photo if nuisance.warmth == 0 else develop(untone(to_linear(self.photo)) * tint)
         return Photograph(drawing.over(photo), drawing.reference.mask, drawing.reference)
 

@@ -1,8 +1,9 @@
 """What light does not explain: a registered candidate against its render, relit as the candidate is.
 
-The render is lit by the scene's light; the candidate by one like it. How their logarithms differ is fitted by
-a smooth function of where surfaces face and lie, robustly, so that a defect does not explain itself. What is
-left is counted only where it leaves all that the relit render shows within a pixel: a product that is
+The render is lit by the scene's light; the candidate by one like it, and drawn by somebody with another idea
+of contrast and of what dark surfaces mirror. How their logarithms differ is fitted by a smooth function of
+where surfaces face and lie and of how light they are, robustly, so that a defect does not explain itself.
+What is left is counted only where it leaves all that the relit render shows within a pixel: a product that is
 registered half a pixel off, or drawn a little softer, is no defect.
 """
 
@@ -28,8 +29,8 @@ LEAST_AREA = 2000
 _LEAST = 0.003
 # pixels of the fit, and its rounds
 _FEW, _ROUNDS = 60, 4
-# how strongly each coefficient is held to zero: level, where it faces (8), where it lies (2)
-_HELD = np.diag([1e-3] + [0.02] * 8 + [0.05] * 2)
+# how strongly each coefficient is held to zero: level, where it faces (8), where it lies (2), its tone (2)
+_HELD = np.diag([1e-3] + [0.02] * 8 + [0.05] * 2 + [0.02] * 2)
 # nobody's light differs by more, as a logarithm
 _MOST = 1.5
 _SMOOTH = 8.0
@@ -89,9 +90,9 @@ def residual(seen: Floats, expected: Floats, base: Floats, cover: Floats, normal
 def relighting(seen: Floats, expected: Floats, cover: Floats, normals: Floats) -> Floats:
     """By how much the candidate's light differs from the render's, as a logarithm: float32 (S, S, 3).
 
-    Spherical harmonics of the second order in the normal (Ramamoorthi and Hanrahan 2001) and a slope across
-    the picture, fitted to the logarithm of candidate over render by least squares reweighted as Geman
-    and McClure do.
+    Spherical harmonics of the second order in the normal (Ramamoorthi and Hanrahan 2001), a slope across the
+    picture and a parabola in the render's own tone, fitted to the logarithm of candidate over render by least
+    squares reweighted as Geman and McClure do.
     """
     side = cover.shape[0]
     solid = cv2.erode(cover, np.ones((3, 3), np.uint8)) > 0.9
@@ -102,8 +103,9 @@ def relighting(seen: Floats, expected: Floats, cover: Floats, normals: Floats) -
     if len(where) < _FEW // 2:
         return np.zeros(seen.shape, np.float32)
     rows, columns = np.divmod(where, side)
-    basis = _basis(normals.reshape(-1, 3)[where], columns, rows, side)
     a, b = (cv2.log(one.reshape(-1, 3)[where] + np.float32(DARK)) for one in (seen, expected))
+    middle = np.float32(np.median(b @ _LUMA[0]))
+    basis = _basis(normals.reshape(-1, 3)[where], columns, rows, side, b @ _LUMA[0] - middle)
     apart = a - b
     weight = np.ones(len(where), np.float32)
     coefficients = np.zeros((basis.shape[1], 3))
@@ -116,17 +118,19 @@ def relighting(seen: Floats, expected: Floats, cover: Floats, normals: Floats) -
     inside = np.flatnonzero(cover > 0)
     rows, columns = np.divmod(inside, side)
     fit = np.zeros((side * side, 3), np.float32)
-    fit[inside] = _basis(normals.reshape(-1, 3)[inside], columns, rows, side) @ coefficients.astype(
-        np.float32
-    )
+    tone = cv2.log(expected.reshape(-1, 3)[inside] + np.float32(DARK)) @ _LUMA[0] - middle
+    basis = _basis(normals.reshape(-1, 3)[inside], columns, rows, side, tone)
+    fit[inside] = basis @ coefficients.astype(np.float32)
     return np.clip(fit, -_MOST, _MOST).reshape(seen.shape)
 
 
-def _basis(normals: Floats, columns: NDArray[np.int64], rows: NDArray[np.int64], side: int) -> Floats:
+def _basis(
+    normals: Floats, columns: NDArray[np.int64], rows: NDArray[np.int64], side: int, tone: Floats
+) -> Floats:
     x, y, z = normals.T
     across, down = columns / np.float32(side) - 0.5, rows / np.float32(side) - 0.5
-    terms = [np.ones(len(x)), x, y, z, x * x - 1 / 3, y * y - 1 / 3, x * y, x * z, y * z, across, down]
-    return np.stack(terms, 1).astype(np.float32)
+    faces = [np.ones(len(x)), x, y, z, x * x - 1 / 3, y * y - 1 / 3, x * y, x * z, y * z]
+    return np.stack([*faces, across, down, tone, tone * tone], 1).astype(np.float32)
 
 
 def _beyond(seen: Floats, wanted: Floats) -> tuple[Floats, Floats]:

@@ -16,6 +16,8 @@ from scoring.looks.sight import Sight
 FLAT = 4.0
 # share of the picture that is clipped beyond what was to be expected
 CLIPPED = 0.05
+# grey levels of the render up to which a product may be black in the picture
+_DARK = 70.0
 # strength of a style that may still push something over the edge
 _MILD = 0.4
 # factor of colourfulness and of contrast beyond which a picture is over-saturated: styles stay below
@@ -32,10 +34,14 @@ def flat(one: CheckInput) -> Finding:
 def clipped(sight: Sight) -> Finding:
     """Clipped to black or white where base photo and render are not."""
     one = sight.one
-    known = np.where(one.inside[::2, ::2], _toneless(one.scene.colour), _toneless(one.base))
+    inside = one.inside[::2, ::2]
+    known = np.where(inside, _toneless(one.scene.colour), _toneless(one.base))
+    # what black plastic mirrors is the renderer's guess: where the product is dark it may well be black
+    dark = inside & (one.render_grey[::2, ::2] < _DARK)
     # a bright style may push what was nearly white over the edge
     styled = _near_the_edge(sight.small_expected) if one.style.strength < _MILD else 0.0
-    more = float(_toneless(one.candidate).mean()) - max(float(known.mean()), styled)
+    lost = _toneless(one.candidate) & ~(dark & (one.grey[::2, ::2] < _DARK))
+    more = float(lost.mean()) - max(float((known & ~dark).mean()), styled)
     return Finding(
         "clipped",
         graded(more, CLIPPED, 2),

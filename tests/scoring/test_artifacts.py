@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from packline.scorecard import CheckResult, Verdict
 from scoring.artifacts import ArtifactSettings, judge
 from scoring.check import CheckInput
+from scoring.looks.exposure import clipped
 from scoring.looks.sharpness import soft_product
 from scoring.looks.sight import Sight
 from tests.scoring.synthetic import SIZE, Case, Plane, make
@@ -204,3 +205,11 @@ def test_a_product_moved_by_twenty_pixels_and_scaled_is_found_again() -> None:
     one = replace(good(), candidate=np.asarray(moved, np.uint8))
     expected = np.array([1.03 * 512 + 5, 1.03 * 540 - 30])
     assert np.hypot(*(np.array(one.in_candidate([(512, 540)])[0]) - expected)) < 2.5
+
+
+@pytest.mark.parametrize(("render", "fine"), [(50, True), (120, False)])
+def test_a_product_may_be_black_where_the_render_is_dark(render: int, fine: bool) -> None:
+    one, inside = good(), good().inside[..., None]
+    scene = replace(one.scene, colour=np.where(inside, render, one.scene.colour).astype(np.uint8))
+    black = replace(one, scene=scene, candidate=on_product(np.zeros_like(one.candidate)))
+    assert (clipped(Sight(black)).score > 0.9) == fine

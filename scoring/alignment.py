@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from packline.errors import FixSettings
 from packline.fingerprint import file_digest
@@ -66,6 +66,16 @@ class AlignmentSettings(CheckSettings):
     scene_prompt: str = Field("a product on {}", pattern=r"\{\}")
     crop: float = Field(0.25, ge=0)
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+
+    @field_validator("product_prompt", "scene_prompt")
+    @classmethod
+    def _takes_the_words(cls, prompt: str) -> str:
+        # what cannot be filled in would fail for every candidate, after they were paid for
+        try:
+            prompt.format("x")
+        except (KeyError, IndexError, ValueError) as error:
+            raise ValueError("it should have one placeholder, {}, and no other braces") from error
+        return prompt
 
     def facts(self) -> dict[str, Any]:
         """The settings, and the hash of a local model's weights: other weights, other scores."""

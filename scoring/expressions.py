@@ -42,6 +42,20 @@ class WrongExpression(Exception):
     """The expression cannot be used; ``str(error)`` says why, without a full stop."""
 
 
+class Partly(Exception):
+    """Of a text or a list only a part is known; ``str(error)`` is a clause.
+
+    Parameters
+    ----------
+    known
+        That part. What lies in it lies in the whole; of anything else nothing can be said.
+    """
+
+    def __init__(self, message: str, known: str | tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.known = known
+
+
 @dataclass(frozen=True)
 class Function:
     """A function that expressions may call.
@@ -99,7 +113,8 @@ class Expression:
             As in `parse`.
         absent
             What `value` and `functions` raise where there is no such value. It is passed on only where the
-            other parts do not decide the answer; of several, one of the first of these kinds.
+            other parts do not decide the answer; of several, one of the first of these kinds. One that is
+            `Partly` too still tells what lies in the known part.
 
         Raises
         ------
@@ -284,7 +299,15 @@ class _Asked:
         raise AssertionError(f"{ast.unparse(node)!r} was let through by mistake")
 
     def _link(self, one: ast.expr, op: ast.cmpop, other: ast.expr) -> bool:
-        return _compared(self.of(one), op, self.of(other))
+        sought = self.of(one)
+        try:
+            return _compared(sought, op, self.of(other))
+        except Partly as some:
+            # inside a list that is written out, a text is compared as a whole: its known part says nothing
+            named = isinstance(other, ast.Name) and isinstance(op, ast.In | ast.NotIn)
+            if not (named and _compared(sought, ast.In(), some.known)):
+                raise
+            return isinstance(op, ast.In)
 
     def _decided(self, questions: Iterable[Callable[[], bool]], by: bool) -> bool:
         """Ask until one answers `by`; what has no answer counts only where none does."""

@@ -269,4 +269,4 @@ def _sentence(words: str) -> str:
     return words if words.endswith((".", "!", "?")) else f"{words}."
 
 
-CHECK = Check(NAME, "2", HouseSettings, {"threshold": 0.5}, judge)
+CHECK = Check(NAME, "3", HouseSettings, {"threshold": 0.5}, judge)

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from packline.colour import ciede2000, to_lab, to_linear
+from packline.scorecard import Verdict
 from scoring.check import Bools, CheckInput, Floats
-from scoring.expressions import Function, Kind, WrongExpression
+from scoring.expressions import Function, Kind, Partly, WrongExpression
 
 # pictures are looked at as a whole at this many pixels on the longer side
 _SMALL = 256
@@ -27,6 +28,8 @@ _SHOWN = 0.5
 _UNSHADOWED, _DEEP = 250, 215
 # pixels of a part that are enough to tell its colour
 _FEW = 60
+# the checks that read: between them they look at the whole picture
+_READERS = ("text_orientation", "extra_text")
 
 
 class DoesNotApply(Exception):
@@ -35,6 +38,10 @@ class DoesNotApply(Exception):
 
 class CannotTell(Exception):
     """The value was not taken; ``str(error)`` is a clause."""
+
+
+class PartlyRead(CannotTell, Partly):
+    """Not every text check ran; what is known is what the others read."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +157,38 @@ class Measured:
 
     @cached_property
     def text_read(self) -> tuple[str, ...]:
-        """What the text checks read in the candidate."""
+        """What the text checks read in the candidate.
+
+        Raises
+        ------
+        PartlyRead
+            Where one of them did not run.
+        """
+        if self._unread:
+            raise PartlyRead(self._unread, self._read)
+        return self._read
+
+    @cached_property
+    def text(self) -> str:
+        """What the labels say and what was read, one line each; raises as `text_read`."""
+        known = "\n".join((*self.labels, *self._read))
+        if self._unread:
+            raise PartlyRead(self._unread, known)
+        return known
+
+    @cached_property
+    def _unread(self) -> str:
+        """Which text check did not run, as a clause; empty where all did."""
+        verdicts = {result.check: result.verdict for result in self.one.results}
+        for name in _READERS:
+            if name not in verdicts:
+                return f"the check {name.replace('_', ' ')} is disabled"
+            if verdicts[name] == Verdict.ERROR:
+                return f"the check {name.replace('_', ' ')} could not run"
+        return ""
+
+    @cached_property
+    def _read(self) -> tuple[str, ...]:
         read = (
             str(evidence.data.get("read") or "")
             for result in self.one.results
@@ -300,7 +338,7 @@ MEASURES: dict[str, Measure] = {
     "text_height": Measure("number", "line height of the smallest label, pixels", lambda m: m.text_height),
     "labels": Measure("list", "what the labels in view say, by the 3D model", lambda m: m.labels),
     "text_read": Measure("list", "what the text checks read", lambda m: m.text_read),
-    "text": Measure("text", "all of both, one line each", lambda m: "\n".join((*m.labels, *m.text_read))),
+    "text": Measure("text", "all of both, one line each", lambda m: m.text),
     "sku": Measure("text", "the product's", lambda m: m.one.sku),
     "scene": Measure("text", "the scene's name", lambda m: m.one.place),
     "title": Measure("text", "the product's title", lambda m: m.one.words.product),

@@ -51,12 +51,6 @@ class Registration:
     matrix: NDArray[np.float64]
     agreement: float | None
 
-    @property
-    def shift(self) -> float:
-        """How far the middle of the picture moved, in pixels."""
-        moved = self.matrix @ np.array([512.0, 512.0, 1.0])
-        return float(np.hypot(*(moved[:2] / moved[2] - 512)))
-
 
 def register(
     render: Floats,

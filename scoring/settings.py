@@ -71,6 +71,11 @@ def read_settings(
             raise FixSettings(f"Settings: checks.{name} should be a table such as [checks.{name}].")
         table = {"threshold": calibrated.of(check), **table}
         if name == house_rules.NAME:
+            if "rules" in table:
+                raise FixSettings(
+                    f"Settings: [checks.{name}] has no key rules; write house rules under [rules], such as "
+                    'wide = { rule = "margin_left >= 0.05", say = "It stands too far left" }.'
+                )
             house_rules.read_rules(rules or {}, list(known))
             table["rules"] = dict(rules or {})
         try:
@@ -100,4 +105,5 @@ def _sentence(check: Check, error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         keys = ", ".join(key for key in check.settings.model_fields if key != "rules")
         return f"Settings: [checks.{check.name}] has an unknown key {key}; its keys are {keys}."
-    return f"Settings: [checks.{check.name}] {key} = {first['input']!r}: {first['msg'].lower()}."
+    said = first["msg"].removeprefix("Value error, ").lower()
+    return f"Settings: [checks.{check.name}] {key} = {first['input']!r}: {said}."

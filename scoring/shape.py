@@ -124,6 +124,14 @@ def stretched(one: CheckInput) -> float:
     return float(long / max(short, 1e-6) - 1)
 
 
+def shifted(one: CheckInput) -> float:
+    """How far the middle of the product's box lies from where the render has it, pixels."""
+    left, top, right, bottom = one.box
+    x, y = (left + right) / 2, (top + bottom) / 2
+    ((there_x, there_y),) = one.in_candidate([(x, y)])
+    return float(np.hypot(there_x - x, there_y - y))
+
+
 def cues(looked: Looked) -> NDArray[np.float64]:
     """What suspicion is made of, float64 (3,), in the order of `CUES`.
 
@@ -184,7 +192,7 @@ def _judged(one: CheckInput, looked: Looked, settings: ShapeSettings) -> CheckRe
         "stretch": stretch,
         "hottest": float(wrong.max()),
         "share": sum(place.share for place in found),
-        "shift": one.registration.shift,
+        "shift": shifted(one),
         **({} if agreement is None else {"agreement": agreement}),
     }
     sentence = _sentence(found, stretch) if failed else "The product has the 3D model's shape."

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import time
+from typing import NamedTuple
 
 from packline.fingerprint import digest
 from packline.line import Line, Order
 from packline.line.plan import Plan, begin_run
-from scoring.settings import read_settings
+from scoring.settings import ScoringSettings, read_settings
 
-_open: dict[Order, Line] = {}
+
+class Opened(NamedTuple):
+    """A line and what it scores with.
+
+    Parameters
+    ----------
+    scoring
+        What the line's `checks` is the digest of: files may change while a run is at work.
+    """
+
+    line: Line
+    scoring: ScoringSettings
+
+
+_open: dict[Order, Opened] = {}
 _ahead: dict[Order, Plan] = {}
 
 
@@ -21,15 +36,25 @@ def open_line(order: Order) -> Line:
     FixSettings
         Where the settings cannot be read.
     """
-    settings = order.read_settings()
-    _open.clear()
-    _open[order] = Line(order, digest(read_settings(settings.checks, settings.rules).to_dict()))
-    return _open[order]
+    return _anew(order).line
 
 
 def line_of(order: Order) -> Line:
     """The line that `open_line` opened for this order in this process, or a new one."""
-    return _open.get(order) or open_line(order)
+    return opened(order).line
+
+
+def opened(order: Order) -> Opened:
+    """`line_of` with the settings that it scores with."""
+    return _open.get(order) or _anew(order)
+
+
+def _anew(order: Order) -> Opened:
+    settings = order.read_settings()
+    scoring = read_settings(settings.checks, settings.rules)
+    _open.clear()
+    _open[order] = new = Opened(Line(order, digest(scoring.to_dict())), scoring)
+    return new
 
 
 def plan_ahead(order: Order) -> Plan:

@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from prefect import task
 
 from packline import progress
+from packline.errors import FixSettings
 from packline.line import Line, Order
 from packline.line.chunks import work_carefully
 from packline.records import CandidateRecord, PlannedShot
 from packline.reference import Reference
 from scoring.check import CheckInput, PromptWords, read_candidate
 from scoring.policy import score
-from scoring.settings import read_settings
-from tasks.opening import line_of
+from tasks.opening import Opened, opened
 from tasks.retrying import OPTIONS, last_try, timed
 
 STATION = "scorecards"
@@ -26,34 +26,46 @@ _DISTRACTORS = 12
 @task(name="score", tags=["cpu"], timeout_seconds=7200, **OPTIONS)
 def score_candidates(order: Order, run: str, keys: list[str]) -> list[str]:
     """Judge every candidate of a chunk of shots that has no scorecard of the present checks."""
-    line, tally = line_of(order), progress.Tally(STATION)
+    at, tally = opened(order), progress.Tally(STATION)
+    line = at.line
     with timed(line, run, STATION, tally):
         return work_carefully(
             line,
             run,
             keys,
             lambda key: key,
-            lambda some: score_shots(line, run, some, tally),
+            lambda some: score_shots(at, run, some, tally),
             reason="scoring",
             last_try=last_try(),
         )
 
 
-def score_shots(line: Line, run: str, keys: Sequence[str], done: Callable[[str], None]) -> None:
+def score_shots(at: Opened, run: str, keys: Sequence[str], done: Callable[[str], None]) -> None:
     """Score what has no scorecard of the present checks, and note the scorecards.
 
     Parameters
     ----------
     done
         Called with the id of each candidate that has its scorecard.
+
+    Raises
+    ------
+    FixSettings
+        Where the run was planned with other checks than this process has: it opened the line later.
     """
-    settings = read_settings(line.settings.checks, line.settings.rules)
+    line, settings = at
     waiting: list[tuple[PlannedShot, CandidateRecord]] = []
     for key in keys:
         planned = line.shots[key]
         for record in line.ledger.candidates(key, planned.fingerprint):
             if record.checks == planned.checks:
                 done(record.candidate.id)
+            elif planned.checks != line.checks:
+                # noted under the plan's digest, the scorecard would count as one of the plan's checks
+                raise FixSettings(
+                    "The checks, their settings or thresholds have changed since this run was planned; run "
+                    "the catalogue again, which keeps what is made."
+                )
             else:
                 waiting.append((planned, record))
     for start in range(0, len(waiting), _TOGETHER):

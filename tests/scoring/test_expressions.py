@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scoring.expressions import Function, Kind, WrongExpression, parse
+from scoring.expressions import Function, Kind, Partly, WrongExpression, parse
 
 NAMES: dict[str, Kind] = {"left": "number", "right": "number", "text": "text", "labels": "list"}
 VALUES: dict[str, Any] = {"left": 0.1, "right": 0.3, "text": "Big SALE", "labels": ("NORDIC", "Size 42")}
@@ -182,6 +182,43 @@ def test_what_decides_decides_in_whatever_order(
 )
 def test_a_chain_is_an_and_and_a_sum_has_no_part_that_decides(source: str, wanted: bool | str) -> None:
     assert three_valued(source) == wanted
+
+
+class Smudged(Untaken, Partly):
+    """It was measured in part."""
+
+
+@pytest.mark.parametrize(
+    ("source", "wanted"),
+    [
+        ("'sale' in text", True),
+        ("'sale' not in text", False),
+        ("'winter' in text", "smudged"),
+        ("'winter' not in text", "smudged"),
+        ("not 'winter' in text", "smudged"),
+        ("'nordic' in labels", True),
+        ("'nordic' not in labels", False),
+        ("'nord' not in labels", "smudged"),
+        # of the whole nothing is known: neither what it is nor how long
+        ("text == 'big sale'", "smudged"),
+        ("text in ('big sale', 'x')", "smudged"),
+        ("'sale' in ('x', text)", "smudged"),
+        ("count(labels) >= 1", "smudged"),
+        ("'winter' not in text and 'sale' not in text", False),
+        ("'winter' not in text or 'sale' in text", True),
+    ],
+)
+def test_what_is_known_of_a_text_in_part_decides_only_what_lies_in_it(
+    source: str, wanted: bool | str
+) -> None:
+    def value(name: str) -> Any:
+        raise Smudged("smudged", VALUES[name])
+
+    try:
+        found: bool | str = parse(source, NAMES, (), {}).holds(value, {}, (Untaken,))
+    except Smudged as error:
+        found = str(error)
+    assert found == wanted
 
 
 def test_numbers_may_be_numpys() -> None:

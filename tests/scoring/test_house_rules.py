@@ -36,6 +36,15 @@ def settings(**rules: str | RuleSettings) -> ScoringSettings:
     return ScoringSettings(tuple(pair for pair in every.checks if pair[0] is CHECK))
 
 
+def reading(check: str, *words: str, verdict: Verdict = Verdict.PASS) -> CheckResult:
+    """What a text check says that read these words."""
+    read = tuple(Evidence("text", "", (), {"read": one}) for one in words)
+    return CheckResult(check, "1", verdict, 1, 0.5, "", read)
+
+
+NOTHING_READ = (reading("text_orientation"), reading("extra_text"))
+
+
 def asked(given: CheckInput, **rules: str | RuleSettings) -> CheckResult:
     (card,) = score([given], settings(**rules))
     return card.results[0]
@@ -112,13 +121,11 @@ def test_a_part_that_decides_does_so_beside_one_that_the_picture_has_not(
     one: CheckInput, source: str
 ) -> None:
     """The forbidden word is read although no label is in view whose height could be asked for."""
-    read = CheckResult(
-        "extra_text", "1", Verdict.PASS, 1, 0.5, "", (Evidence("text", "", (), {"read": "NORDIC"}),)
-    )
-    bare = replace(one, scene=replace(one.scene, labels=())).knowing([read])
+    read = reading("text_orientation"), reading("extra_text", "NORDIC")
+    bare = replace(one, scene=replace(one.scene, labels=())).knowing(read)
     (result,) = CHECK.judge([bare], settings(r=source).checks[0][1])
     assert (result.verdict, result.sentence) == (Verdict.FAIL, "It is wrong.")
-    clean = CHECK.judge([bare.knowing([])], settings(r=source).checks[0][1])[0]
+    clean = CHECK.judge([bare.knowing(NOTHING_READ)], settings(r=source).checks[0][1])[0]
     assert clean.verdict == Verdict.NOT_APPLICABLE
 
 
@@ -222,13 +229,41 @@ def test_light_that_the_truth_knows_of_is_no_colour(one: CheckInput) -> None:
 
 
 def test_forbidden_strings_are_looked_for_on_labels_and_in_what_was_read(one: CheckInput) -> None:
-    assert asked(one, no_sale="'sale' not in text").verdict == Verdict.PASS
+    own = settings(r="'sale' not in text").checks[0][1]
+    assert CHECK.judge([one.knowing(NOTHING_READ)], own)[0].verdict == Verdict.PASS
     assert asked(one, no_nordic="'nordic' not in text").verdict == Verdict.FAIL
-    read = CheckResult(
-        "extra_text", "1", Verdict.PASS, 1, 0.5, "", (Evidence("text", "", (), {"read": "SALE -50%"}),)
+    read = reading("text_orientation"), reading("extra_text", "SALE -50%")
+    assert CHECK.judge([one.knowing(read)], own)[0].verdict == Verdict.FAIL
+
+
+OFF, BROKEN = "the check extra text is disabled", "the check extra text could not run"
+
+
+@pytest.mark.parametrize("source", ["'sale' not in text", "'sale' not in text_read", "count(text_read) == 0"])
+@pytest.mark.parametrize(
+    ("ran", "why"),
+    [
+        ((), "the check text orientation is disabled"),
+        (NOTHING_READ[:1], OFF),
+        (NOTHING_READ[1:], "the check text orientation is disabled"),
+        ((NOTHING_READ[0], reading("extra_text", verdict=Verdict.ERROR)), BROKEN),
+    ],
+)
+def test_where_nobody_read_a_forbidden_word_is_not_said_to_be_absent(
+    one: CheckInput, source: str, ran: tuple[CheckResult, ...], why: str
+) -> None:
+    (result,) = CHECK.judge([one.knowing(ran)], settings(r=source).checks[0][1])
+    assert (result.verdict, result.sentence) == (
+        Verdict.UNVERIFIABLE,
+        f"The rule r cannot be told: {why}.",
     )
-    (result,) = CHECK.judge([one.knowing([read])], settings(r="'sale' not in text").checks[0][1])
-    assert result.verdict == Verdict.FAIL
+
+
+def test_a_word_that_one_text_check_read_is_there_whatever_the_other_did(one: CheckInput) -> None:
+    read = one.knowing([reading("extra_text", "SALE")])
+    for source in ("'sale' not in text", "'sale' not in text_read", "'nordic' not in text"):
+        assert CHECK.judge([read], settings(r=source).checks[0][1])[0].verdict == Verdict.FAIL
+    assert CHECK.judge([read], settings(r="'sale' in text").checks[0][1])[0].verdict == Verdict.PASS
 
 
 def test_a_rule_may_ask_for_what_another_check_measured(one: CheckInput) -> None:
@@ -320,7 +355,7 @@ def test_a_package_may_add_a_rule_as_a_function(one: CheckInput) -> None:
 def test_every_value_can_be_measured_on_a_right_picture(one: CheckInput) -> None:
     for name, measure in MEASURES.items():
         try:
-            value = measure.take(Measured(one.knowing([])))
+            value = measure.take(Measured(one.knowing(NOTHING_READ)))
         except DoesNotApply:
             assert name == "shadow_strength"
             continue

@@ -194,6 +194,16 @@ def test_a_picture_that_no_check_can_look_at_fails_with_a_sentence(one: CheckInp
         ),
         ({"artifacts": {"threshold": 1.5}}, "[checks.artifacts] threshold = 1.5: input should be less than"),
         ({"artifacts": 0.5}, "checks.artifacts should be a table"),
+        (
+            {"house_rules": {"rules": {"a": {"rule": "1 > 2", "say": "never"}}}},
+            "[checks.house_rules] has no key rules; write house rules under [rules]",
+        ),
+        (
+            {"alignment": {"product_prompt": "a photo of a {}, {lens}"}},
+            "product_prompt = 'a photo of a {}, {lens}': it should have one placeholder, {}, and no other",
+        ),
+        ({"alignment": {"scene_prompt": "{} on {}"}}, "it should have one placeholder"),
+        ({"alignment": {"scene_prompt": "a product on {} {"}}, "it should have one placeholder"),
         ({"house_rules": {"threshold": 0.5, "rule": 1}}, "its keys are threshold, enabled, unverifiable."),
         (
             {"artifacts": {"unverifiable": "flag"}},

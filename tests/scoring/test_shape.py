@@ -106,7 +106,20 @@ def test_a_product_stretched_one_way_ranks_lower_although_registration_mends_it(
     base = cv2.warpPerspective(honest.base, wide, honest.candidate.shape[1::-1])
     stretched = judged(registered(replace(honest, candidate=picture, base=base), wide))
     assert stretched.measures["stretch"] == pytest.approx(0.1, abs=1e-6)
+    assert stretched.measures["shift"] == pytest.approx(0, abs=1e-6)
     assert stretched.score < judged(honest).score - 0.05
+
+
+@pytest.mark.parametrize("side", [512, 1024])
+def test_the_shift_is_that_of_the_product_at_every_size(honest: CheckInput, side: int) -> None:
+    mask = np.zeros((side, side), np.uint8)
+    mask[side // 8 : side // 4, side // 8 : side // 2] = 255
+    given = replace(honest, scene=replace(honest.scene, mask=mask))
+    x, y = 5 * side / 16, 3 * side / 16
+    larger = np.array([[1.1, 0, -0.1 * x], [0, 1.1, -0.1 * y], [0, 0, 1.0]])
+    assert shape.shifted(registered(given, larger)) == pytest.approx(0, abs=1e-6)
+    larger[:2, 2] += 3, 4
+    assert shape.shifted(registered(given, larger)) == pytest.approx(5, abs=1e-6)
 
 
 def registered(given: CheckInput, matrix: np.ndarray) -> CheckInput:

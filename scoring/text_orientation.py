@@ -210,4 +210,4 @@ def _measures(labels: list[tuple[Seen, float]], found: list[Outcome]) -> dict[st
     return {**out, "enlarge": enlarge} if enlarge > 1 else out
 
 
-CHECK = Check("text_orientation", "4", TextSettings, {"threshold": 0.45}, judge)
+CHECK = Check("text_orientation", "5", TextSettings, {"threshold": 0.45}, judge)

@@ -127,6 +127,11 @@ class Print:
         return np.asarray(strips.undone(strips.core(self.strip), self.contradiction or KEEP), np.uint8)
 
     @property
+    def unknown(self) -> bool:
+        """Whether it shows letters that the recogniser does not know, so that only the look counts."""
+        return not recogniser().knows(shown(self.truth)[0])
+
+    @property
     def own(self) -> Reading | None:
         """How the render reads, the right way up."""
         return self.readings.get(self.contradiction or KEEP)
@@ -168,7 +173,8 @@ def prints(scenes: Iterable[Reference], too_small: float) -> list[list[Print]]:
         row = []
         for truth in scene.labels:
             text, part = shown(truth)
-            text = text if truth.height >= too_small else ""
+            # one letter that the recogniser does not know spoils what it says about the others
+            text = text if truth.height >= too_small and recogniser().knows(text) else ""
             strip = strips.strip(scene.colour, part)
             digest = hashlib.blake2b(strip.tobytes() + f"{strip.shape} {text} {part}".encode()).hexdigest()
             if digest not in _remembered and digest not in fresh:

@@ -31,6 +31,10 @@ WORDS = {
     strips.MIRROR_90: "mirrored and turned by 90°",
     strips.MIRROR_270: "mirrored and turned by 270°",
 }
+GONE = "missing or another one"
+#: From this likeness a print is there, if turned over: turned ones have 0.83 at least, blurred or not; where
+#: the print is gone it is 0.35 at most, where another one stands there 0.5 as a rule.
+THERE = 0.6
 #: How steeply the margin becomes a score, and where it is even.
 STEEP, EVEN = 7.0, 0.1
 #: So much of the verifier's log odds counts as a whole margin.
@@ -75,6 +79,11 @@ class Seen:
         """0 (certainly turned over) to 1."""
         both = 0.6 * self.margin + 0.4 * float(np.clip(self.odds / ODDS, -1, 1))
         return float(1 / (1 + np.exp(-STEEP * (both - EVEN))))
+
+    @property
+    def words(self) -> str:
+        """What it is where it is not right: turned over only where it is most like that."""
+        return WORDS[self.how] if self.other > max(self.keep, THERE) else GONE
 
 
 def judge(inputs: Sequence[CheckInput], settings: PatternSettings) -> list[CheckResult]:
@@ -147,7 +156,7 @@ def _conclude(one: CheckInput, marks: Sequence[Seen], settings: PatternSettings)
     evidence = tuple(
         Evidence(
             "polygon",
-            f"{_name(each.mark)}: {WORDS[each.how]}",
+            f"{_name(each.mark)}: {each.words}",
             one.in_candidate(each.mark.corners),
             {"as it should be": round(each.keep, 3), "turned over": round(each.other, 3)},
         )
@@ -155,7 +164,7 @@ def _conclude(one: CheckInput, marks: Sequence[Seen], settings: PatternSettings)
     )
     sentence = "Every print without text is the right way round."
     if wrong:
-        sentence = f"{_name(worst.mark)} is {WORDS[worst.how]}."
+        sentence = f"{_name(worst.mark)} is {worst.words}."
         sentence = sentence[0].upper() + sentence[1:]
     measures = {"pattern_margin": worst.margin, "pattern_odds": worst.odds, "pattern_look": worst.keep}
     return CHECK.result(worst.score, settings.threshold, sentence, evidence, measures=measures)

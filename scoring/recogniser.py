@@ -88,8 +88,12 @@ class Recogniser:
     def _index(self) -> dict[str, int]:
         return {character: i for i, character in reversed(list(enumerate(self.characters)))}
 
+    def knows(self, text: str) -> bool:
+        """Whether it could read every letter and digit of a text; other signs that it lacks do no harm."""
+        return all(self._classes(character) != [0] for character in text if character.isalnum())
+
     def _classes(self, character: str) -> list[int]:
-        """The classes that count as `character`: both cases, and those that look alike."""
+        """The classes that count as `character`: both cases, and those that look alike; else the blank."""
         same = {character, character.lower(), character.upper()}
         for group in ALIKE:
             if character in group:

@@ -31,6 +31,8 @@ _MOST = 3.0
 _STRUCTURE = 600.0
 # style beyond which the scene's light has changed rather than the picture's mood
 _STYLE = 0.68
+# per cent of the picture under which the number says nothing to a person: it would be rounded to nought
+_SMALL_PLACE = 0.1
 
 
 class SceneSettings(CheckSettings):
@@ -80,7 +82,9 @@ def _judge(one: CheckInput, settings: SceneSettings) -> CheckResult:
         return CHECK.result(0.5, settings.threshold, words, verdict=Verdict.UNVERIFIABLE)
     ground = one.ground
     change = ground.unexplained
-    scale = one.grey.shape[1] / SMALL
+    height, width = one.grey.shape
+    # the small pictures are square whatever the picture is
+    scale = (width / SMALL, height / SMALL)
     parts = sorted(
         [
             _light(one),
@@ -109,7 +113,7 @@ def _light(one: CheckInput) -> _Part:
     return _Part("style_strength", graded(strength, _STYLE, 4), strength, words)
 
 
-def _things(ground: Ground, change: Floats, settings: SceneSettings, scale: float) -> _Part:
+def _things(ground: Ground, change: Floats, settings: SceneSettings, scale: tuple[float, float]) -> _Part:
     """Things that came, went or changed their colour: how much area changed, and by how much."""
     # thin outlines move by less than a pixel when a picture is encoded again; a change has some body
     body = cv2.medianBlur(change, 3)
@@ -122,13 +126,16 @@ def _things(ground: Ground, change: Floats, settings: SceneSettings, scale: floa
     # one large thing is worse than as much of scattered specks
     value = float(np.sqrt(np.square(sums).sum())) / (SMALL * SMALL)
     order = np.argsort(-sums)[:3]
-    evidence = tuple(_box(stats[1 + i], scale) for i in order if sums[i] > 0.2 * sums[order[0]])
+    large = (stats[1 + i] for i in order if sums[i] > 0.2 * sums[order[0]])
+    evidence = tuple(_box("changed", (x, y, x + w, y + h), scale) for x, y, w, h, _ in large)
     share = 100 * float(changed.mean())
     words = f"{share:.1f} % of the picture, outside the product and its shadow, is not as in the base photo."
+    if share < _SMALL_PLACE:
+        words = "Something small outside the product and its shadow is not as in the base photo: see the box."
     return _Part("changed_area", graded(value, settings.max_area, 1.5), value, words, evidence)
 
 
-def _halo(ground: Ground, change: Floats, settings: SceneSettings, scale: float) -> _Part:
+def _halo(ground: Ground, change: Floats, settings: SceneSettings, scale: tuple[float, float]) -> _Part:
     """A glow, a fringe or a smear along the outline: close to the product there should be ground and wall."""
     rim = (ground.away > EDGE) & (ground.away <= _RIM)
     words = "Around the product the scene is smeared: a halo or a fringe runs along its outline."
@@ -140,7 +147,7 @@ def _halo(ground: Ground, change: Floats, settings: SceneSettings, scale: float)
     evidence: tuple[Evidence, ...] = ()
     if len(rows):
         corners = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
-        evidence = (box_evidence("halo", *(float(v) * scale for v in corners)),)
+        evidence = (_box("halo", corners, scale),)
     return _Part("halo", graded(value, settings.max_halo, 3), value, words, evidence)
 
 
@@ -203,18 +210,17 @@ def _structure(picture: Floats) -> Floats:
     return np.asarray(grey - cv2.GaussianBlur(grey, (0, 0), 6.0), np.float32)
 
 
-def _box(row: Sequence[int], scale: float) -> Evidence:
-    x, y, w, h = (float(v) * scale for v in row[:4])
-    return box_evidence("changed", x, y, x + w, y + h)
+def _box(words: str, corners: Sequence[int], scale: tuple[float, float]) -> Evidence:
+    """A box in the candidate's pixels, from its corners in the small picture's."""
+    return box_evidence(words, *(float(v) * by for v, by in zip(corners, scale * 2, strict=True)))
 
 
-def _heat(change: Floats, limit: float, scale: float) -> Evidence:
+def _heat(change: Floats, limit: float, scale: tuple[float, float]) -> Evidence:
     """Where, and how strongly, as a picture."""
     levels = np.clip(change / (3 * limit) * 255, 0, 255).astype(np.uint8)
     done, png = cv2.imencode(".png", levels)
-    side = SMALL * scale
     data = {"png": base64.b64encode(png.tobytes()).decode() if done else ""}
-    return Evidence("heat", "changed", ((0.0, 0.0), (side, side)), data)
+    return Evidence("heat", "changed", ((0.0, 0.0), (SMALL * scale[0], SMALL * scale[1])), data)
 
 
 CHECK = Check("scene_kept", "5", SceneSettings, {"threshold": 0.5}, judge)

@@ -3,8 +3,8 @@
 A label is unrolled from the candidate into its reading frame. The recogniser rates the expected string, the
 verifier compares the strip with the render's own, and the render's is matched under every way in which a
 picture can be turned or mirrored. Symmetric words (NOON, OXO) are handled by asking the render first: a
-hypothesis under which the render looks like itself is no defect. Text too small to read is judged by its
-appearance alone.
+hypothesis under which the render looks like itself is no defect. Text too small to read, or in letters that
+the recogniser does not know, is judged by its appearance alone.
 """
 
 from __future__ import annotations

@@ -62,11 +62,12 @@ def doubt(seen: Seen) -> Outcome:
 
 def outcome(seen: Seen, score: float, threshold: float, small: bool) -> Outcome:
     """A label that can be judged, if only by its looks."""
-    truth = seen.print.truth
+    label, truth = seen.print, seen.print.truth
     should = direction_words(truth.angle)
     read = seen.readings[KEEP].text if KEEP in seen.readings else ""
     if score >= threshold:
-        manner = f", too small to read ({truth.height:.0f} px), looks right and" if small else ""
+        manner = ", in letters that the text reader does not know, looks right and" if label.unknown else ""
+        manner = f", too small to read ({truth.height:.0f} px), looks right and" if small else manner
         sentence = f"'{truth.text}'{manner} reads {should}, as it should."
         return Outcome(score, sentence, _evidence(seen, "right", read))
     how = seen.direction
@@ -79,7 +80,7 @@ def outcome(seen: Seen, score: float, threshold: float, small: bool) -> Outcome:
         return Outcome(0.5, "", _evidence(seen, "not judged"), sentence, True, 20.0 / truth.height)
     if convincing(seen, how):
         heard = seen.readings[how].text if how in seen.readings else read
-        return Outcome(score, _turned_words(seen.print, how), _evidence(seen, "wrong direction", heard, how))
+        return Outcome(score, _turned_words(label, how), _evidence(seen, "wrong direction", heard, how))
     return Outcome(score, _garbled_words(seen, read), _evidence(seen, "garbled", read))
 
 

@@ -103,7 +103,9 @@ def duplicated(sight: Sight) -> Finding:
     if found is None:
         return Finding("duplicate", 1.0, "There is no second product.")
     x, y, w, h = found
-    evidence = box_evidence("second product", *(v * sight.scale for v in (x, y, x + w, y + h)))
+    across, down = sight.scale
+    corners = (x * across, y * down, (x + w) * across, (y + h) * down)
+    evidence = box_evidence("second product", *corners)
     sentence = "The product is there twice: a second one, or a large part of it, stands elsewhere."
     return Finding("duplicate", graded(worst, COPY, 3), sentence, worst, (evidence,))
 

@@ -40,7 +40,7 @@ def soft_product(sight: Sight) -> Finding:
             break
     score = 1.0 if ratio is None else graded_up(ratio, PRODUCT, 8)
     sentence = "The product is soft: its edges are less sharp than the 3D model's render."
-    evidence = (sight.box("soft"),)
+    evidence = (sight.box_found("soft"),)
     return Finding("soft product", score, sentence, 1.0 if ratio is None else ratio, evidence)
 
 

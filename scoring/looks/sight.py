@@ -135,13 +135,22 @@ class Sight:
         )
 
     @property
-    def scale(self) -> float:
-        """Candidate pixels to a pixel of the small pictures, across."""
-        return float(self.one.grey.shape[1]) / SMALL
+    def scale(self) -> tuple[float, float]:
+        """Candidate pixels to a pixel of the small pictures, across and down."""
+        height, width = self.one.grey.shape
+        return width / SMALL, height / SMALL
 
     def box(self, words: str) -> Evidence:
-        """A box around the product."""
+        """A box around where the product should be."""
         return box_evidence(words, *self.one.box)
+
+    def box_found(self, words: str) -> Evidence:
+        """A box around the product where the candidate has it."""
+        left, top, right, bottom = self.one.box
+        height, width = self.one.grey.shape
+        corners = self.one.in_candidate([(left, top), (right, top), (right, bottom), (left, bottom)])
+        x, y = np.clip(np.array(corners), 0, (width, height)).T
+        return box_evidence(words, x.min(), y.min(), x.max(), y.max())
 
 
 def kept(values: Floats, where: Bools) -> Floats:

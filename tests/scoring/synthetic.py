@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -190,6 +190,13 @@ def _painted(
         shaded = shaded * np.array([1 + case.warm, 1.0, 1 - case.warm], np.float32)
     cover = mask[..., None].astype(np.float32) / 255
     return np.asarray(np.clip(base * (1 - cover) + shaded * cover, 0, 255).astype(np.uint8))
+
+
+def cut(one: CheckInput, rows: slice) -> CheckInput:
+    """A landscape candidate: some rows of a square one, without its labels."""
+    names = ("colour", "albedo", "depth", "normals", "mask", "shadow", "uv", "parts", "label_map")
+    scene = replace(one.scene, labels=(), **{name: getattr(one.scene, name)[rows].copy() for name in names})
+    return CheckInput(one.candidate[rows].copy(), one.base[rows].copy(), scene)
 
 
 def make(case: Case) -> CheckInput:

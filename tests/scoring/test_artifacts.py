@@ -18,7 +18,7 @@ from scoring.check import CheckInput
 from scoring.looks.exposure import clipped
 from scoring.looks.sharpness import soft_product
 from scoring.looks.sight import Sight
-from tests.scoring.synthetic import SIZE, Case, Plane, make
+from tests.scoring.synthetic import SIZE, Case, Plane, cut, make
 
 SETTINGS = ArtifactSettings(threshold=0.5)
 Y, X = np.mgrid[0:SIZE, 0:SIZE].astype(np.float32)
@@ -178,6 +178,33 @@ def test_a_missing_product_comes_with_a_box_where_it_should_be() -> None:
     box = next(item for item in found.evidence if item.words == "no product")
     left, top, right, bottom = good().box
     assert box.points == ((left, top), (right, bottom))
+
+
+def test_the_box_of_a_soft_product_lies_where_the_candidate_has_it() -> None:
+    soft = on_product(cv2.GaussianBlur(good().candidate, (0, 0), 3))
+    matrix = np.array([[1.03, 0, 5], [0, 1.03, -30.0]])
+    moved = cv2.warpAffine(soft, matrix, (SIZE, SIZE), borderMode=cv2.BORDER_REPLICATE)
+    sight = Sight(replace(good(), candidate=np.asarray(moved, np.uint8)))
+    (box,) = soft_product(sight).evidence
+    left, top, right, bottom = good().box
+    expected = np.array([(left, top, 1), (right, bottom, 1)]) @ matrix.T
+    assert np.allclose(box.points, expected, atol=4)
+
+
+def test_the_box_of_a_soft_product_ends_with_the_picture() -> None:
+    low = cut(good(), slice(300, 900))
+    far = np.array([[1, 0, 0], [0, 1.0, 150], [0, 0, 1]])
+    sight = Sight(low)
+    low.__dict__["registration"] = replace(low.registration, matrix=far)
+    (_, top), (_, bottom) = sight.box_found("soft").points
+    assert (top, bottom) == (150, 600)
+
+
+def test_in_a_picture_that_is_not_square_a_second_product_has_its_box_around_it() -> None:
+    one = cut(replace(good(), candidate=doubled(good().candidate)), slice(40, 900))
+    found = judge([one], SETTINGS)[0]
+    box = next(item for item in found.evidence if item.words == "second product")
+    assert np.allclose(box.points, [(40, 20), (229, 176)], atol=14)
 
 
 def test_a_picture_of_another_size_fails_and_says_so() -> None:

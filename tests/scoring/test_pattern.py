@@ -117,6 +117,14 @@ def test_a_mark_that_looks_the_same_all_ways_is_not_judged() -> None:
     assert judged(given(flag(asymmetric=False))).verdict == Verdict.NOT_APPLICABLE
 
 
+@pytest.mark.parametrize("drawn", [None, heart()], ids=["gone", "another one"])
+def test_a_mark_that_is_gone_or_another_one_is_not_called_turned_over(drawn: Floats | None) -> None:
+    result = judged(replace(given(flag()), candidate=given(drawn).candidate))
+    assert result.verdict == Verdict.FAIL
+    assert result.sentence == "The print on the front panel is missing or another one."
+    assert result.evidence[0].words == "the print on the front panel: missing or another one"
+
+
 def test_a_product_without_marks_has_nothing_to_judge() -> None:
     one = given(None)
     assert marks_of(one.scene) == ()

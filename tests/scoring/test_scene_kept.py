@@ -12,7 +12,7 @@ import pytest
 from packline.scorecard import Verdict
 from scoring.check import CheckInput
 from scoring.scene_kept import SceneSettings, judge
-from tests.scoring.synthetic import SIZE, Case, base_photo, make
+from tests.scoring.synthetic import SIZE, Case, base_photo, cut, make
 
 SETTINGS = SceneSettings(threshold=0.5)
 
@@ -41,6 +41,33 @@ def test_a_new_thing_fails_with_a_box_around_it() -> None:
     assert found.verdict == Verdict.FAIL
     (left, top), (right, bottom) = found.evidence[0].points
     assert np.allclose([left, top, right, bottom], [30, 810, 170, 950], atol=14)
+
+
+def test_in_a_picture_that_is_not_square_the_boxes_lie_where_the_change_is() -> None:
+    picture = good().candidate.copy()
+    cv2.circle(picture, (100, 880), 40, (200, 40, 30), -1)
+    found = judge([cut(replace(good(), candidate=picture), slice(212, 980))], SETTINGS)[0]
+    changed, heat = found.evidence[0], found.evidence[-1]
+    assert changed.words == "changed" and heat.kind == "heat"
+    assert np.allclose(changed.points, [(60, 628), (140, 708)], atol=14)
+    assert heat.points == ((0, 0), (1024, 768))
+
+
+def test_in_a_picture_that_is_not_square_the_halos_box_lies_around_the_product() -> None:
+    found = judge([cut(halo(12, 40), slice(212, 980))], SETTINGS)[0]
+    box = next(item for item in found.evidence if item.words == "halo")
+    assert np.allclose(box.points, [(212, 28), (812, 628)], atol=50)
+
+
+@pytest.mark.parametrize(("side", "small"), [(20, True), (60, False)])
+def test_a_place_too_small_for_a_number_is_said_to_be_small(side: int, small: bool) -> None:
+    picture = good().candidate.copy()
+    picture[100 : 100 + side, 100 : 100 + side] = (200, 20, 20)
+    found = judge([replace(good(), candidate=picture)], SETTINGS)[0]
+    assert found.verdict == Verdict.FAIL
+    words = "Something small outside the product and its shadow is not as in the base photo: see the box."
+    assert (found.sentence == words) is small
+    assert "0.0 %" not in found.sentence
 
 
 def test_another_scene_fails() -> None:

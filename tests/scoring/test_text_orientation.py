@@ -120,6 +120,25 @@ def test_text_that_is_far_too_small_says_how_much_larger_it_would_have_to_stand(
     assert found.measures["enlarge"] == pytest.approx(2.0, abs=0.15)
 
 
+# the recogniser knows no Cyrillic; it reads the first three as Latin words and the last ones not at all
+@pytest.mark.parametrize("word", ["САХАР", "ВЕТЕР", "ГРЕЧКА", "МАСЛО", "ЧАЙ"])
+def test_letters_that_the_recogniser_does_not_know_are_judged_by_their_looks_and_said_so(word: str) -> None:
+    ways = ("right", "mirrored", "upside down")
+    right, *wrong = judge([make(Case(word, how=how)) for how in ways], SETTINGS)
+    assert right.verdict == Verdict.PASS
+    assert right.sentence == (
+        f"'{word}', in letters that the text reader does not know, looks right and reads left to right, "
+        "as it should."
+    )
+    assert [found.verdict for found in wrong] == [Verdict.FAIL, Verdict.FAIL]
+
+
+def test_a_wrong_letter_that_the_recogniser_does_not_know_is_not_said_to_be_missing() -> None:
+    found = result(Case("МАСЛО", drawn="МАСПО"))
+    assert found.verdict == Verdict.FAIL
+    assert found.sentence == "'МАСЛО' does not look as the 3D model prints it."
+
+
 @pytest.mark.parametrize(("drawn", "verdict"), [("NORDIC", Verdict.PASS), ("NORDTC", Verdict.FAIL)])
 def test_of_a_label_that_turns_away_the_letters_that_show_are_judged(drawn: str, verdict: Verdict) -> None:
     one = make(Case("NORDIC", drawn=drawn))

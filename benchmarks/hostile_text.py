@@ -251,9 +251,11 @@ def fbx_cases(seed: int, models: Path | None = None) -> Iterator[Case]:
     yield Case("fbx", "as it is", SAME, file(kinds["binary"]))
     for kind, whole in kinds.items():
         group = f"fbx: {kind if kind in ('binary', 'ascii') else 'real'}"
-        cuts = (0, 10, 27, 60, 200, len(whole) // 4, len(whole) // 2, int(len(whole) * 0.8))
-        for cut in cuts:
+        # assimp notes the time of day, so that the length of what it writes is not always the same
+        for cut in (0, 10, 27, 60, 200):
             yield Case(group, f"cut off after {cut} bytes", REFUSE, file(whole[:cut]))
+        for share in (25, 50, 80):
+            yield Case(group, f"cut off after {share} %", REFUSE, file(whole[: len(whole) * share // 100]))
         for number in range(20):
             random = np.random.default_rng([seed, 4, len(whole), number])
             data = bytearray(whole)

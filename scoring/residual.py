@@ -104,8 +104,9 @@ def relighting(seen: Floats, expected: Floats, cover: Floats, normals: Floats) -
         return np.zeros(seen.shape, np.float32)
     rows, columns = np.divmod(where, side)
     a, b = (cv2.log(one.reshape(-1, 3)[where] + np.float32(DARK)) for one in (seen, expected))
-    middle = np.float32(np.median(b @ _LUMA[0]))
-    basis = _basis(normals.reshape(-1, 3)[where], columns, rows, side, b @ _LUMA[0] - middle)
+    tone = b @ _LUMA[0]
+    middle = np.float32(np.median(tone))
+    basis = _basis(normals.reshape(-1, 3)[where], columns, rows, side, tone - middle)
     apart = a - b
     weight = np.ones(len(where), np.float32)
     coefficients = np.zeros((basis.shape[1], 3))

@@ -33,6 +33,8 @@ SIZE = 512
 #: Of the bench's row of takes; thresholds are set on small ones, fusion's are 60001 and 81000.
 SEED = 700_000
 SITTINGS, EACH = 2, 2
+#: Sittings that another renderer draws, beside those that `draw_nuisance` has so anyway.
+FOREIGN = 0.4
 _LOST: tuple[tuple[str, float], ...] = (
     ("part missing", 3),
     ("part added", 2),
@@ -60,7 +62,8 @@ def take_of(take: Take, rng: np.random.Generator) -> dict[str, Any] | None:
     pictures, masks, kinds = [], [], []
     for _ in range(SITTINGS):
         # style and compression are drawn anew for every lesson
-        sitting = _Watched(take, draw_nuisance(rng, SIZE), rng)
+        foreign = 1.0 if rng.random() < FOREIGN else None
+        sitting = _Watched(take, draw_nuisance(rng, SIZE, foreign=foreign), rng)
         pictures.append(square.cut(sitting.plain.picture))
         masks.append(square.cut(sitting.plain.mask))
         kinds.append("")

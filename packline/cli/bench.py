@@ -28,7 +28,7 @@ def bench_checks(
     workers: int,
     settings: Path | None,
     write_docs: bool,
-    foreign: float = 0.0,
+    foreign: float | None = None,
 ) -> None:
     """Run the defect bench, print a short table and write plot, page and pictures of what went wrong.
 
@@ -46,7 +46,7 @@ def bench_checks(
         raise FixSettings(f"There is no split {split}; choose calibration or test.")
     screen = console()
     order = Order(split, takes, size=size, seed=seed, tables=_tables(settings), foreign=foreign)
-    folder = out / (f"{split}-{size}-{seed}" + (f"-foreign-{foreign:g}" if foreign else ""))
+    folder = out / (f"{split}-{size}-{seed}" + (f"-foreign-{foreign:g}" if foreign is not None else ""))
     with Bars(screen) as bars, watched_by(bars):
         scores = run(order, folder, workers)
     found = find(scores)
@@ -101,7 +101,7 @@ def _about(order: Order, scores: pd.DataFrame) -> str:
         f"This run: split `{order.split}`, {words}: {int(each['kind'].isna().sum())} good and "
         f"{int(each['kind'].notna().sum())} bad pictures of {takes} products; "
         f"`packline bench checks --split {order.split} --takes {takes} --size {order.size} "
-        f"--seed {order.seed}{f' --foreign {order.foreign:g}' if order.foreign else ''}`."
+        f"--seed {order.seed}{f' --foreign {order.foreign:g}' if order.foreign is not None else ''}`."
     )
 
 

@@ -341,8 +341,11 @@ def bench_the_checks(
         bool, typer.Option("--write-docs", help="Write docs/bench.md and its plot anew.")
     ] = False,
     foreign: Annotated[
-        float, typer.Option(min=0, max=1, help="How far all pictures look as another renderer draws them.")
-    ] = 0.0,
+        float | None,
+        typer.Option(
+            min=0, max=1, help="How far all look as another renderer draws them; left out: one of four."
+        ),
+    ] = None,
 ) -> None:
     """Make pictures whose faults are known: which do the checks let out, which good ones do they reject?"""
     with _sentences():

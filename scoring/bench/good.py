@@ -14,7 +14,7 @@ from scoring.check import CheckInput
 
 
 def good_specimens(
-    take: Take, rng: np.random.Generator, count: int, foreign: float = 0.0
+    take: Take, rng: np.random.Generator, count: int, foreign: float | None = None
 ) -> Iterator[Specimen]:
     """Candidates of a take in which nothing is wrong; each strays in its own way (`draw_nuisance`)."""
     for number in range(count):

@@ -69,7 +69,7 @@ class Nuisance:
 
 
 def draw_nuisance(
-    rng: np.random.Generator, size: int, pose: bool = True, light: bool = True, foreign: float = 0.0
+    rng: np.random.Generator, size: int, pose: bool = True, light: bool = True, foreign: float | None = None
 ) -> Nuisance:
     """Draw what an honest candidate does: this is what "good" means in the bench's false-reject rate.
 
@@ -83,7 +83,8 @@ def draw_nuisance(
     - softness (1 of 2): sigma up to 0.6 px at 1024 px (half of that at 512);
     - re-encoding by a VAE (1 of 10);
     - grain (1 of 3): up to 2 grey levels;
-    - compression (2 of 3): JPEG or WebP of quality 75 to 97.
+    - compression (2 of 3): JPEG or WebP of quality 75 to 97;
+    - another renderer's idea of surfaces (1 of 4; `scoring.bench.renderers`), anywhere up to its edge.
 
     Parameters
     ----------
@@ -92,8 +93,8 @@ def draw_nuisance(
     pose, light
         Whether these may stray at all.
     foreign
-        How far another renderer's idea of surfaces may go; each picture has half of it at least. All else is
-        drawn as it is without.
+        How far another renderer's idea of surfaces goes in every picture, which has half of it at least; 0
+        for none. All else is drawn as it is without.
     """
 
     def stray(edge: float) -> float:
@@ -118,8 +119,11 @@ def draw_nuisance(
         values["grain"] = float(rng.uniform(0.3, 2.0))
     if rng.random() < 2 / 3:
         values |= {"codec": str(rng.choice(["jpeg", "webp"])), "quality": int(rng.integers(75, 98))}
-    if foreign > 0:
-        values["foreign"] = foreign * float(np.random.default_rng([911, values["seed"]]).uniform(0.5, 1.0))
+    apart = np.random.default_rng([911, values["seed"]])
+    if foreign is not None:
+        values["foreign"] = foreign * float(apart.uniform(0.5, 1.0))
+    elif apart.random() < 0.25:
+        values["foreign"] = float(apart.uniform(0.1, 1.0))
     return Nuisance(**values)
 
 

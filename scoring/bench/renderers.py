@@ -44,6 +44,9 @@ class Renderer:
         Exponent of the developed light about a grey card's.
     colourful
         Factor of the distance to grey.
+    toe
+        Linear light that a tone curve swallows of each channel where it is bright, and more than its share
+        where it is dark: blacks are deeper and colours purer. A grey card stays as it is.
     """
 
     gloss: float = 1.0
@@ -51,6 +54,7 @@ class Renderer:
     room: Light | None = None
     contrast: float = 1.0
     colourful: float = 1.0
+    toe: float = 0.0
 
     def lit(
         self, layer: GBuffer, camera: Camera, light: Light, ground: float, visibility: Visibility
@@ -80,8 +84,13 @@ class Renderer:
         return self._developed(colour)
 
     def _developed(self, colour: Floats) -> Floats:
+        if self.toe > 0:
+            t = np.float32(self.toe)
+            colour = np.maximum(colour, 0)
+            # under t it is a parabola, far above it x - t; then exposed anew for the grey card
+            colour = colour * colour / (colour + t) * np.float32((_MIDDLE + self.toe) / _MIDDLE)
         if self.contrast == 1 and self.colourful == 1:
-            return colour
+            return np.asarray(colour, np.float32)
         grey = (colour @ _LUMINANCE)[..., None]
         # of light, not of each channel: contrast alone makes nothing more colourful
         bent = _MIDDLE * (np.maximum(grey, 0) / _MIDDLE) ** np.float32(self.contrast)
@@ -129,4 +138,6 @@ def another(light: Light, strength: float, seed: int) -> Renderer:
         room=mirrored,
         contrast=float(np.exp(strength * rng.uniform(-0.06, 0.2))),
         colourful=float(np.exp(strength * rng.uniform(-0.06, 0.1))),
+        # every other one develops by a curve with a toe, as films and their many imitations do
+        toe=strength * max(0.0, float(rng.uniform(-0.04, 0.04))),
     )

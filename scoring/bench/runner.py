@@ -53,7 +53,8 @@ class Order:
     tables
         The checks' settings as in a settings file (`scoring.settings.read_settings`); empty: the defaults.
     foreign
-        How far all pictures are drawn as another renderer would, 0 to 1 (`scoring.bench.renderers`).
+        How far all pictures are drawn as another renderer would, 0 to 1 (`scoring.bench.renderers`). None:
+        one of four is, as `scoring.bench.nuisances.draw_nuisance` says.
     """
 
     split: str = "test"
@@ -63,7 +64,7 @@ class Order:
     size: int = 512
     seed: int = 0
     tables: Mapping[str, Any] = field(default_factory=dict)
-    foreign: float = 0.0
+    foreign: float | None = None
 
     @property
     def shards(self) -> int:
@@ -79,8 +80,6 @@ class Order:
         from scoring.settings import read_settings
 
         told = asdict(replace(self, takes=0))
-        if not self.foreign:
-            del told["foreign"]  # as in folders of before there was such a thing
         return {**told, "tables": read_settings(self.tables).to_dict()}
 
 

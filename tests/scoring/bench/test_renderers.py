@@ -61,6 +61,24 @@ def test_a_foreign_photograph_differs_in_the_product_alone(take: Take) -> None:
     assert apart[plain.mask == 0].max() == 0
 
 
+def test_a_toe_deepens_blacks_and_purifies_colours(take: Take) -> None:
+    before, after = (drawn(take, one).colour[take.truth.mask == 255] for one in (None, Renderer(toe=0.03)))
+    dark, bright = before.max(-1) < 0.1, before.min(-1) > 0.18
+    assert (after[dark] <= before[dark] + 1e-6).all() and (after[bright] >= before[bright] - 1e-6).all()
+    spread = [one.max(-1) / np.maximum(one.min(-1), 1e-4) for one in (before, after)]
+    assert (spread[1] >= spread[0] - 1e-3).all() and np.median(spread[1] / spread[0]) > 1
+
+
+def test_one_picture_in_four_is_drawn_by_another_renderer() -> None:
+    far = np.array([draw_nuisance(np.random.default_rng([8, k]), 512).foreign for k in range(400)])
+    assert 0.2 < (far > 0).mean() < 0.3 and far[far > 0].min() >= 0.1 and far.max() <= 1
+    plain, some = (
+        [asdict(draw_nuisance(np.random.default_rng([8, k]), 512, foreign=f)) for k in range(20)]
+        for f in (0.0, None)
+    )
+    assert [one | {"foreign": 0.0} for one in some] == plain
+
+
 def test_all_else_is_drawn_as_it_is_without() -> None:
     ours, theirs = (
         [draw_nuisance(np.random.default_rng(5), 512, foreign=f) for _ in range(3)] for f in (0.0, 0.8)

@@ -15,8 +15,8 @@ from packline.scorecard import CheckResult, Evidence, Verdict
 from packline.truth import PartColours
 from scoring.check import Bools, Check, CheckInput, CheckSettings, Floats
 from scoring.colour_regions import DARK, OPEN, Patches, Truth, facing, observed, patches_of, shrunk, truth_of
-from scoring.colour_suspects import Suspect, spoken, suspects
-from scoring.relight import Residual, load, steadied
+from scoring.colour_suspects import Accusation, Suspect, accused, spoken
+from scoring.relight import Residual, belief, load, steadied
 from scoring.style import Style
 
 Box = tuple[int, int, int, int]
@@ -102,20 +102,23 @@ def _judge(one: CheckInput, settings: ColourSettings) -> CheckResult:
         return CHECK.result(0.0, settings.threshold, words, verdict=Verdict.UNVERIFIABLE)
     unseen = _unseen(truth, one.scene.colours, {patches.regions[k].index for k in told})
 
-    def suspected(found: Measured) -> list[Suspect]:
-        return suspects(patches, Residual.of(load(), patches, style, found), told)
+    def residuals(found: Measured) -> list[Residual]:
+        return [Residual.of(model, patches, style, found) for model in load()]
 
-    def certain_of(accused: Sequence[Suspect]) -> float:
-        return max(suspect.certain for suspect in accused)
+    here = residuals(measured)
+    believed = belief(here)
 
-    found = suspected(measured)
-    if np.exp2(-certain_of(found) / settings.max_delta_e) < settings.threshold:
+    def suspected(found: Measured) -> Accusation:
+        return accused(patches, residuals(found), told, believed)
+
+    accusation = accused(patches, here, told, believed)
+    if np.exp2(-accusation.certain / settings.max_delta_e) < settings.threshold:
         # a part that registration missed by some pixels shows its neighbour's colour: look beside it as well,
         # but only where the picture fits about as well: a look at edges lets every accused go free
         beside = (observed(patches, _moved(look.seen, *step), look.expected) for step in _BESIDE)
         fitting = [other for other in beside if _unevenness(other) < _FITS * _unevenness(measured)]
-        found = min([found, *map(suspected, fitting)], key=certain_of)
-    certain = certain_of(found)
+        accusation = min([accusation, *map(suspected, fitting)], key=lambda one: one.certain)
+    found, certain = accusation.suspects, accusation.certain
     worst = found[0]
     whole = next(suspect for suspect in found if len(suspect.regions) == len(told))
     score = float(np.exp2(-certain / settings.max_delta_e))
@@ -126,6 +129,7 @@ def _judge(one: CheckInput, settings: ColourSettings) -> CheckResult:
         "whole_delta_e": whole.delta_e,
         "sigmas": worst.shift.sigmas,
         "hue_sigmas": worst.shift.hue_sigmas,
+        "another_renderer": float(believed[1]),
         "regions": len(told),
         "unseen": sum(unseen.values()),
         "share": pixels / max(float((truth.mask > 127).sum()), 1.0),
@@ -223,4 +227,4 @@ def _outline(where: Bools) -> list[tuple[float, float]]:
     return [(float(x), float(y)) for x, y in largest]
 
 
-CHECK = Check("colour", "4", ColourSettings, {"threshold": 0.5}, judge)
+CHECK = Check("colour", "5", ColourSettings, {"threshold": 0.5}, judge)

@@ -57,6 +57,42 @@ class Suspect:
     shown: float = 1.0
 
 
+@dataclass(frozen=True)
+class Accusation:
+    """What the models of light say together.
+
+    Parameters
+    ----------
+    suspects
+        As the model says that is believed most; the one to name first.
+    certain
+        The largest CIEDE2000 that is certain of any of them.
+    """
+
+    suspects: tuple[Suspect, ...]
+    certain: float
+
+
+def accused(
+    patches: Patches, residuals: Sequence[Residual], told: Sequence[int], believed: Doubles
+) -> Accusation:
+    """Weigh what each model accuses of: another renderer's light may acquit, but it accuses nobody alone.
+
+    Parameters
+    ----------
+    residuals
+        The picture under the models of `scoring.relight.load`.
+    told
+        The regions that something is known of.
+    believed
+        How far each of them is (`scoring.relight.belief`).
+    """
+    said = [suspects(patches, residual, told) for residual in residuals]
+    own, another = (max(one.certain for one in found) for found in said)
+    certain = float(believed @ (own, min(own, another)))
+    return Accusation(tuple(said[int(np.argmax(believed))]), certain)
+
+
 def suspects(patches: Patches, residual: Residual, told: Sequence[int]) -> list[Suspect]:
     """Every colour, every part and the whole product; the one to name first.
 

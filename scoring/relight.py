@@ -10,10 +10,15 @@ region that grows where pictures are dark, uneven or restyled, and what the scen
 Most pictures are not restyled, or only warmed: what a style does beyond a gain is believed as far as the
 scene insists on it (`steadied`), or a codec's noise in a grey scene is taken for a curve of the product's
 red.
+
+There are two such models: of light as the stage draws it, and of light as another renderer does, which
+mirrors another room and develops by another curve (`veils_of`). Which of them a picture is, it says itself
+(`belief`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -23,7 +28,7 @@ from numpy.typing import NDArray
 
 from packline.colour import to_linear
 from packline.errors import FixSettings
-from scoring.colour_regions import AXES, DARK, FEATURES, OPEN, Patches
+from scoring.colour_regions import AXES, DARK, FEATURES, LUMINANCE, OPEN, Patches
 from scoring.style import Style
 
 Floats = NDArray[np.float32]
@@ -31,6 +36,7 @@ Doubles = NDArray[np.float64]
 
 FOLDER = Path(__file__).parent.parent / "assets" / "models" / "checks" / "colour"
 FACTORS = 10
+VEILS = 9
 FIELDS = 2
 # degrees of freedom of Student's t: how firmly the model's own idea of a picture's unevenness is held
 PRIOR = 8.0
@@ -44,6 +50,12 @@ STEADY = 0.029
 # grey levels by which the scene may be explained worse for that; a real curve or a decoder costs it more
 INSISTS = 0.25
 _MIDDLE = 128.0
+# before a picture is looked at: that the stage drew it, that another renderer did
+_BEFORE = (0.75, 0.25)
+# patches agree with their neighbours, so their evidence is worth less than as many independent ones'
+_TEMPER = 8.0
+# linear light that is added, of which `veils_of` has the shape
+_VEIL = np.float32(0.03)
 
 
 @dataclass(frozen=True)
@@ -146,6 +158,25 @@ def basis_of(patches: Patches) -> Floats:
     return np.stack(columns, 1).astype(np.float32)
 
 
+def veils_of(patches: Patches) -> Floats:
+    """What another renderer may do to all three channels together, patch by patch, float32 (N, 3, VEILS).
+
+    Light that a surface mirrors is added to what it scatters: white or of any colour, and more where it faces
+    a window. A curve with a toe takes such light away, one with more contrast or more colour stretches the
+    channels. Each is a way in which logarithms of red, green and blue move, here on `AXES`.
+    """
+    c = to_linear(np.clip(patches.shown, 0, 255) / np.float32(255))
+    added = np.log1p(_VEIL / (c + np.float32(DARK)))
+    luminance = (c @ LUMINANCE)[:, None]
+    facing = patches.features[:, :3]
+    ways = [added]
+    ways += [added * np.eye(3, dtype=np.float32)[k] for k in range(3)]
+    ways += [added * facing[:, k : k + 1] for k in range(3)]
+    ways += [np.log((c + np.float32(DARK)) / np.float32(0.18))]
+    ways += [np.clip((c - luminance) / (c + np.float32(DARK)), -1.5, 1.5)]
+    return np.asarray(np.einsum("ac,nck->nak", AXES, np.stack(ways, 2)), np.float32)
+
+
 @dataclass(frozen=True)
 class Relight:
     """The learned model; `load` reads it.
@@ -156,8 +187,9 @@ class Relight:
         By name: "mean" and "scale" of the inputs; "light" (FACTORS, 3), logarithms of how much light varies
         with each of `basis_of` on each axis; "noise" and "own" (1 + I, 3), logarithms of the variances of
         patches and of regions, linear in the inputs; "style" (2, 3), logarithms of how far styles err in each
-        channel by itself and in all alike, linear in `style_inputs`; "field width" and "field" (FIELDS, and
-        by 3), logarithms of the smooth field's widths and variances.
+        channel by itself and in all alike, linear in `style_inputs`; "veil" (VEILS,), logarithms of how
+        much of each of `veils_of` there is; "field width" and "field" (FIELDS, and
+        by 3), logarithms of the smooth field's widths and variances. A model without "veil" has none.
     """
 
     arrays: dict[str, Floats]
@@ -172,6 +204,9 @@ class Relight:
         rows = loadings.reshape(count * 3, 3, -1).astype(np.float64)
         by_channel, together = rows.reshape(count * 3, -1) * alone, rows.sum(1) * alike
         total = by_channel @ by_channel.T + together @ together.T
+        if "veil" in a:
+            veils = veils_of(patches).reshape(count * 3, VEILS).astype(np.float64) * np.exp(a["veil"])
+            total += veils @ veils.T
         place = patches.features[:, 3:5].astype(np.float64)
         apart = np.square(place[:, None] - place[None]).sum(-1)
         own = np.zeros((count, 3))
@@ -202,12 +237,15 @@ class Residual:
         doubts grow with it, as in Student's t: what is uneven everywhere accuses nobody.
     raw
         The differences themselves, float32 (N, 3); NaN where a patch says nothing.
+    evidence
+        How well the model foretold the differences, as a log likelihood (Student's t).
     """
 
     whitened: Doubles
     precision: Doubles
     misfit: float = 1.0
     raw: Floats | None = None
+    evidence: float = 0.0
 
     @staticmethod
     def of(
@@ -220,13 +258,14 @@ class Residual:
         # what is clipped says nothing, and what shows something else says nothing of its colour
         dull = (open_share < OPEN) | (spread[:, 1:].max(1) > MIXED)
         blind = np.repeat(dull | _strays(patches, difference, ~dull), 3)
+        rest = difference.ravel().astype(np.float64)
+        evidence = _likelihood(covariance[np.ix_(~blind, ~blind)], rest[~blind])
         covariance[blind, blind] += 1e3
         precision = np.asarray(np.linalg.inv(covariance), np.float64)
-        rest = difference.ravel().astype(np.float64)
         whitened = precision @ rest
         misfit = _unevenness(patches, rest, whitened, precision, blind)
         raw = np.where(blind.reshape(-1, 3), np.float32(np.nan), difference)
-        return Residual(whitened, precision, misfit, np.asarray(raw, np.float32))
+        return Residual(whitened, precision, misfit, np.asarray(raw, np.float32), evidence)
 
     def shows(self, chosen: NDArray[np.bool_], shift: Shift) -> float:
         """How much of a shift the chosen patches show before the light is set aside, 1 is all of it.
@@ -253,6 +292,27 @@ class Residual:
         hue = float(best[1:] @ np.linalg.solve(doubt[1:, 1:], best[1:]))
         sigmas, hue_sigmas = (max(one / self.misfit, 0.0) ** 0.5 for one in (float(pull @ best), hue))
         return Shift(best, doubt * self.misfit, sigmas, hue_sigmas)
+
+
+def belief(residuals: Sequence[Residual]) -> Doubles:
+    """How far each of the models that `load` gives is to be believed, float64 (2,), sum 1.
+
+    Parameters
+    ----------
+    residuals
+        The same picture under each of them, in their order.
+    """
+    told = np.array([one.evidence for one in residuals]) / _TEMPER + np.log(_BEFORE)
+    odds = np.exp(told - told.max())
+    return np.asarray(odds / odds.sum(), np.float64)
+
+
+def _likelihood(covariance: Doubles, rest: Doubles) -> float:
+    """The logarithm of Student's t, but for what all models share."""
+    factor = np.linalg.cholesky(covariance)
+    white = np.linalg.solve(factor, rest)
+    tail = (PRIOR + len(rest)) / 2 * np.log1p(white @ white / PRIOR)
+    return float(-np.log(np.diag(factor)).sum() - tail)
 
 
 def _strays(patches: Patches, difference: Floats, told: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -290,8 +350,8 @@ def _unevenness(
 
 
 @lru_cache(maxsize=4)
-def load(folder: Path = FOLDER) -> Relight:
-    """Read the learned model.
+def load(folder: Path = FOLDER) -> tuple[Relight, Relight]:
+    """Read the learned models: of the stage's own light, and of another renderer's.
 
     Raises
     ------
@@ -300,7 +360,9 @@ def load(folder: Path = FOLDER) -> Relight:
     """
     from safetensors.numpy import load_file
 
-    file = folder / "relight.safetensors"
-    if not file.is_file():
-        raise FixSettings(f"The colour check's numbers {file} are missing; restore the file.")
-    return Relight(dict(load_file(file)))
+    files = [folder / f"{name}.safetensors" for name in ("relight", "another")]
+    for file in files:
+        if not file.is_file():
+            raise FixSettings(f"The colour check's numbers {file} are missing; restore the file.")
+    own, another = (Relight(dict(load_file(file))) for file in files)
+    return own, another

@@ -29,8 +29,13 @@ LEAST_AREA = 2000
 _LEAST = 0.003
 # pixels of the fit, and its rounds
 _FEW, _ROUNDS = 60, 4
-# how strongly each coefficient is held to zero: level, where it faces (8), where it lies (2), its tone (2)
-_HELD = np.diag([1e-3] + [0.02] * 8 + [0.05] * 2 + [0.02] * 2)
+# how strongly each coefficient is held to zero: level, where it faces (8), where it lies (2), its tone (2),
+# what is added where it is dark (9), what it mirrors (9)
+_HELD = np.diag([1e-3] + [0.02] * 8 + [0.05] * 2 + [0.02] * 2 + [0.005] * 18)
+# from where a surface is looked at: cameras look down a little
+_EYE = np.array([0.0, 0.25, 0.97], np.float32)
+# times brighter the middle tone may be than what light is added to
+_DARKEST = 4.0
 # nobody's light differs by more, as a logarithm
 _MOST = 1.5
 _SMOOTH = 8.0
@@ -91,8 +96,9 @@ def relighting(seen: Floats, expected: Floats, cover: Floats, normals: Floats) -
     """By how much the candidate's light differs from the render's, as a logarithm: float32 (S, S, 3).
 
     Spherical harmonics of the second order in the normal (Ramamoorthi and Hanrahan 2001), a slope across the
-    picture and a parabola in the render's own tone, fitted to the logarithm of candidate over render by least
-    squares reweighted as Geman and McClure do.
+    picture and a parabola in the render's own tone; the same harmonics of light that is added rather than
+    multiplied, which shows the more the darker a surface is; and powers of where a mirror there would look.
+    Fitted to the logarithm of candidate over render by least squares reweighted as Geman and McClure do.
     """
     side = cover.shape[0]
     solid = cv2.erode(cover, np.ones((3, 3), np.uint8)) > 0.9
@@ -131,7 +137,12 @@ def _basis(
     x, y, z = normals.T
     across, down = columns / np.float32(side) - 0.5, rows / np.float32(side) - 0.5
     faces = [np.ones(len(x)), x, y, z, x * x - 1 / 3, y * y - 1 / 3, x * y, x * z, y * z]
-    return np.stack([*faces, across, down, tone, tone * tone], 1).astype(np.float32)
+    dark = np.clip(np.exp(-tone), 0, _DARKEST) - 1
+    added = [dark * one for one in faces]
+    u, v, w = (2 * (normals @ _EYE)[:, None] * normals - _EYE).T
+    mirrored = [u * u, v * v, u * v, u * w, v * w, u**3, v**3, u * u * v, u * v * v]
+    terms = [*faces, across, down, tone, tone * tone, *added, *mirrored]
+    return np.stack(terms, 1).astype(np.float32)
 
 
 def _beyond(seen: Floats, wanted: Floats) -> tuple[Floats, Floats]:

@@ -2,6 +2,8 @@
 
 The lessons are those of `training.colour_lessons`, of ten kinds of product; the honest pictures are drawn as
 the bench draws them, of its calibration split, under seeds of their own (`photographed`).
+``--another`` fits the model of another renderer's light instead, to honest pictures that one drew
+(`scoring.bench.renderers`).
 
 The likelihood of the honest lessons is maximised (Student's t, so that a few strange ones do not widen
 everything); the model is `scoring.relight.Relight`. Run ``python -m training.colour_null``.
@@ -24,12 +26,14 @@ from numpy.typing import NDArray
 from scoring.relight import (
     FACTORS,
     FIELDS,
+    VEILS,
     Relight,
     basis_of,
     inputs_of,
     load,
     style_inputs,
     style_loadings,
+    veils_of,
 )
 from training.colour_lessons import Lesson, Take
 
@@ -70,13 +74,15 @@ def read(folder: Path) -> list[Take]:
     return takes
 
 
-def photographed(count: int, each: int, seed: int) -> list[Take]:
+def photographed(count: int, each: int, seed: int, foreign: float = 0.0) -> list[Take]:
     """Honest pictures of the bench's products, `each` of `count`, measured as the check does.
 
     Parameters
     ----------
     seed
         Of the takes, of the calibration split; apart from those of runs that are calibrated or reported on.
+    foreign
+        How far another renderer draws them (`scoring.bench.nuisances.draw_nuisance`).
     """
     from scoring.bench.good import good_specimens
     from scoring.bench.takes import takes
@@ -85,7 +91,7 @@ def photographed(count: int, each: int, seed: int) -> list[Take]:
     made = []
     for number, take in enumerate(takes("calibration", 512, count, seed=seed)):
         lessons = []
-        for one in good_specimens(take, np.random.default_rng([291, seed, number]), each):
+        for one in good_specimens(take, np.random.default_rng([291, seed, number]), each, foreign):
             look = look_at(one.given)
             patches = look.patches
             nothing = np.zeros(len(patches.regions), bool)
@@ -98,8 +104,20 @@ def photographed(count: int, each: int, seed: int) -> list[Take]:
     return made
 
 
-def fit(rows: Sequence[Row], seconds: float, seed: int = 0, start: Relight | None = None) -> Relight:
-    """Maximise the likelihood for at most `seconds`."""
+def fit(
+    rows: Sequence[Row],
+    seconds: float,
+    seed: int = 0,
+    start: Relight | None = None,
+    veiled: bool = False,
+) -> Relight:
+    """Maximise the likelihood for at most `seconds`.
+
+    Parameters
+    ----------
+    veiled
+        Whether light may be added as another renderer does (`scoring.relight.veils_of`).
+    """
     import torch
 
     torch.manual_seed(seed)
@@ -117,8 +135,10 @@ def fit(rows: Sequence[Row], seconds: float, seed: int = 0, start: Relight | Non
         "field width": np.log(np.array([0.25, 0.8])[:FIELDS]),
         "field": np.full((FIELDS, 3), -6.0) - np.array([0.0, 2.0, 2.0]),
     }
+    if veiled:
+        arrays["veil"] = np.full(VEILS, -3.0)
     if start is not None:
-        arrays = dict(start.arrays)
+        arrays |= start.arrays
     fixed = ("mean", "scale")
     tensors = {
         name: torch.tensor(np.asarray(values), dtype=torch.float32, requires_grad=name not in fixed)
@@ -159,6 +179,7 @@ def _some(row: Row, rng: np.random.Generator) -> tuple[NDArray[Any], ...]:
         region,
         row.take.patches.features[at, 3:5],
         basis_of(row.take.patches)[at],
+        veils_of(row.take.patches)[at],
         style_inputs(style).astype(np.float32),
         np.arange(SOME, dtype=np.float32) < count,
     )
@@ -168,7 +189,7 @@ def _surprise(a: dict[str, Any], batch: Sequence[NDArray[Any]]) -> Any:
     """Minus the log likelihood of a batch of lessons, for each number."""
     import torch
 
-    inputs, loadings, difference, region, place, basis, measured, here = (
+    inputs, loadings, difference, region, place, basis, veils, measured, here = (
         torch.from_numpy(one) for one in batch
     )
     size = len(inputs), 3 * SOME
@@ -178,6 +199,9 @@ def _surprise(a: dict[str, Any], batch: Sequence[NDArray[Any]]) -> Any:
     alone = rows.reshape(*size, -1) * ways[:, :1, None]
     alike = rows.sum(2) * ways[:, 1:, None]
     total = alone @ alone.mT + alike @ alike.mT
+    if "veil" in a:
+        veiled = veils.reshape(*size, -1) * torch.exp(a["veil"])
+        total = total + veiled @ veiled.mT
     same = (region[:, :, None] == region[:, None]).float()
     middle = (same @ x) / same.sum(2, keepdim=True)
     own = torch.exp((middle @ a["own"][1:] + a["own"][0]) / 2)
@@ -216,7 +240,16 @@ def main() -> None:
     parser.add_argument("--held", type=int, default=5, help="every n-th product is kept for the exam")
     parser.add_argument("--products", type=int, default=70, help="of the bench that are photographed as well")
     parser.add_argument("--seed", type=int, default=300001, help="of these products")
+    parser.add_argument("--another", action="store_true", help="fit the model of another renderer's light")
     asked = parser.parse_args()
+    asked.out.mkdir(parents=True, exist_ok=True)
+    own, another = load()
+    if asked.another:
+        pictures = rows_of(photographed(asked.products, PICTURES, asked.seed, foreign=1.0))
+        print(f"{len(pictures)} honest pictures", flush=True)
+        model = fit(pictures, asked.seconds, start=another, veiled=True)
+        save_file(model.arrays, asked.out / "another.safetensors")
+        return
     takes = [
         take
         for take in read(asked.lessons)
@@ -228,8 +261,7 @@ def main() -> None:
     pictures = rows_of(photographed(asked.products, PICTURES, asked.seed))
     print(f"{len(rows)} lessons, {len(pictures)} honest pictures", flush=True)
     # both count alike
-    model = fit([*rows, *pictures * max(1, round(len(rows) / len(pictures)))], asked.seconds, start=load())
-    asked.out.mkdir(parents=True, exist_ok=True)
+    model = fit([*rows, *pictures * max(1, round(len(rows) / len(pictures)))], asked.seconds, start=own)
     save_file(model.arrays, asked.out / "relight.safetensors")
     record = {
         "what": "how honest light changes the colours of a product's patches (scoring/relight.py)",

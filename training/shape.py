@@ -29,6 +29,7 @@ Random = np.random.Generator
 ECHO = 160  # lessons that are kept to be seen again
 BENCH_FROM = 1000  # shards of `training.shape_bench` have numbers from here on
 OF_BENCH = 0.55  # of the takes are drawn from those: they are fewer, and of more kinds
+REDRAWN = 0.35  # of the lessons, as another renderer would draw them
 HELD_OUT = ("pouch",)  # kinds that training never sees
 # share of the product from which a picture is wrong; smaller defects are marked in the map only
 PLAIN = 0.01
@@ -276,6 +277,8 @@ def lesson(source: Source, other: Picture, rng: Random, spoilt: str = "any", har
         source.defects[index],
         source.kinds[index],
     )
+    matrix = source.matrices[index]
+    assert matrix is not None
     if spoilt not in ("no", "model"):
         other = cv2.resize(other, picture.shape[1::-1])
         for _ in range(3):
@@ -286,9 +289,7 @@ def lesson(source: Source, other: Picture, rng: Random, spoilt: str = "any", har
                 break
         picture, mask = made, cover
     if harsh:
-        picture = _lit(picture, source, mask, rng)
-    matrix = source.matrices[index]
-    assert matrix is not None
+        picture = _lit(picture, source, mask, matrix, rng)
     window = _window(source.mask, rng)
     strayed = matrix @ _stray(source.mask, rng, source.normals is not None) if harsh else matrix
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -337,8 +338,14 @@ def lesson(source: Source, other: Picture, rng: Random, spoilt: str = "any", har
     return Lesson(x, target, weight, float(kind != ""), counts, kind, share)
 
 
-def _lit(picture: Picture, source: Source, mask: Picture, rng: Random) -> Picture:
+def _lit(
+    picture: Picture, source: Source, mask: Picture, matrix: NDArray[np.float64], rng: Random
+) -> Picture:
     if source.normals is not None:
+        if rng.random() < REDRAWN:
+            size = picture.shape[1::-1]
+            moved = cv2.warpPerspective(source.normals, matrix, size, borderMode=cv2.BORDER_REPLICATE)
+            picture = shape_defects.redrawn(picture, np.asarray(moved, np.uint8), mask, rng)
         return shape_defects.relit(picture, source.normals, mask, rng)
     side = picture.shape[0]
     out = picture.astype(np.float32)
@@ -424,14 +431,16 @@ class Library:
         roll = rng.random()
         from_takes = self.takes and roll < 0.8
         sources: Sequence[Source] = self.takes if from_takes else self.pairs
+        if not self.takes and not self.pairs:  # to go on from weights that saw those
+            sources = self.bench
         if from_takes and self.bench and rng.random() < OF_BENCH:
             sources = self.bench
         source = sources[int(rng.integers(len(sources)))]
-        others = self.pairs or self.takes
+        others = self.pairs or self.takes or self.bench
         other = others[int(rng.integers(len(others)))].pictures[0]
         what = rng.random()
         spoilt = "no" if what < 0.5 else "any"
-        if from_takes and 0.5 <= what < 0.78 and _grave(source):
+        if sources is not self.pairs and 0.5 <= what < 0.78 and _grave(source):
             spoilt = "model"
         return lesson(source, other, rng, spoilt)
 

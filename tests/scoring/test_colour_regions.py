@@ -109,7 +109,7 @@ def test_a_shift_of_one_region_is_measured_as_it_was_made() -> None:
     difference[at] += AXES @ np.array([0.25, 0.0, -0.3], np.float32)
     known = replace(style, known=True, freedom=style.freedom * 0)
     measured = (difference, np.full((count, 3), 0.02, np.float32), np.ones(count, np.float32))
-    residual = Residual.of(load(), patches, known, measured)
+    residual = Residual.of(load()[0], patches, known, measured)
     right, other = residual.shift(at), residual.shift(patches.region == 1)
     assert np.allclose(right.logs, (0.25, 0, -0.3), atol=0.1)
     assert right.hue_sigmas > 5 and right.sigmas >= right.hue_sigmas > other.hue_sigmas

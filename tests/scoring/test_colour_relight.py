@@ -34,7 +34,7 @@ def _residual(difference: NDArray[np.float64], spread: float = 0.02) -> Residual
         np.full((2 * TILES, 3), spread, np.float32),
         np.ones(2 * TILES, np.float32),
     )
-    return Residual.of(load(), patches, no_style(), measured)
+    return Residual.of(load()[0], patches, no_style(), measured)
 
 
 FIRST = np.arange(2 * TILES) < TILES

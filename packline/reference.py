@@ -17,6 +17,9 @@ from packline.truth import PartColours, TextTruth
 
 Picture = NDArray[np.uint8]
 
+#: Grey behind the product in a reference's colour, sRGB.
+BACKDROP = 205
+
 
 @dataclass(frozen=True)
 class Reference:

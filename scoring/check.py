@@ -162,14 +162,20 @@ class CheckInput:
     @cached_property
     def aligned(self) -> Picture:
         """The candidate with the product moved to where the render has it, sRGB, uint8 (H, W, 3)."""
+        return self._with_product(self.candidate)
+
+    @cached_property
+    def aligned_base(self) -> Picture:
+        """The base photo moved as `aligned` is: what stands behind the product there."""
+        return self._with_product(self.base)
+
+    def _with_product(self, picture: Picture) -> Picture:
         matrix = self.registration.matrix
         if np.array_equal(matrix, np.eye(3)):
-            return self.candidate
-        size = (self.candidate.shape[1], self.candidate.shape[0])
+            return picture
+        size = (picture.shape[1], picture.shape[0])
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        moved = cv2.warpPerspective(
-            self.candidate, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE
-        )
+        moved = cv2.warpPerspective(picture, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
         return np.asarray(moved, np.uint8)
 
     @cached_property

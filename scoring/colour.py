@@ -17,6 +17,7 @@ from scoring.check import Bools, Check, CheckInput, CheckSettings, Floats
 from scoring.colour_regions import DARK, OPEN, Patches, Truth, facing, observed, patches_of, shrunk, truth_of
 from scoring.colour_suspects import Accusation, Suspect, accused, spoken
 from scoring.relight import Residual, belief, load, steadied
+from scoring.see_through import glass_of, with_background
 from scoring.style import Style
 
 Box = tuple[int, int, int, int]
@@ -84,6 +85,9 @@ def look_at(one: CheckInput) -> Look:
     box = (columns.start, rows.start, columns.stop, rows.stop)
     names = ("colour", "albedo", "normals", "parts", "mask")
     passes = {name: getattr(one.scene, name)[rows, columns] for name in names}
+    if glass_of(passes["mask"]).any():
+        behind, shadow = one.aligned_base[rows, columns], one.scene.shadow[rows, columns]
+        passes["colour"], passes["mask"] = with_background(passes["colour"], passes["mask"], behind, shadow)
     frame = (one.candidate.shape[1], one.candidate.shape[0])
     truth = truth_of(passes, facing(one.scene.camera.pose), box, frame)
     patches = patches_of(truth, one.scene.colours)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from packline.errors import FixSettings
 from scoring.residual import contrast, residual
+from scoring.see_through import with_background
 
 if TYPE_CHECKING:
     from scoring.check import CheckInput
@@ -132,6 +133,7 @@ def features(
     normals: Picture,
     albedo: Picture,
     known: Bools | None = None,
+    shadow: Picture | None = None,
 ) -> Floats:
     """What the network sees.
 
@@ -145,11 +147,14 @@ def features(
         World normals, 0 to 255 for -1 to 1, uint8 (S, S, 3).
     known
         Where both pictures have pixels, bool (S, S); beyond their frames the product is not judged.
+    shadow
+        How much light the product leaves to the ground, 255 for all, uint8 (S, S): seen through glass.
 
     Returns
     -------
     float32 (29, S, S)
     """
+    colour, mask = with_background(colour, mask, base, shadow)
     cover: Floats = mask.astype(np.float32)[..., None] / np.float32(255)
     if known is not None:
         cover = cover * known[..., None]
@@ -253,6 +258,7 @@ def _seen(one: CheckInput) -> tuple[Window, Picture, Picture, Floats]:
         normals,
         window.cut(truth.albedo),
         window.known(truth.mask.shape, one.registration.matrix),
+        window.cut(truth.shadow),
     )
     return window, candidate, base, maps
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from packline.camera import Camera
 from packline.colour import to_linear, to_srgb
-from packline.reference import Reference
+from packline.reference import BACKDROP, Reference
 from packline.scenes import Scene
 from packline.stage.colours import colour_notes, product_colours, seen_colours
 from packline.stage.label_map import label_map
@@ -20,9 +20,6 @@ from packline.stage.self_shadow import self_shadow
 from packline.stage.shadow import ground_shadow, shadow_ratio
 from packline.stage.text_truth import text_truth
 from packline.truth import PartColours
-
-#: Grey behind the product in a reference's colour, sRGB.
-BACKDROP = 205
 
 #: Shadow on the backdrop that is taken as faint, and the share of the picture's side over which it fades.
 _FAINT, _FADE = np.float32(0.12), np.float32(0.10)

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from packline.colour import from_lab, to_linear, to_srgb
-from packline.reference import Picture, Reference
+from packline.reference import BACKDROP, Picture, Reference
 from packline.stage.passes import depth_picture, false_colour, false_colours, normals_picture, uv_picture
-from packline.stage.render import BACKDROP
 from packline.truth import PartColours, TextTruth, direction_words
 
 _PAPER, _INK, _PALE = (246, 246, 244), (20, 20, 20), (105, 105, 105)

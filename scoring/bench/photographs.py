@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from packline.camera import Camera
 from packline.colour import to_linear, to_srgb
-from packline.reference import Picture, Reference
+from packline.reference import BACKDROP, Picture, Reference
 from packline.scenes import Light
 from packline.stage.colours import product_colours, seen_colours
 from packline.stage.label_map import label_map
@@ -28,7 +28,6 @@ from packline.stage.layers import flattened, shaded
 from packline.stage.lighting import develop, shade
 from packline.stage.model import Floats, GBuffer, ProductModel
 from packline.stage.raster import Rasteriser, Stage
-from packline.stage.render import BACKDROP
 from packline.stage.self_shadow import self_shadow
 from packline.stage.shadow import composite, ground_shadow, shadow_ratio
 from packline.stage.text_truth import text_truth

@@ -61,4 +61,4 @@ def _judge(one: CheckInput, settings: ArtifactSettings) -> CheckResult:
     )
 
 
-CHECK = Check("artifacts", "6", ArtifactSettings, {"threshold": 0.5}, judge)
+CHECK = Check("artifacts", "7", ArtifactSettings, {"threshold": 0.5}, judge)

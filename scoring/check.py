@@ -19,6 +19,7 @@ from packline.reference import Picture, Reference
 from packline.scorecard import CheckResult, Evidence, Verdict
 from scoring.ground import Ground
 from scoring.registration import Registration, register
+from scoring.see_through import glass_of, with_background
 from scoring.style import Style, fit_style, small, surroundings
 
 Floats = NDArray[np.float32]
@@ -165,9 +166,12 @@ class CheckInput:
         return self._with_product(self.candidate)
 
     @cached_property
-    def aligned_base(self) -> Picture:
-        """The base photo moved as `aligned` is: what stands behind the product there."""
-        return self._with_product(self.base)
+    def shown(self) -> tuple[Picture, Picture]:
+        """The render and its coverage with the scene behind what is see-through (`scoring.see_through`)."""
+        scene = self.scene
+        if not glass_of(scene.mask).any():
+            return scene.colour, scene.mask
+        return with_background(scene.colour, scene.mask, self._with_product(self.base), scene.shadow)
 
     def _with_product(self, picture: Picture) -> Picture:
         matrix = self.registration.matrix

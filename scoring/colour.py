@@ -17,7 +17,6 @@ from scoring.check import Bools, Check, CheckInput, CheckSettings, Floats
 from scoring.colour_regions import DARK, OPEN, Patches, Truth, facing, observed, patches_of, shrunk, truth_of
 from scoring.colour_suspects import Accusation, Suspect, accused, spoken
 from scoring.relight import Residual, belief, load, steadied
-from scoring.see_through import glass_of, with_background
 from scoring.style import Style
 
 Box = tuple[int, int, int, int]
@@ -83,11 +82,9 @@ def look_at(one: CheckInput) -> Look:
     """Cut and measure a candidate as the check does; the lessons of `training.colour_null` do as well."""
     rows, columns = one.crop(_PAD)
     box = (columns.start, rows.start, columns.stop, rows.stop)
-    names = ("colour", "albedo", "normals", "parts", "mask")
+    names = ("albedo", "normals", "parts")
     passes = {name: getattr(one.scene, name)[rows, columns] for name in names}
-    if glass_of(passes["mask"]).any():
-        behind, shadow = one.aligned_base[rows, columns], one.scene.shadow[rows, columns]
-        passes["colour"], passes["mask"] = with_background(passes["colour"], passes["mask"], behind, shadow)
+    passes["colour"], passes["mask"] = (shown[rows, columns] for shown in one.shown)
     frame = (one.candidate.shape[1], one.candidate.shape[0])
     truth = truth_of(passes, facing(one.scene.camera.pose), box, frame)
     patches = patches_of(truth, one.scene.colours)

@@ -187,8 +187,9 @@ def _product_window(one: CheckInput, side: int) -> _Window:
     at = one.crop(round(PAD * max(right - left, bottom - top)) + 4)
 
     def expected() -> Picture:
-        cover = one.scene.mask[at][..., None].astype(np.float32) / 255
-        return np.asarray(one.scene.colour[at] * cover + one.base[at] * (1 - cover), np.uint8)
+        colour, mask = (shown[at] for shown in one.shown)
+        cover = mask[..., None].astype(np.float32) / 255
+        return np.asarray(colour * cover + one.base[at] * (1 - cover), np.uint8)
 
     allowed = np.zeros(one.scene.mask.shape, np.uint8)
     for label in one.scene.labels:
@@ -407,4 +408,4 @@ def _conclude(lines: Sequence[Line], settings: ExtraTextSettings) -> CheckResult
     return CHECK.result(1 - worst, settings.threshold, sentence, evidence, measures=measures)
 
 
-CHECK = Check("extra_text", "3", ExtraTextSettings, {"threshold": 0.75}, judge)
+CHECK = Check("extra_text", "4", ExtraTextSettings, {"threshold": 0.75}, judge)

@@ -113,8 +113,13 @@ class Sight:
     @cached_property
     def composed(self) -> Floats:
         """What was to be expected in `window`: `render` before the base photo, luma, float32."""
-        cover = self._moved(self.one.scene.mask.astype(np.float32), cv2.BORDER_REPLICATE) / np.float32(255)
-        return np.asarray(self.render * cover + self.expected[self.window] * (1 - cover), np.float32)
+        colour, mask = self.one.shown
+        cover = self._moved(mask.astype(np.float32), cv2.BORDER_REPLICATE) / np.float32(255)
+        render = self.render
+        if mask is not self.one.scene.mask:  # something is see-through
+            grey = cv2.cvtColor(colour, cv2.COLOR_RGB2GRAY).astype(np.float32)
+            render = self._moved(grey, cv2.BORDER_REPLICATE)
+        return np.asarray(render * cover + self.expected[self.window] * (1 - cover), np.float32)
 
     @cached_property
     def depth_inside(self) -> Floats:

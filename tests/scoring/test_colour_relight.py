@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from scoring.colour_regions import FEATURES, Patches, Region
-from scoring.relight import Residual, load
+from scoring.colour_suspects import accused, suspects
+from scoring.relight import Residual, belief, load, veils_of
 from scoring.style import no_style
 
 TILES = 8
@@ -62,3 +66,42 @@ def test_one_patch_that_shows_its_neighbour_is_left_aside() -> None:
     residual = _residual(stray)
     assert residual.misfit == 1
     assert residual.shift(FIRST).sigmas < 1
+
+
+def _under_both(difference: NDArray[np.float64], patches: Patches) -> list[Residual]:
+    measured = (
+        difference.astype(np.float32),
+        np.full((2 * TILES, 3), 0.02, np.float32),
+        np.ones(2 * TILES, np.float32),
+    )
+    return [Residual.of(model, patches, no_style(), measured) for model in load()]
+
+
+def _dark_and_bright() -> Patches:
+    patches = _patches()
+    shown = np.where(FIRST[:, None], (40.0, 30.0, 20.0), (200.0, 190.0, 150.0)).astype(np.float32)
+    return replace(patches, shown=shown)
+
+
+def test_a_picture_says_itself_that_another_renderer_drew_it() -> None:
+    patches = _dark_and_bright()
+    # light that the other renderer's curve swallows: much of a dark colour, little of a bright one
+    toe = -veils_of(patches)[..., 0].astype(float)
+    assert abs(toe[FIRST, 0]).mean() > 5 * abs(toe[~FIRST, 0]).mean()
+    plain, foreign = (belief(_under_both(one, patches)) for one in (0 * toe, toe))
+    assert plain.sum() == pytest.approx(1) and foreign.sum() == pytest.approx(1)
+    assert plain[0] > 0.6 and foreign[1] > plain[1] + 0.2
+
+
+def test_what_another_renderer_does_accuses_nobody_and_a_wrong_hue_is_accused_under_both() -> None:
+    patches = _dark_and_bright()
+    toe = -veils_of(patches)[..., 0].astype(float)
+    wrong = toe + np.where(FIRST[:, None], (0.0, 1.2, 0.0), 0.0)
+    certain = {}
+    for name, difference in (("right", toe), ("wrong", wrong)):
+        both = _under_both(difference, patches)
+        found = accused(patches, both, (0, 1), belief(both))
+        certain[name] = found.certain
+        own = max(one.certain for one in suspects(patches, both[0], (0, 1)))
+        assert found.certain <= own + 1e-9
+    assert certain["right"] < 0.8 < 2 < certain["wrong"]

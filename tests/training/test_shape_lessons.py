@@ -61,3 +61,19 @@ def test_a_spoilt_lesson_marks_where_it_is_spoilt() -> None:
 def test_the_seed_decides_a_lesson() -> None:
     a, b = (lesson(source(), source().base, np.random.default_rng(5), "any") for _ in range(2))
     assert np.array_equal(a.x, b.x) and a.kind == b.kind
+
+
+def test_another_renderer_redraws_the_product_and_nothing_else() -> None:
+    one = source()
+    # a bent front, so that it mirrors more than one place
+    across = np.linspace(-0.8, 0.8, 224)
+    bent = np.stack([across, np.zeros(224), np.sqrt(1 - across**2)], -1)
+    normals = np.broadcast_to(np.round((bent + 1) * 127.5), (224, 224, 3)).astype(np.uint8)
+    apart = []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        drawn = shape_defects.redrawn(one.pictures[0], normals, one.mask, rng).astype(int)
+        outside = np.abs(drawn - one.pictures[0])[one.mask == 0]
+        assert outside.max() <= 1  # through linear light and back
+        apart.append(float(np.abs(drawn - one.pictures[0])[one.mask == 255].mean()))
+    assert min(apart) > 0.2 and np.median(apart) > 3 and max(apart) > 1.5 * min(apart)

@@ -76,4 +76,5 @@ def test_another_renderer_redraws_the_product_and_nothing_else() -> None:
         outside = np.abs(drawn - one.pictures[0])[one.mask == 0]
         assert outside.max() <= 1  # through linear light and back
         apart.append(float(np.abs(drawn - one.pictures[0])[one.mask == 255].mean()))
-    assert min(apart) > 0.2 and np.median(apart) > 3 and max(apart) > 1.5 * min(apart)
+    # metal "in places" may be in none of them
+    assert np.median(apart) > 2 and np.quantile(apart, 0.25) > 0.5 and max(apart) > 8

@@ -20,6 +20,8 @@ _BLACK = np.float32(12)
 _MIDDLE = np.zeros(1, np.float32)
 # pixels of a texture that say enough about it
 _LEAST_TEXTURE = 3000
+# times that a place may be darker than the base photo for its texture to be told from a blurred one
+_DARKEST = np.float32(3.0)
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class Sight:
 
     @cached_property
     def _textures(self) -> tuple[Floats, Floats, Floats]:
-        known, seen = _band(self.expected), _band(self.one.grey)
+        known, seen = _band(self.expected), _band(self.one.grey) * _lit(self.expected, self.one.grey)
         return known, seen, kept(np.asarray(cv2.blur(np.abs(known), (15, 15)), np.float32), self.away)
 
     @cached_property
@@ -161,6 +163,16 @@ class Sight:
 def kept(values: Floats, where: Bools) -> Floats:
     """The values where they count, 0 elsewhere."""
     return np.asarray(cv2.copyTo(values, where.view(np.uint8)), np.float32)
+
+
+def _lit(expected: Floats, seen: Floats) -> Floats:
+    """By how much each place must be brightened for its shadow to be gone, at least 1, float32 (H, W).
+
+    A shadow takes texture and ground down alike: that is no blur.
+    """
+    size = 2 * (seen.shape[0] // 40) + 1
+    wanted, have = (cv2.blur(one, (size, size)) for one in (expected, seen))
+    return np.asarray(np.clip((wanted + 1) / (have + 1), 1, _DARKEST), np.float32)
 
 
 def _band(grey: Floats) -> Floats:

@@ -240,3 +240,22 @@ def test_a_product_may_be_black_where_the_render_is_dark(render: int, fine: bool
     scene = replace(one.scene, colour=np.where(inside, render, one.scene.colour).astype(np.uint8))
     black = replace(one, scene=scene, candidate=on_product(np.zeros_like(one.candidate)))
     assert (clipped(Sight(black)).score > 0.9) == fine
+
+
+@pytest.mark.parametrize("soft", [False, True], ids=["sharp", "blurred"])
+def test_a_shadow_over_a_speckled_floor_is_no_blur(soft: bool) -> None:
+    one = good()
+    specks = cv2.GaussianBlur(np.random.default_rng(5).normal(0, 1, (SIZE, SIZE)), (0, 0), 3)
+    specks = np.clip(specks / specks.std(), -2, 2)[..., None] * 14
+    outside = (one.scene.mask == 0)[..., None]
+    photo = u8(one.base + specks)
+    # most of the floor lies in the product's shadow
+    shade = 1 - 0.5 * ((Y > 300) & (X < 900))[..., None] * outside
+    picture = u8(np.where(outside, photo, one.candidate) * shade)
+    if soft:
+        picture = cv2.GaussianBlur(picture, (0, 0), 4)
+    sight = Sight(replace(one, base=photo, candidate=picture))
+    # a shadow is no style, however the fit may take it
+    sight.__dict__["expected"] = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    left = sight.texture_left(2.0, 40.0, 1.0)
+    assert left < 0.6 if soft else 0.9 < left < 1.1

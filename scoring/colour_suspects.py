@@ -64,7 +64,7 @@ class Accusation:
     Parameters
     ----------
     suspects
-        As the model says that is believed most; the one to name first.
+        As the model says that accuses most, for as much as it is believed; the one to name first.
     certain
         The largest CIEDE2000 that is certain of any of them.
     """
@@ -89,8 +89,9 @@ def accused(
     """
     said = [suspects(patches, residual, told) for residual in residuals]
     own, another = (max(one.certain for one in found) for found in said)
-    certain = float(believed @ (own, min(own, another)))
-    return Accusation(tuple(said[int(np.argmax(believed))]), certain)
+    # named is whom the model accuses that has more of a part in it
+    parts = believed * (own, min(own, another))
+    return Accusation(tuple(said[int(np.argmax(parts))]), float(parts.sum()))
 
 
 def suspects(patches: Patches, residual: Residual, told: Sequence[int]) -> list[Suspect]:

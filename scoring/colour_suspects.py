@@ -66,7 +66,7 @@ class Accusation:
     suspects
         As the model says that accuses most, for as much as it is believed; the one to name first.
     certain
-        The largest CIEDE2000 that is certain of any of them.
+        The largest CIEDE2000 that each model is certain of, weighed by how far it is believed.
     """
 
     suspects: tuple[Suspect, ...]

@@ -31,14 +31,20 @@ def _patches() -> Patches:
     return Patches(regions, region, (), features, shown, features[:, 3:5])
 
 
-def _residual(difference: NDArray[np.float64], spread: float = 0.02) -> Residual:
-    patches = _patches()
+def _under_both(
+    difference: NDArray[np.float64], patches: Patches, spread: float = 0.02
+) -> tuple[Residual, ...]:
+    """The same differences under the model of the stage's light and under that of another renderer's."""
     measured = (
         difference.astype(np.float32),
         np.full((2 * TILES, 3), spread, np.float32),
         np.ones(2 * TILES, np.float32),
     )
-    return Residual.of(load()[0], patches, no_style(), measured)
+    return tuple(Residual.of(model, patches, no_style(), measured) for model in load())
+
+
+def _residual(difference: NDArray[np.float64], spread: float = 0.02) -> Residual:
+    return _under_both(difference, _patches(), spread)[0]
 
 
 FIRST = np.arange(2 * TILES) < TILES
@@ -66,15 +72,6 @@ def test_one_patch_that_shows_its_neighbour_is_left_aside() -> None:
     residual = _residual(stray)
     assert residual.misfit == 1
     assert residual.shift(FIRST).sigmas < 1
-
-
-def _under_both(difference: NDArray[np.float64], patches: Patches) -> list[Residual]:
-    measured = (
-        difference.astype(np.float32),
-        np.full((2 * TILES, 3), 0.02, np.float32),
-        np.ones(2 * TILES, np.float32),
-    )
-    return [Residual.of(model, patches, no_style(), measured) for model in load()]
 
 
 def _dark_and_bright() -> Patches:

@@ -61,11 +61,14 @@ class Reference:
         The material variant that is shown (empty: the default) and all that the model offers.
     renderer
         What drew it, in its driver's words ("llvmpipe (LLVM 15.0.6, 256 bits)").
+    surface
+        Roughness and metalness, 0 to 255 for 0 to 1, uint8 (H, W, 2); 0 outside. Of shape (0, 0, 2) where
+        nobody knows them.
 
     Notes
     -----
-    `load` decodes `uv` and `label_map` when they are first asked for: the one takes as long as three other
-    passes, and neither is needed of every candidate.
+    `load` decodes `uv`, `label_map` and `surface` when they are first asked for: the first takes as long as
+    three other passes, and none is needed of every candidate.
     """
 
     view: str
@@ -85,6 +88,7 @@ class Reference:
     renderer: str = ""
     variant: str = ""
     variants: tuple[str, ...] = ()
+    surface: Picture = field(default_factory=lambda: np.zeros((0, 0, 2), np.uint8))
 
     def save(self, folder: Path) -> None:
         """Write all passes below `folder`, one file a pass; lossless but for normals (8 bit)."""
@@ -99,6 +103,11 @@ class Reference:
         steps = np.zeros((*self.uv.shape[:2], 3), np.uint16)
         steps[..., 2], steps[..., 1] = np.moveaxis(np.round(self.uv * 65535), -1, 0)  # red u, green v
         cv2.imwrite(str(folder / "uv.png"), steps, _FAST)
+        if self.surface.size:
+            # green roughness and blue metalness, as in glTF's own textures
+            finish = np.zeros((*self.surface.shape[:2], 3), np.uint8)
+            finish[..., 1], finish[..., 0] = np.moveaxis(self.surface, -1, 0)
+            cv2.imwrite(str(folder / "surface.png"), finish, _FAST)
         np.save(folder / "depth.npy", self.depth.astype(np.float32))
         truth = {
             "view": self.view,
@@ -124,7 +133,11 @@ class Reference:
             )
 
         mask = _read(folder / "mask.png", cv2.IMREAD_GRAYSCALE)
-        packed = {name: _Packed(folder / f"{file}.png", then) for name, (file, then) in _LATER.items()}
+        packed = {
+            name: _Packed(folder / f"{file}.png", then)
+            for name, (file, then) in _LATER.items()
+            if name != "surface" or (folder / f"{file}.png").exists()
+        }
         whole = Reference(
             view=truth["view"],
             camera=Camera.from_dict(truth["camera"]),
@@ -204,10 +217,15 @@ def _uv(steps: NDArray[Any]) -> NDArray[np.float32]:
     return np.asarray(steps[..., 2:0:-1].astype(np.float32) / np.float32(65535))
 
 
+def _surface(finish: NDArray[Any]) -> Picture:
+    return np.ascontiguousarray(finish[..., 1::-1], np.uint8)
+
+
 # the fields that are decoded when first asked for: their files and what is made of them
 _LATER: dict[str, tuple[str, Callable[[NDArray[Any]], NDArray[Any]]]] = {
     "uv": ("uv", _uv),
     "label_map": ("labels", np.asarray),
+    "surface": ("surface", _surface),
 }
 # a normal's component from its 8 bits
 _COMPONENTS = np.arange(256, dtype=np.float32) / 127.5 - 1

@@ -41,6 +41,8 @@ _SMOOTH = 12.0
 # channels of what light does not explain, and grey levels of 1 in them
 _EXCESS, _LEVEL = slice(21, 23), 32.0
 _COVER = 9
+# of what nobody knows: 1 - roughness, and metalness
+_MATTE = np.array([0.4, 0.0], np.float32)
 WEIGHTS = Path(__file__).resolve().parents[1] / "assets/models/checks/shape/defect_map.safetensors"
 
 
@@ -134,6 +136,7 @@ def features(
     albedo: Picture,
     known: Bools | None = None,
     shadow: Picture | None = None,
+    surface: Picture | None = None,
 ) -> Floats:
     """What the network sees.
 
@@ -150,9 +153,12 @@ def features(
     shadow
         How much light the product leaves to the ground, 255 for all, uint8 (S, S): seen through glass.
 
+    surface
+        Roughness and metalness as `Reference.surface` has them, uint8 (S, S, 2); None: not known.
+
     Returns
     -------
-    float32 (29, S, S)
+    float32 (31, S, S)
     """
     colour, mask = with_background(colour, mask, base, shadow)
     cover: Floats = mask.astype(np.float32)[..., None] / np.float32(255)
@@ -190,8 +196,19 @@ def features(
         np.clip(cv2.log((seen + 8) / (unlike.relit + 8)) * 1.5, -1.5, 1.5),
         np.clip(contrast(seen)[..., None] * np.float32(0.4), -1.5, 1.5),
         np.clip(contrast(unlike.relit)[..., None] * np.float32(0.4), -1.5, 1.5),
+        mirroring(surface, seen.shape[0]) * cover,
     )
     return np.ascontiguousarray(np.concatenate(maps, 2).transpose(2, 0, 1), np.float32)
+
+
+def mirroring(surface: Picture | None, side: int) -> Floats:
+    """How smooth each pixel is and how much of it metal, 0 to 1, float32 (S, S, 2).
+
+    What nobody knows counts as the stage draws it, as matte plastic.
+    """
+    if surface is None or not surface.size:
+        return np.asarray(np.broadcast_to(_MATTE, (side, side, 2)))
+    return np.asarray(np.abs(surface * (1 / np.float32(255)) - np.array([1, 0], np.float32)))
 
 
 def _toned(base: Picture, seen: Floats, cover: Floats) -> Floats:
@@ -259,6 +276,7 @@ def _seen(one: CheckInput) -> tuple[Window, Picture, Picture, Floats]:
         window.cut(truth.albedo),
         window.known(truth.mask.shape, one.registration.matrix),
         window.cut(truth.shadow),
+        window.cut(truth.surface) if truth.surface.size else None,
     )
     return window, candidate, base, maps
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-CHANNELS = 29
+CHANNELS = 31
 WIDTHS = (24, 40, 64, 96)
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.defect_map import CELL, EXTENT, SIDE, features
-from training import shape_defects
+from training import gloss, shape_defects
 from training.shape_data import FIELDS, differing
 
 Picture = NDArray[np.uint8]
@@ -29,6 +29,8 @@ Random = np.random.Generator
 ECHO = 160  # lessons that are kept to be seen again
 BENCH_FROM = 1000  # shards of `training.shape_bench` have numbers from here on
 OF_BENCH = 0.55  # of the takes are drawn from those: they are fewer, and of more kinds
+VAGUE = 0.2  # of the lessons: nobody knows what mirrors
+POLISHED = 0.4  # of the others: with another finish than the product's own
 REDRAWN = 0.35  # of the lessons, as another renderer would draw them
 HELD_OUT = ("pouch",)  # kinds that training never sees
 # share of the product from which a picture is wrong; smaller defects are marked in the map only
@@ -43,8 +45,8 @@ class Source:
 
     Parameters
     ----------
-    colour, albedo, normals, mask, base
-        The truth; `albedo` and `normals` are None where they are not known.
+    colour, albedo, normals, surface, mask, base
+        The truth; `albedo`, `normals` and `surface` (`Reference.surface`) are None where they are not known.
     pictures, masks, defects, kinds
         Honest ones have the kind "".
     matrices
@@ -58,6 +60,7 @@ class Source:
     colour: Picture
     albedo: Picture | None
     normals: Picture | None
+    surface: Picture | None
     mask: Picture
     base: Picture
     pictures: Picture
@@ -84,7 +87,7 @@ class Lesson:
     Parameters
     ----------
     x
-        float32 (29, SIDE, SIDE).
+        float32 (31, SIDE, SIDE).
     map, weight
         Target and weight of each cell, float32 (SIDE / CELL, SIDE / CELL).
     wrong, counts
@@ -240,6 +243,7 @@ def read_pairs(file: Path) -> list[Source]:
                 guide,
                 None,
                 None,
+                None,
                 mask,
                 base,
                 out[None],
@@ -288,8 +292,11 @@ def lesson(source: Source, other: Picture, rng: Random, spoilt: str = "any", har
             if (defect > 0).sum() > PLAIN * c.size**2 or spoilt != "any":
                 break
         picture, mask = made, cover
+    colour, surface = source.colour, source.surface
     if harsh:
-        picture = _lit(picture, source, mask, matrix, rng)
+        # an FBX says nothing of its surfaces, and other files say what is not so
+        surface = None if rng.random() < VAGUE else surface
+        picture, colour, surface = _drawn(picture, source, mask, matrix, rng, surface)
     window = _window(source.mask, rng)
     strayed = matrix @ _stray(source.mask, rng, source.normals is not None) if harsh else matrix
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -308,7 +315,7 @@ def lesson(source: Source, other: Picture, rng: Random, spoilt: str = "any", har
         moved = cv2.warpPerspective(values, by, (SIDE, SIDE), flags=method, borderMode=cv2.BORDER_REPLICATE)
         return np.asarray(moved, np.uint8)
 
-    cut = [seen(picture, to_picture), seen(source.colour, to_truth), seen(source.base, to_picture)]
+    cut = [seen(picture, to_picture), seen(colour, to_truth), seen(source.base, to_picture)]
     cut.append(seen(source.mask, to_truth))
     for passed in (source.normals, source.albedo):
         cut.append(np.full((SIDE, SIDE, 3), 128, np.uint8) if passed is None else seen(passed, to_truth))
@@ -317,14 +324,20 @@ def lesson(source: Source, other: Picture, rng: Random, spoilt: str = "any", har
     if not source.within.all():
         within &= (seen(source.within, to_truth) > 254) & (seen(source.within, to_picture) > 254)
     known = source.normals is not None and rng.random() < 0.9
+    finish = None if surface is None else seen(surface, to_truth)
     if rng.random() < 0.5:
         cut = [values[:, ::-1] for values in cut]
+        finish = None if finish is None else finish[:, ::-1]
         where, within = where[:, ::-1], within[:, ::-1]
         if known:
             cut[4] = cut[4].copy()
             cut[4][..., 0] = 255 - cut[4][..., 0]
     where = where * within
-    x = features(*(np.ascontiguousarray(values) for values in cut), None if within.all() else within)
+    x = features(
+        *(np.ascontiguousarray(values) for values in cut),
+        None if within.all() else within,
+        surface=None if finish is None else np.ascontiguousarray(finish),
+    )
     if not known:
         x[10:16] = 0
     small = cv2.resize(np.ascontiguousarray(where), (SIDE // CELL,) * 2, interpolation=cv2.INTER_AREA) / 255.0
@@ -338,19 +351,45 @@ def lesson(source: Source, other: Picture, rng: Random, spoilt: str = "any", har
     return Lesson(x, target, weight, float(kind != ""), counts, kind, share)
 
 
-def _lit(
-    picture: Picture, source: Source, mask: Picture, matrix: NDArray[np.float64], rng: Random
-) -> Picture:
-    if source.normals is not None:
-        if rng.random() < REDRAWN:
-            size = picture.shape[1::-1]
-            moved = cv2.warpPerspective(source.normals, matrix, size, borderMode=cv2.BORDER_REPLICATE)
-            picture = shape_defects.redrawn(picture, np.asarray(moved, np.uint8), mask, rng)
-        return shape_defects.relit(picture, source.normals, mask, rng)
+def _drawn(
+    picture: Picture,
+    source: Source,
+    mask: Picture,
+    matrix: NDArray[np.float64],
+    rng: Random,
+    surface: Picture | None,
+) -> tuple[Picture, Picture, Picture | None]:
+    """The picture in another light or by another renderer; the truth's colour and finish that go with it."""
+    colour = source.colour
+    if source.normals is None:
+        return _lit(picture, mask, rng), colour, None
+
+    def moved(values: Picture) -> Picture:
+        size = picture.shape[1::-1]
+        return np.asarray(
+            cv2.warpPerspective(values, matrix, size, borderMode=cv2.BORDER_REPLICATE), np.uint8
+        )
+
+    roll = rng.random()
+    if surface is not None and source.albedo is not None and rng.random() < POLISHED:
+        surface = gloss.polished(source.albedo, surface, rng)
+        room = gloss.Room.stage(rng)
+        colour = gloss.in_stage_room(colour, source.normals, source.mask, surface, room, rng)
+        if roll >= REDRAWN:
+            passes = moved(source.normals), mask, moved(surface)
+            picture = gloss.in_stage_room(picture, *passes, room, rng)
+    if roll < REDRAWN:
+        finish = None if surface is None else moved(surface)
+        picture = gloss.redrawn(picture, moved(source.normals), mask, rng, finish)
+    return shape_defects.relit(picture, source.normals, mask, rng), colour, surface
+
+
+def _lit(picture: Picture, mask: Picture, rng: Random) -> Picture:
+    """Another light, as far as that can be had without normals."""
     side = picture.shape[0]
     out = picture.astype(np.float32)
     if rng.random() < 0.7:
-        # another light, as far as that can be had without normals: smooth factors over the product
+        # smooth factors over the product
         extent = np.sqrt(max((mask > 127).sum(), 1))
         bright = shape_defects.noise(rng, side, extent * rng.uniform(0.4, 1.2)) * rng.uniform(0, 0.16)
         factor = np.exp(bright)[..., None] * (1 + rng.normal(0, 0.03, 3)) * np.exp(rng.normal(0, 0.12))

@@ -85,6 +85,7 @@ def take_of(take: Take, rng: np.random.Generator) -> dict[str, Any] | None:
         "albedo": square.cut(truth.albedo),
         "normals": normals,
         "mask": square.cut(truth.mask),
+        "surface": square.cut(truth.surface),
         "parts": np.zeros((PIXELS, PIXELS), np.uint8),
         "base": square.cut(take.photo),
         "pictures": np.stack(pictures),

@@ -54,7 +54,18 @@ class Shot:
     kind: str
 
 
-FIELDS = ("colour", "albedo", "normals", "mask", "parts", "base", "pictures", "masks", "defects")
+FIELDS = (
+    "colour",
+    "albedo",
+    "normals",
+    "surface",
+    "mask",
+    "parts",
+    "base",
+    "pictures",
+    "masks",
+    "defects",
+)
 
 
 def make_takes(seed: int, scenes: Sequence[Path], each: int) -> list[dict[str, Any]]:
@@ -134,7 +145,8 @@ def make_takes(seed: int, scenes: Sequence[Path], each: int) -> list[dict[str, A
         blank = Shot(*(np.zeros_like(v) for v in (shots[0].picture, shots[0].mask, shots[0].mask)), "none")
         shots += [blank] * (GOOD + BAD - len(shots))
         taken = {
-            name: _at(truth_render[name], cut) for name in ("colour", "albedo", "normals", "mask", "parts")
+            name: _at(truth_render[name], cut)
+            for name in ("colour", "albedo", "normals", "surface", "mask", "parts")
         }
         taken |= {
             "base": _at(photo, cut),
@@ -174,6 +186,7 @@ def _render(model: Any, camera: Any, scene: Any, photo: Picture) -> dict[str, An
     from packline.colour import to_linear, to_srgb
     from packline.stage.layers import flattened, shaded
     from packline.stage.lighting import develop, shade
+    from packline.stage.render import surface_pass
     from packline.stage.self_shadow import self_shadow
     from packline.stage.shadow import composite, ground_shadow, shadow_ratio
 
@@ -200,6 +213,7 @@ def _render(model: Any, camera: Any, scene: Any, photo: Picture) -> dict[str, An
         "normals": np.round((flat.normals + 1) * 127.5).astype(np.uint8),
         "mask": np.round(flat.mask * 255).astype(np.uint8),
         "parts": flat.parts.astype(np.uint8),
+        "surface": surface_pass(flat),
         "picture": composite(photo, colour, flat.mask, shadow),
     }
 

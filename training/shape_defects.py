@@ -388,53 +388,6 @@ def relit(picture: Picture, normals: Picture, mask: Picture, rng: Random) -> Pic
     return np.clip(out, 0, 255).astype(np.uint8)
 
 
-def redrawn(picture: Picture, normals: Picture, mask: Picture, rng: Random) -> Picture:
-    """The product as another renderer may draw it: another room in its surfaces, another curve.
-
-    Parameters
-    ----------
-    normals
-        World normals where the picture has the product, 0 to 255 for -1 to 1, uint8 (H, W, 3).
-    """
-    light = (picture.astype(np.float32) / 255) ** np.float32(2.2)
-    before = light
-    facing = normals.astype(np.float32) / np.float32(127.5) - 1
-    facing /= np.linalg.norm(facing, axis=-1, keepdims=True) + np.float32(1e-3)
-    # cameras look down a little
-    height = rng.uniform(0, 0.5)
-    eye = np.array([rng.normal(0, 0.15), np.sin(height), np.cos(height)], np.float32)
-    towards = np.clip(facing @ eye, 0, 1)
-    mirrored = 2 * towards[..., None] * facing - eye
-    rise = np.clip(mirrored[..., 1] * rng.uniform(0.5, 3) + rng.normal(0, 0.3), -1, 1)
-    room = rng.uniform(0.05, 0.6) + rng.uniform(-0.3, 0.5) * rise
-    for _ in range(int(rng.integers(1, 5))):
-        window = rng.normal(0, 1, 3) + np.array([0, 0.6, 0.4])
-        window = (window / np.linalg.norm(window)).astype(np.float32)
-        width = float(np.exp(rng.uniform(np.log(3), np.log(250))))
-        room = room + rng.uniform(0.2, 3.0) * np.clip(mirrored @ window, 0, 1) ** width
-    room = np.clip(room, 0.01, 4)[..., None] * (1 + rng.normal(0, 0.08, 3))
-    if rng.random() < 0.3:
-        # metal, all of it or in places: all its light is mirrored
-        amount = np.float32(rng.uniform(0.3, 1.0))
-        if rng.random() < 0.6:
-            cloud = noise(rng, picture.shape[0], picture.shape[0] / 5)
-            amount = amount * np.clip(cloud * 3 + rng.normal(0, 1), 0, 1)[..., None]
-        middle = float(np.median(room[mask > 127])) if (mask > 127).any() else 1.0
-        light = light * np.clip(room / max(middle, 0.02), 0.25, 4) ** amount
-    else:
-        fresnel = (0.04 + 0.96 * (1 - towards) ** 5)[..., None]
-        light = light + fresnel * (room - rng.uniform(0, 0.6)) * rng.uniform(0.2, 1.0)
-    light = np.maximum(light, 0)
-    if rng.random() < 0.5:
-        toe = rng.uniform(0.005, 0.05)
-        light = light * light / (light + toe) * (1 + toe / 0.18)
-    if rng.random() < 0.5:
-        light = 0.18 * (light / 0.18) ** rng.uniform(0.85, 1.25)
-    cover = (mask / np.float32(255))[..., None]
-    shown = np.clip(before * (1 - cover) + light * cover, 0, 1) ** np.float32(1 / 2.2)
-    return np.round(shown * 255).astype(np.uint8)
-
-
 def styled(picture: Picture, rng: Random) -> Picture:
     """A style over the whole picture: warmth, contrast, fading, saturation, vignette."""
     out = picture.astype(np.float32)

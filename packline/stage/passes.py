@@ -85,6 +85,16 @@ def uv_picture(uv: Floats, mask: Picture) -> Picture:
     return picture.astype(np.uint8)
 
 
+def surface_picture(surface: Picture, mask: Picture) -> Picture:
+    """What surfaces mirror: mirrors light, matte ones dark, metal blue; black outside and where not known."""
+    if not surface.size:
+        return np.zeros((*mask.shape, 3), np.uint8)
+    gloss = 40 + 0.8 * (255 - surface[..., 0].astype(np.float32))
+    warm = gloss * (1 - surface[..., 1] / np.float32(255) * np.float32(0.55))
+    picture = np.stack([warm, warm, gloss], -1)
+    return np.where(mask[..., None] > 0, picture, 0).astype(np.uint8)
+
+
 def _write_indexed(numbers: Picture, file: Path) -> None:
     image = Image.fromarray(numbers)
     image.putpalette(bytes(channel for number in range(256) for channel in false_colour(number)))

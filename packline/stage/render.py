@@ -8,7 +8,7 @@ import numpy as np
 
 from packline.camera import Camera
 from packline.colour import to_linear, to_srgb
-from packline.reference import BACKDROP, Reference
+from packline.reference import BACKDROP, Picture, Reference
 from packline.scenes import Scene
 from packline.stage.colours import colour_notes, product_colours, seen_colours
 from packline.stage.label_map import label_map
@@ -106,7 +106,16 @@ def render_reference(
         notes=(*stage.model.notes, *colour_notes(stage.model), *_light_notes(scene)),
         variant=stage.model.variant,
         variants=stage.model.variants,
+        surface=surface_pass(gbuffer),
     )
+
+
+def surface_pass(gbuffer: GBuffer) -> Picture:
+    """Roughness and metalness as a reference keeps them, uint8 (H, W, 2)."""
+    # what shows its colour whatever the light mirrors none of it
+    lit = 1 - gbuffer.unlit
+    both = np.stack([1 - (1 - gbuffer.roughness) * lit, gbuffer.metallic * lit], -1)
+    return np.round(np.clip(both, 0, 1) * (gbuffer.mask[..., None] > 0) * 255).astype(np.uint8)
 
 
 def _light_notes(scene: Scene | None) -> tuple[str, ...]:

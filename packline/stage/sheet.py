@@ -11,7 +11,14 @@ from PIL import Image, ImageDraw, ImageFont
 
 from packline.colour import from_lab, to_linear, to_srgb
 from packline.reference import BACKDROP, Picture, Reference
-from packline.stage.passes import depth_picture, false_colour, false_colours, normals_picture, uv_picture
+from packline.stage.passes import (
+    depth_picture,
+    false_colour,
+    false_colours,
+    normals_picture,
+    surface_picture,
+    uv_picture,
+)
 from packline.truth import PartColours, TextTruth, direction_words
 
 _PAPER, _INK, _PALE = (246, 246, 244), (20, 20, 20), (105, 105, 105)
@@ -106,6 +113,7 @@ def _columns(
         ("normals", lambda one: normals_picture(one.normals, one.mask)),
         ("depth", lambda one: depth_picture(one.depth)),
         ("mask", lambda one: one.mask),
+        ("gloss (metal blue)", lambda one: surface_picture(one.surface, one.mask)),
         ("texture space", lambda one: uv_picture(one.uv, one.mask)),
         ("parts", lambda one: false_colours(one.parts)),
     ]

@@ -28,6 +28,7 @@ from packline.stage.layers import flattened, shaded
 from packline.stage.lighting import develop, shade
 from packline.stage.model import Floats, GBuffer, ProductModel
 from packline.stage.raster import Rasteriser, Stage
+from packline.stage.render import surface_pass
 from packline.stage.self_shadow import self_shadow
 from packline.stage.shadow import composite, ground_shadow, shadow_ratio
 from packline.stage.text_truth import text_truth
@@ -140,6 +141,7 @@ def draw(
         labels=raster.labels,
         colours=raster.colours,
         notes=model.notes,
+        surface=surface_pass(flat),
     )
     return Drawing(colour, flat.mask, shadow, reference)
 

@@ -17,7 +17,7 @@ from packline.stage.passes import false_colour, false_colours, write_passes
 
 FILES = (
     "albedo.png", "colour.png", "depth.npy", "depth.png", "labels.png", "mask.png", "normals.png",
-    "parts.png", "shadow.png", "truth.json", "uv.png",
+    "parts.png", "shadow.png", "surface.png", "truth.json", "uv.png",
 )  # fmt: skip
 
 
@@ -42,6 +42,7 @@ def reference(parts: int = 3, far: float = 2.0) -> Reference:
         uv=rng.uniform(0, 1, (*shape, 2)).astype(np.float32),
         parts=numbers,
         label_map=rng.integers(0, 3, shape).astype(np.uint8),
+        surface=bytes_of(2),
     )
 
 
@@ -60,6 +61,17 @@ def test_depth_in_16_bits_is_depth_to_half_a_step(tmp_path: Path, far: float, st
     assert (depth.dtype, truth["depth_png_metres"]) == (np.uint16, step)
     assert np.abs(depth * step - one.depth).max() <= step * 0.51
     assert np.array_equal(np.load(tmp_path / "depth.npy"), one.depth)
+
+
+def test_how_surfaces_mirror_comes_back_exactly_and_may_be_missing(tmp_path: Path) -> None:
+    one = reference()
+    one.save(tmp_path / "known")
+    assert np.array_equal(Reference.load(tmp_path / "known").surface, one.surface)
+    picture = cv2.imread(str(tmp_path / "known/surface.png"))
+    assert np.array_equal(picture[..., 1], one.surface[..., 0])  # green is roughness, as in glTF
+    assert np.array_equal(picture[..., 0], one.surface[..., 1])
+    replace(one, surface=np.zeros((0, 0, 2), np.uint8)).save(tmp_path / "unknown")
+    assert Reference.load(tmp_path / "unknown").surface.shape == (0, 0, 2)
 
 
 def test_numbers_of_parts_and_labels_are_exact_and_their_picture_is_coloured(tmp_path: Path) -> None:

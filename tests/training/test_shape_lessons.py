@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from training import shape_defects
+from training import gloss, shape_defects
 from training.shape import Source, lesson
 from training.shape_data import differing
 
@@ -21,10 +21,11 @@ def source() -> Source:
     colour[100:120:4, 90:130] = (20, 20, 30)
     picture = np.where(mask[..., None] > 0, colour, base)
     normals = np.full_like(base, (128, 128, 255))
+    finish = np.full((224, 224, 2), (80, 0), np.uint8)
     none = np.zeros_like(mask)[None]
     whole = np.full_like(mask, 255)
     return Source(
-        *(colour, colour, normals, mask, base, picture[None], mask[None], none),
+        *(colour, colour, normals, finish, mask, base, picture[None], mask[None], none),
         *(("",), (np.eye(3),), "box", whole),
     )
 
@@ -72,9 +73,23 @@ def test_another_renderer_redraws_the_product_and_nothing_else() -> None:
     apart = []
     for seed in range(12):
         rng = np.random.default_rng(seed)
-        drawn = shape_defects.redrawn(one.pictures[0], normals, one.mask, rng).astype(int)
+        drawn = gloss.redrawn(one.pictures[0], normals, one.mask, rng).astype(int)
         outside = np.abs(drawn - one.pictures[0])[one.mask == 0]
         assert outside.max() <= 1  # through linear light and back
         apart.append(float(np.abs(drawn - one.pictures[0])[one.mask == 255].mean()))
     # metal "in places" may be in none of them
     assert np.median(apart) > 2 and np.quantile(apart, 0.25) > 0.5 and max(apart) > 8
+
+
+def test_smooth_surfaces_mirror_windows_and_rough_ones_hardly() -> None:
+    across = np.linspace(-0.8, 0.8, 224)
+    bent = np.stack([across, np.zeros(224), np.sqrt(1 - across**2)], -1)
+    normals = np.broadcast_to(np.round((bent + 1) * 127.5), (224, 224, 3)).astype(np.uint8)
+    towards = gloss.Sight.of(normals, np.random.default_rng(1)).towards
+    lamp = gloss.Window(towards[112, 90], 300.0, 4.0)
+    room = gloss.Room(0.2, 0.1, 1.0, 0.0, np.ones(3, np.float32), (lamp,))
+    steps = []
+    for rough in (0.1, 0.9):
+        light = room.mirrored(towards, np.full((224, 224), rough, np.float32))[112, :, 1]
+        steps.append(float(np.abs(np.diff(light)).max()))
+    assert steps[0] > 10 * steps[1]

@@ -80,7 +80,8 @@ def decide(
     same picture twice.
 
     A candidate against which nothing speaks but that a check cannot judge is flagged at once where none
-    passed: what is too small to read stays so in every further wave.
+    passed: what is too small to read stays so in every further wave. Of what a check is only not sure, the
+    next candidate may well convince it.
     """
     ordered = sorted(records, key=lambda record: record.candidate.recipe.number)
     passing = [record for record in ordered if record.scorecard is not None and record.scorecard.passed]
@@ -88,7 +89,7 @@ def decide(
     if new and (last or len(new) >= settings.enough):
         return Decision(Outcome.SELECT, _best(new, near).candidate.id)
     undecided = [record for record in ordered if record.scorecard is not None and record.scorecard.undecided]
-    if undecided and not passing:
+    if undecided and not passing and (last or not all(map(_may_settle, undecided))):
         return _doubt(_best(undecided), len(ordered))
     if not last:
         return Decision(Outcome.NEXT_WAVE)
@@ -119,6 +120,11 @@ def _best(
 ) -> CandidateRecord:
     cards = [record.scorecard for record in records]
     return records[choose(cards, [near.get(record.candidate.id) for record in records])]
+
+
+def _may_settle(record: CandidateRecord) -> bool:
+    """Whether another candidate may leave nothing open: a check is only not sure of this one."""
+    return record.scorecard is not None and all(result.unsure for result in record.scorecard.undecided)
 
 
 def _doubt(best: CandidateRecord, tries: int) -> Decision:

@@ -63,6 +63,8 @@ class CheckResult:
         What an unverifiable result asks of the shot: "person" or "close-up". Empty in all others.
     let_pass
         Whether it passes only because the settings let pass what the check cannot tell.
+    unsure
+        Whether nothing is wrong by the threshold, but the score is lower than where the check is sure.
     """
 
     check: str
@@ -76,6 +78,7 @@ class CheckResult:
     measures: dict[str, float] = field(default_factory=dict)
     needs: str = ""
     let_pass: bool = False
+    unsure: bool = False
 
     @property
     def margin(self) -> float:

@@ -8,6 +8,8 @@ on the escapes is at most alpha, the upper limit of Clopper and Pearson ("The us
 limits illustrated in the case of the binomial", Biometrika 26, 1934); where none is within the share of good
 ones that may be rejected, the one with the fewest escapes within it. Defects that a person hardly sees count
 a little as well, but raise no threshold beyond the check's own.
+What may be left to a person is spent then, on scores between a check's threshold and where it is sure
+(`scoring.doubt`).
 A check of whose business no defect is known keeps its own threshold: good pictures alone do not show what a
 lower one would let out.
 
@@ -25,6 +27,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from packline.fingerprint import digest
+from scoring.doubt import sure_levels
 from scoring.score_table import (
     Bools,
     Judgement,
@@ -95,10 +98,11 @@ def calibrate(
     """
     spent, held_out = _affordable(table, goal, defaults)
     levels = choose(table, spent, defaults)
-    whole = judgement(table, {**defaults, **levels})
+    sure = _sure(table, spent, {**defaults, **levels})
+    whole = judgement(table, {**defaults, **levels}, sure)
     sentences = tuple(_shortfalls(goal, held_out, missing))
     return Calibration(
-        {name: _described(table, name, {**defaults, **levels}, goal) for name in levels},
+        {name: _described(table, name, {**defaults, **levels}, sure, goal) for name in levels},
         whole.rates(table, goal.confidence),
         held_out,
         not sentences,
@@ -108,15 +112,41 @@ def calibrate(
 
 
 def _affordable(table: Table, goal: Goal, defaults: Mapping[str, float]) -> tuple[Goal, Rates]:
-    """How many false rejects to spend where the thresholds are found, so that elsewhere they are no more than
-    may be; and what held-out pictures say of it. All that may be spent where less does not help either."""
+    """How many false rejects, and then how many doubts, to spend where the thresholds are found, so that
+    elsewhere they are no more than may be; and what held-out pictures say of it. All that may be spent where
+    less does not help either."""
+    halves = _halves(table)
+
+    def held_out(spent: Goal, found: Sequence[Mapping[str, float]]) -> Rates:
+        return _cross_fitted(table, spent, halves, found).rates(table, goal.confidence)
+
+    def rejecting(share: float) -> tuple[Goal, list[dict[str, float]]]:
+        spent = replace(goal, max_rejects=share * goal.max_rejects)
+        return spent, [{**defaults, **choose(table.part(part), spent, defaults)} for part in halves]
+
     tried = []
     for share in _SHARES:
-        spent = replace(goal, max_rejects=share * goal.max_rejects)
-        tried.append((spent, _cross_fitted(table, spent, defaults).rates(table, goal.confidence)))
-        if tried[-1][1].false_rejects.rate <= goal.max_rejects:
-            return tried[-1]
-    return tried[0]
+        tried.append(rejecting(share))
+        if held_out(replace(tried[-1][0], max_unverifiable=0), tried[-1][1]).false_rejects.rate <= (
+            goal.max_rejects
+        ):
+            break
+    else:
+        tried = tried[:1]
+    spent, found = tried[-1]
+    doubting = [
+        (less, held_out(less, found))
+        for less in (replace(spent, max_unverifiable=share * goal.max_unverifiable) for share in _SHARES)
+    ]
+    fits = (one for one in doubting if one[1].unverifiable.rate <= goal.max_unverifiable)
+    # where even the least is too much, what the checks cannot tell by themselves is
+    none = replace(spent, max_unverifiable=0)
+    return next(fits, (none, held_out(none, found)))
+
+
+def _sure(table: Table, goal: Goal, levels: Mapping[str, float]) -> dict[str, float]:
+    known = frozenset(name for name in levels if _known(table, name))
+    return sure_levels(table, levels, known, goal.alpha, goal.confidence, goal.max_unverifiable)
 
 
 def choose(table: Table, goal: Goal, defaults: Mapping[str, float]) -> dict[str, float]:
@@ -230,26 +260,39 @@ def _between(low: float, good: Values) -> float:
     return middle if middle > low else high
 
 
-def _cross_fitted(table: Table, goal: Goal, defaults: Mapping[str, float]) -> Judgement:
-    """Judge each half of the products by thresholds that were found on the other half."""
+def _halves(table: Table) -> tuple[Bools, ...]:
+    """The pictures of each half of the products; none where there is but one product."""
     people = {str(product) for product in table.product[table.by_person]}
     # by digest, so that neither the order of the rows nor the kinds' turns decide
     products = sorted(set(table.product), key=lambda name: (str(name) in people, digest(str(name))))
-    half = np.isin(table.product, products[::2])
     if len(products) - len(people) < 2:
-        nowhere = np.zeros(len(half), bool)
+        return ()
+    half = np.isin(table.product, products[::2])
+    return half, ~half
+
+
+def _cross_fitted(
+    table: Table, goal: Goal, halves: Sequence[Bools], found: Sequence[Mapping[str, float]]
+) -> Judgement:
+    """Judge each half of the products by thresholds that were found on the other half."""
+    if not halves:
+        nowhere = np.zeros(len(table.specimens), bool)
         return Judgement(nowhere, nowhere, nowhere, nowhere)
     one, other = (
-        judgement(table, {**defaults, **choose(table.part(part), goal, defaults)}) for part in (half, ~half)
+        judgement(table, levels, _sure(table.part(part), goal, levels))
+        for part, levels in zip(halves, found, strict=True)
     )
-    return one.or_where(half, other)
+    return one.or_where(halves[0], other)
 
 
-def _described(table: Table, name: str, levels: Mapping[str, float], goal: Goal) -> Threshold:
+def _described(
+    table: Table, name: str, levels: Mapping[str, float], sure: Mapping[str, float], goal: Goal
+) -> Threshold:
     column, own = table.columns[name], table.own(name) & table.columns[name].judged
     good = table.good & column.judged
-    passed = own & column.passes(levels[name])
-    others = judgement(table, {other: level for other, level in levels.items() if other != name})
+    enough = sure.get(name, levels[name])
+    passed = own & column.passes(enough)
+    others = judgement(table, {other: level for other, level in levels.items() if other != name}, sure)
     escapes = evidence(passed.sum(), own.sum(), goal.confidence)
     return Threshold(
         column.version,
@@ -258,6 +301,10 @@ def _described(table: Table, name: str, levels: Mapping[str, float], goal: Goal)
         escapes,
         evidence((good & column.rejects(levels[name])).sum(), good.sum(), goal.confidence),
         evidence((passed & others.passed).sum(), own.sum(), goal.confidence),
+        enough,
+        evidence(
+            (good & column.passes(levels[name]) & ~column.passes(enough)).sum(), good.sum(), goal.confidence
+        ),
         {
             str(kind): (int((own & (table.kind == kind)).sum()), int((passed & (table.kind == kind)).sum()))
             for kind in np.unique(table.kind[own])

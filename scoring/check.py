@@ -12,7 +12,7 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from packline.candidate import read_picture
 from packline.reference import Picture, Reference
@@ -215,7 +215,10 @@ class CheckSettings(BaseModel):
     Parameters
     ----------
     threshold
-        The score, 0 to 1, from which a candidate passes.
+        The score, 0 to 1, under which a candidate fails.
+    sure
+        The score, at least `threshold`, from which it passes; between the two the check cannot tell. None: it
+        is sure from the threshold.
     enabled
         False leaves the check out of the scorecard.
     unverifiable
@@ -226,8 +229,15 @@ class CheckSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     threshold: float = Field(ge=0, le=1)
+    sure: float | None = Field(None, ge=0, le=1)
     enabled: bool = True
     unverifiable: Literal["person", "close-up", "pass"] = "person"
+
+    @model_validator(mode="after")
+    def _in_order(self) -> CheckSettings:
+        if self.sure is not None and self.sure < self.threshold:
+            raise ValueError(f"sure = {self.sure} lies under the threshold, {self.threshold}")
+        return self
 
     def facts(self) -> dict[str, Any]:
         """All that the check's results depend on besides its pictures, as plain data for fingerprints."""

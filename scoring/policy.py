@@ -133,6 +133,11 @@ def _policed(check: Check, settings: CheckSettings, result: CheckResult) -> Chec
             settings,
             f"The check passed {result.score:.2f} below its threshold {settings.threshold:.2f}.",
         )
+    if result.verdict == Verdict.PASS and settings.sure is not None and result.score < settings.sure:
+        said = f"The check is not sure of that: it scores {result.score:.2f}, sure is {settings.sure:.2f}."
+        result = replace(
+            result, verdict=Verdict.UNVERIFIABLE, unsure=True, sentence=f"{result.sentence} {said}"
+        )
     if result.verdict != Verdict.UNVERIFIABLE:
         return result
     if settings.unverifiable == "pass":

@@ -41,6 +41,8 @@ class Judged:
         people see what the checks let them see: no rate is taken over them.
     let_pass
         Whether it passed only because the settings let pass what the check could not tell.
+    unsure
+        Whether it could not tell only for a score between the threshold and where the check is sure.
     """
 
     specimen: str
@@ -55,6 +57,7 @@ class Judged:
     product: str = ""
     by_person: bool = False
     let_pass: bool = False
+    unsure: bool = False
 
 
 @dataclass(frozen=True)
@@ -152,7 +155,7 @@ def table_of(rows: Iterable[Judged]) -> Table:
             versions = ", ".join(sorted((column.version, row.version)))
             raise ValueError(f"the scores hold several versions of {row.check}: {versions}")
         column.score[number] = _effective(row)
-        column.unverifiable[number] = row.verdict == Verdict.UNVERIFIABLE
+        column.unverifiable[number] = row.verdict == Verdict.UNVERIFIABLE and not row.unsure
         column.judged[number] = True
     return Table(
         np.array(list(known), str),
@@ -168,6 +171,8 @@ def table_of(rows: Iterable[Judged]) -> Table:
 def _effective(row: Judged) -> float:
     if row.verdict == Verdict.NOT_APPLICABLE:
         return ALWAYS
+    if row.unsure:
+        return row.score
     if row.let_pass or (row.verdict == Verdict.PASS and row.score < row.threshold):
         # it could not tell and the settings let that pass, whatever the score; what was scored before that
         # was noted is known by a score under its threshold
@@ -235,15 +240,27 @@ class Judgement:
         )
 
 
-def judgement(table: Table, thresholds: Mapping[str, float]) -> Judgement:
-    """What a scorecard of these checks, with these thresholds, makes of each picture."""
+def judgement(
+    table: Table, thresholds: Mapping[str, float], sure: Mapping[str, float] | None = None
+) -> Judgement:
+    """What a scorecard of these checks makes of each picture.
+
+    Parameters
+    ----------
+    thresholds
+        Of each check.
+    sure
+        The scores from which those checks pass that are not sure from their thresholds.
+    """
+    sure = sure or {}
     count = len(table.specimens)
     complete, passed = np.ones(count, bool), np.ones(count, bool)
     rejected, doubted = np.zeros(count, bool), np.zeros(count, bool)
     for name, threshold in thresholds.items():
         column = table.columns[name]
         complete &= column.judged
-        passed &= column.passes(threshold)
+        enough = max(sure.get(name, threshold), threshold)
+        passed &= column.passes(enough)
         rejected |= column.rejects(threshold)
-        doubted |= column.unverifiable
+        doubted |= column.unverifiable | (column.passes(threshold) & ~column.passes(enough))
     return Judgement(complete, passed, rejected, doubted)

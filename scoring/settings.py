@@ -41,9 +41,9 @@ def read_settings(
     tables
         The settings file's ``checks`` table as plain data. A check without a table runs with its defaults, so
         that none is left out by accident; ``enabled = false`` leaves it out on purpose. A table that states
-        no threshold takes the calibrated one: from the file that ``checks.thresholds`` names (an absolute
-        path), else from the one that is shipped, where it was found for the check's present version; else the
-        check's own.
+        no threshold takes the calibrated one, with the score from which the check is sure: from the file that
+        ``checks.thresholds`` names (an absolute path), else from the one that is shipped, where it was found
+        for the check's present version; else the check's own.
     rules
         The settings file's ``rules`` table.
 
@@ -69,7 +69,9 @@ def read_settings(
         table = tables.get(name, {key: value for key, value in check.defaults.items() if key != "threshold"})
         if not isinstance(table, Mapping):
             raise FixSettings(f"Settings: checks.{name} should be a table such as [checks.{name}].")
-        table = {"threshold": calibrated.of(check), **table}
+        found = {"threshold": calibrated.of(check), "sure": calibrated.sure_of(check)}
+        # a stated threshold is a person's: the sure score of another one does not go with it
+        table = {**({} if "threshold" in table else found), **table}
         if name == house_rules.NAME:
             if "rules" in table:
                 raise FixSettings(

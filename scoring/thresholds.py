@@ -12,7 +12,7 @@ from typing import Any
 from packline.errors import FixSettings
 from scoring.check import Check
 
-VERSION = 2
+VERSION = 3
 SHIPPED = Path(__file__).with_name("thresholds.json")
 
 
@@ -120,6 +120,10 @@ class Threshold:
         was found.
     published
         Of the check's own plain defects those that no other check catches either.
+    sure
+        The score from which the check is sure; under it, from the threshold, it cannot tell.
+    doubts
+        Of all good ones that it judged, those in between.
     kinds
         Escapes of the check by kind of defect: how many there were and how many escaped.
     """
@@ -130,6 +134,8 @@ class Threshold:
     escapes: Evidence
     false_rejects: Evidence
     published: Evidence
+    sure: float
+    doubts: Evidence
     kinds: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
@@ -181,6 +187,13 @@ class Thresholds:
         if found is None or found.version != check.version:
             return float(check.defaults["threshold"])
         return found.threshold
+
+    def sure_of(self, check: Check) -> float | None:
+        """The score from which a check is sure; None: from its threshold."""
+        found = self.checks.get(check.name)
+        if found is None or found.version != check.version or found.sure <= found.threshold:
+            return None
+        return found.sure
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for the file."""
@@ -237,11 +250,12 @@ def _rates(data: dict[str, Any]) -> Rates:
 
 def _threshold(data: dict[str, Any]) -> Threshold:
     value = float(data["threshold"])
-    if not 0 <= value <= 1:
-        raise ValueError(f"a threshold of {value}")
-    rates = {name: Evidence(**data[name]) for name in ("escapes", "false_rejects", "published")}
+    sure = float(data["sure"])
+    if not 0 <= value <= sure <= 1:
+        raise ValueError(f"a threshold of {value} and a sure of {sure}")
+    rates = {name: Evidence(**data[name]) for name in ("escapes", "false_rejects", "published", "doubts")}
     kinds = {kind: (int(of), int(times)) for kind, (of, times) in data["kinds"].items()}
-    return Threshold(**{**data, **rates, "threshold": value, "kinds": kinds})
+    return Threshold(**{**data, **rates, "threshold": value, "sure": sure, "kinds": kinds})
 
 
 @lru_cache(maxsize=1)

@@ -92,6 +92,24 @@ def test_what_no_further_try_can_settle_is_flagged_at_once_for_a_person() -> Non
     )
 
 
+def test_where_a_check_is_only_not_sure_the_next_candidate_is_tried_first() -> None:
+    def unsure(number: int, *more: CheckResult) -> CandidateRecord:
+        doubt = CheckResult(
+            "shape", "1", Verdict.UNVERIFIABLE, 0.6, 0.5, "Not sure.", needs="person", unsure=True
+        )
+        return replace(record(number, 0.9), scorecard=Scorecard((doubt, *more)))
+
+    assert decide([unsure(0), record(1, 0.1)], ONE, last=False).outcome == Outcome.NEXT_WAVE
+    assert decide([unsure(0), record(1, 0.8)], ONE, last=False).candidate == "c1"
+    ended = decide([unsure(0), record(1, 0.1)], ONE, last=True)
+    assert (ended.outcome, ended.reason, ended.candidate) == (Outcome.FLAG, NEEDS_PERSON, "c0")
+    # what is too small to read stays so, however sure the next one's shape
+    lasting = doubtful(0, "person").scorecard
+    assert lasting is not None
+    both = unsure(0, *lasting.undecided)
+    assert decide([both], ONE, last=False).reason == NEEDS_PERSON
+
+
 def test_a_close_up_is_asked_for_with_the_size_that_it_takes() -> None:
     decision = decide([doubtful(0, "close-up", enlarge=1.555)], ONE, last=False)
     assert (decision.outcome, decision.reason) == (Outcome.FLAG, NEEDS_CLOSE_UP)

@@ -94,6 +94,7 @@ def bench_rows(folder: Path) -> tuple[list[Judged], Bench]:
         bad & frame["plain"].fillna(False).astype(bool),
         frame["product"],
         frame["let_pass"],
+        frame["unsure"],
         strict=True,
     )
     rows = [
@@ -108,9 +109,10 @@ def bench_rows(folder: Path) -> tuple[list[Judged], Bench]:
             str(dimension),
             bool(plain),
             str(product),
-            let_pass=bool(let),
+            let_pass=bool(how[0]),
+            unsure=bool(how[1]),
         )
-        for specimen, check, version, verdict, score, threshold, kind, dimension, plain, product, let in told
+        for specimen, check, version, verdict, score, threshold, kind, dimension, plain, product, *how in told
     ]
     products = frame["product"].nunique()
     each = frame.drop_duplicates("specimen")["kind"]
@@ -170,6 +172,7 @@ def opinion_rows(opinions: Sequence[Opinion]) -> list[Judged]:
                 decision,
                 by_person=True,
                 let_pass=result.let_pass,
+                unsure=result.unsure,
             )
             for dimension in dimensions
             for result in results

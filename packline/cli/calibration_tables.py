@@ -19,7 +19,7 @@ def print_checks(
         one = made.checks.get(name)
         old = before.get(name, level)
         if one is None:
-            rows.append((_plain(name), f"{level:.3f}", "", "", "", "", "scored no good picture"))
+            rows.append((_plain(name), f"{level:.3f}", "", "", "", "", "", "scored no good picture"))
             continue
         column, own = found.columns[name], found.own(name) & found.columns[name].judged
         escaped = int((own & column.passes(old)).sum())
@@ -34,12 +34,16 @@ def print_checks(
                 f"{one.escapes.bound:.2%}" if one.escapes.of else "",
                 str(one.published.times) if one.escapes.of else "",
                 f"{rejected} → {one.false_rejects.times} of {one.false_rejects.of}",
+                f"{one.sure:.3f}, {one.doubts.times}" if one.sure > one.threshold else "",
                 "yes" if one.met else "no",
             )
         )
     title = f"Thresholds on {int(found.bad.sum())} plain defects and {int(found.good.sum())} good pictures"
-    columns = ("check", "threshold", "plain escapes", "at most", "get out", "false rejects", "alone holds")
-    console().print(table(title, columns, rows, right=(1, 2, 3, 4, 5)))
+    columns = [
+        *("check", "threshold", "plain escapes", "at most", "get out", "false rejects"),
+        *("unsure below", "alone holds"),
+    ]
+    console().print(table(title, columns, rows, right=(1, 2, 3, 4, 5, 6)))
     for name, check in made.checks.items():
         worst = sorted(check.kinds.items(), key=lambda kind: -kind[1][1])
         kinds = ", ".join(f"{kind} {times} of {of}" for kind, (of, times) in worst[:4] if times)

@@ -220,6 +220,7 @@ def rows_of(specimen: Specimen, card: Scorecard, shard: int) -> Iterator[dict[st
             "version": result.version,
             "verdict": str(result.verdict),
             "let_pass": result.let_pass,
+            "unsure": result.unsure,
             "score": result.score,
             "threshold": result.threshold,
             "milliseconds": result.milliseconds,

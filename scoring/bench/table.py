@@ -180,16 +180,17 @@ def read_scores(folder: Path) -> pd.DataFrame:
         ``strength``, ``defect_check`` (whose dimension it is), ``plain``, ``share`` (of the picture),
         all null for a good specimen; ``nuisance`` (JSON of `scoring.bench.nuisances.Nuisance`); ``passed``
         (the whole scorecard); of the check ``check``, ``version``, ``verdict``, ``let_pass`` (the settings
-        let pass what it could not tell), ``score``, ``threshold``, ``milliseconds`` (its share of a chunk of
-        8), ``sentence``, ``measures`` (JSON: name to number).
+        let pass what it could not tell), ``unsure`` (it could not tell for its score alone), ``score``,
+        ``threshold``, ``milliseconds`` (its share of a chunk of 8), ``sentence``, ``measures`` (JSON: name to
+        number).
         Specimens of one ``product`` are no independent draws.
     """
     files = sorted(folder.glob("scores-*.parquet"))
     if not files:
         return pd.DataFrame(columns=["specimen", "kind", "check", "verdict", "passed"])
     scores = pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
-    # runs of before that was noted
-    return scores if "let_pass" in scores else scores.assign(let_pass=False)
+    # runs of before those were noted
+    return scores.assign(**{name: False for name in ("let_pass", "unsure") if name not in scores})
 
 
 def interval(hits: int, of: int) -> Rate:

@@ -337,6 +337,53 @@ def test_held_out_numbers_are_honest_on_products_that_are_alike(seed: int) -> No
     defaults = {"shape": 0.5, "colour": 0.5}
     found = calibrate(table_of(drawn()), replace(GOAL, alpha=0.001), defaults)
     levels = {name: one.threshold for name, one in found.checks.items()}
+    sure = {name: one.sure for name, one in found.checks.items()}
     fresh = [table_of(drawn()) for _ in range(4)]
-    rate = np.mean([judgement(table, levels).rates(table, 0.95).escapes.rate for table in fresh])
+    rate = np.mean([judgement(table, levels, sure).rates(table, 0.95).escapes.rate for table in fresh])
     assert rate <= found.held_out.escapes.bound + 0.02
+
+
+def overlapping(seed: int = 3) -> list[Judged]:
+    rng = np.random.default_rng(seed)
+    return rows(rng.beta(2, 5, 300), rng.beta(5, 2, 600))
+
+
+def test_what_may_wait_for_a_person_is_spent_on_scores_between_wrong_and_sure() -> None:
+    table = table_of(overlapping())
+    without = calibrate(table, replace(GOAL, max_unverifiable=0.0), {"shape": 0.5})
+    found = calibrate(table, GOAL, {"shape": 0.5})
+    one = found.checks["shape"]
+    assert one.threshold == without.checks["shape"].threshold == without.checks["shape"].sure < one.sure
+    assert found.found.escapes.times < without.found.escapes.times
+    assert found.held_out.escapes.times < without.held_out.escapes.times
+    assert 0 < found.held_out.unverifiable.rate <= 0.08
+    assert found.held_out.false_rejects.rate <= 0.03
+    assert one.doubts.times == found.found.unverifiable.times
+
+
+def test_doubts_of_its_own_come_first() -> None:
+    """What a check cannot judge at all waits already; only the rest may be spent."""
+    told = overlapping()
+    good = [row for row in told if not row.dimension]
+    unseen = {row.specimen for row in good[::16]}
+    told = [replace(row, verdict=Verdict.UNVERIFIABLE) if row.specimen in unseen else row for row in told]
+    found = calibrate(table_of(told), GOAL, {"shape": 0.5})
+    assert found.checks["shape"].doubts.times <= 0.08 * 600 - len(unseen)
+    assert len(unseen) < found.found.unverifiable.times <= 0.08 * 600
+
+
+def test_no_more_doubt_than_the_promise_needs() -> None:
+    found = calibrate(table_of(rows([0.1, 0.2] * 200, [0.8, 0.9] * 200)), GOAL, {"shape": 0.5})
+    assert found.checks["shape"].sure == found.checks["shape"].threshold
+    assert found.checks["shape"].doubts.times == 0
+
+
+def test_scores_that_were_judged_unsure_are_calibrated_like_any() -> None:
+    """Calibrated again on a run that had a sure level, the thresholds are the same."""
+    told = overlapping()
+    again = [
+        replace(row, verdict=Verdict.UNVERIFIABLE, unsure=True) if 0.5 <= row.score < 0.6 else row
+        for row in told
+    ]
+    first, second = (calibrate(table_of(some), GOAL, {"shape": 0.5}) for some in (told, again))
+    assert first.checks == second.checks

@@ -24,10 +24,9 @@ def check(judge: Any, name: str = "made up") -> Check:
     return Check(name, "1", CheckSettings, {"threshold": 0.5}, judge)
 
 
-def settings(*checks: Check, unverifiable: Any = "person") -> ScoringSettings:
-    return ScoringSettings(
-        tuple((one, CheckSettings(threshold=0.5, unverifiable=unverifiable)) for one in checks)
-    )
+def settings(*checks: Check, unverifiable: Any = "person", sure: float | None = None) -> ScoringSettings:
+    own = CheckSettings(threshold=0.5, sure=sure, unverifiable=unverifiable)
+    return ScoringSettings(tuple((one, own) for one in checks))
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +169,21 @@ def test_unverifiable_holds_a_candidate_back_unless_the_settings_let_it_pass(one
     assert card.results[0].let_pass and not held.results[0].let_pass
 
 
+def test_under_its_sure_score_a_check_that_passes_cannot_tell(one: CheckInput) -> None:
+    found = {}
+    for given in (0.4, 0.6, 0.75, 0.8):
+        (card,) = score([one], settings(always(given), sure=0.75))
+        found[given] = card.results[0]
+    assert [result.verdict for result in found.values()] == [
+        *(Verdict.FAIL, Verdict.UNVERIFIABLE, Verdict.PASS, Verdict.PASS)
+    ]
+    assert [result.unsure for result in found.values()] == [False, True, False, False]
+    assert found[0.6].needs == "person" and found[0.6].score == 0.6
+    assert found[0.6].sentence == "Said so. The check is not sure of that: it scores 0.60, sure is 0.75."
+    (card,) = score([one], settings(always(0.6), sure=0.75, unverifiable="pass"))
+    assert card.passed and card.results[0].let_pass
+
+
 def test_a_picture_that_no_check_can_look_at_fails_with_a_sentence(one: CheckInput) -> None:
     small = CheckInput(one.candidate[:100, :100], one.base, one.scene)
     (card,) = score([small], read_settings({"alignment": {"threshold": 0.5, "enabled": False}}))
@@ -204,7 +218,10 @@ def test_a_picture_that_no_check_can_look_at_fails_with_a_sentence(one: CheckInp
         ),
         ({"alignment": {"scene_prompt": "{} on {}"}}, "it should have one placeholder"),
         ({"alignment": {"scene_prompt": "a product on {} {"}}, "it should have one placeholder"),
-        ({"house_rules": {"threshold": 0.5, "rule": 1}}, "its keys are threshold, enabled, unverifiable."),
+        (
+            {"house_rules": {"threshold": 0.5, "rule": 1}},
+            "its keys are threshold, sure, enabled, unverifiable.",
+        ),
         (
             {"artifacts": {"unverifiable": "flag"}},
             "unverifiable = 'flag': input should be 'person', 'close-up'",

@@ -31,7 +31,9 @@ def file_of(folder: Path, version: str = "", threshold: float = 0.731) -> Path:
     """A file with a threshold for artifacts, for its present version unless another is named."""
     version = version or registry.checks()["artifacts"].version
     evidence = Evidence(400, 2, 0.005, 0.0157)
-    one = Threshold(version, threshold, True, RATE, evidence, RATE, {"noise": (40, 0)})
+    one = Threshold(
+        version, threshold, True, RATE, evidence, RATE, max(threshold, 0.8), RATE, {"noise": (40, 0)}
+    )
     found = {"artifacts": one}
     made = Thresholds(
         0.01, 0.95, 0.03, 0.08, "abc", "2026-11-21", BENCH, found, RATES, RATES, True, ("So.",), Decisions(3)
@@ -124,12 +126,26 @@ def test_a_file_of_another_version_or_none_at_all_is_a_sentence(tmp_path: Path) 
     file = file_of(tmp_path)
     newest = file.read_text()
     for other in (1, 9):
-        file.write_text(newest.replace('"version": 2,', f'"version": {other},', 1))
+        file.write_text(newest.replace('"version": 3,', f'"version": {other},', 1))
         with pytest.raises(
-            FixSettings, match=f"are of version {other} of such files, and .* reads version 2"
+            FixSettings, match=f"are of version {other} of such files, and .* reads version 3"
         ):
             read_thresholds(file)
     for text in ("", "[]", "not json"):
         file.write_text(text)
         with pytest.raises(FixSettings, match="cannot be read"):
             read_thresholds(file)
+
+
+def test_the_sure_score_goes_with_the_calibrated_threshold_and_not_with_a_stated_one(shipped: Path) -> None:
+    def sure(tables: dict[str, Any]) -> float | None:
+        return next(own.sure for check, own in read_settings(tables).checks if check.name == "artifacts")
+
+    assert sure({}) is None
+    thresholds.shipped_thresholds.cache_clear()
+    file_of(shipped)  # 0.731, and sure from 0.8
+    assert sure({}) == sure({"artifacts": {"unverifiable": "pass"}}) == 0.8
+    assert sure({"artifacts": {"threshold": 0.6}}) is None
+    assert sure({"artifacts": {"threshold": 0.6, "sure": 0.7}}) == 0.7
+    with pytest.raises(FixSettings, match="lies under the threshold"):
+        read_settings({"artifacts": {"threshold": 0.6, "sure": 0.5}})

@@ -281,7 +281,7 @@ def test_the_file_is_plain_json_with_its_evidence(tmp_path: Path) -> None:
     write_scores(tmp_path / "scores", [0.1] * 400, [0.9] * 400)
     _, _, file = calibrate(tmp_path, "--alpha", "0.01")
     data = json.loads(file.read_text())
-    assert data["version"] == FILE_VERSION == 2
+    assert data["version"] == FILE_VERSION == 3
     assert len(data["scores"]) == 16 and data["made"].count("-") == 2
     assert data["bench"] == {
         "split": "calibration", "seed": 7, "takes": 20, "size": 512, "products": 20, "good": 400, "bad": 400

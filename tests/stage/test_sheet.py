@@ -46,8 +46,8 @@ def test_a_label_keeps_its_colour_from_view_to_view(reference: Reference) -> Non
 
 def test_a_contact_sheet_has_a_row_a_view_and_a_column_a_pass(reference: Reference) -> None:
     one, two = (contact_sheet([reference] * times, tile=100) for times in (1, 2))
-    # colour, albedo, normals, depth, mask, UV, parts, labels; shadow where there is any
-    columns = 8 + bool((reference.shadow < 255).any())
+    # colour, albedo, normals, depth, mask, gloss, UV, parts, labels; shadow where there is any
+    columns = 9 + bool((reference.shadow < 255).any())
     assert one.shape[1] == two.shape[1] == 100 * columns
     assert two.shape[0] - one.shape[0] == 26 + 100 + 8
     row = slice(0, one.shape[0] // 3)

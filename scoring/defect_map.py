@@ -39,8 +39,9 @@ BATCH = 8
 # over which light may change without being looked at, pixels of the square
 _SMOOTH = 12.0
 # channels of what light does not explain, and grey levels of 1 in them
-_EXCESS, _LEVEL = slice(21, 23), 32.0
-_COVER = 9
+_EXCESS, _LEVEL = slice(21, 23), np.float32(32)
+_COVER, _METAL = 9, 30
+_OF_METAL = np.float32(0.5)
 # of what nobody knows: 1 - roughness, and metalness
 _MATTE = np.array([0.4, 0.0], np.float32)
 WEIGHTS = Path(__file__).resolve().parents[1] / "assets/models/checks/shape/defect_map.safetensors"
@@ -256,8 +257,12 @@ def look(inputs: Sequence[CheckInput], weights: Path = WEIGHTS) -> list[Looked]:
 
 
 def left_over(maps: Floats) -> tuple[Floats, Floats]:
-    """Grey levels that light does not explain, and the coverage, of `features`; float32 (S, S)."""
-    return maps[_EXCESS].max(0) * np.float32(_LEVEL), maps[_COVER] + np.float32(0.5)
+    """Grey levels that light does not explain, and the coverage, of `features`; float32 (S, S).
+
+    Metal mirrors a room that nobody knows, in all of its light: there they count half.
+    """
+    excess = maps[_EXCESS].max(0) * (_LEVEL * (1 - _OF_METAL * maps[_METAL]))
+    return np.asarray(excess, np.float32), maps[_COVER] + np.float32(0.5)
 
 
 def _seen(one: CheckInput) -> tuple[Window, Picture, Picture, Floats]:

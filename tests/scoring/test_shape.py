@@ -184,3 +184,27 @@ def test_what_hangs_together_is_more_suspicious_than_as_much_in_crumbs(honest: C
     whole[16:20, 16:20] = True
     apart, together = (shape.suspicion(answer(honest, where)) for where in (crumbs, whole))
     assert shape.suspicion(none) < apart < together
+
+
+def test_metal_may_mirror_a_room_that_nobody_knows(honest: CheckInput) -> None:
+    left, top, right, bottom = honest.box
+    picture = honest.candidate.copy()
+    spot = np.zeros(picture.shape[:2], np.float32)
+    cv2.circle(spot, ((left + 3 * right) // 4, (top + bottom) // 2), (right - left) // 10, 1.0, -1)
+    picture = np.clip(picture + 90 * cv2.GaussianBlur(spot, (0, 0), 6)[..., None], 0, 255).astype(np.uint8)
+
+    def most(looked: Looked) -> float:
+        return float(looked.excess[looked.cover > 0.99].max())
+
+    def excess(rough: int, metal: int) -> float:
+        finish = np.zeros((*honest.scene.mask.shape, 2), np.uint8)
+        finish[honest.scene.mask > 0] = rough, metal
+        scene = replace(honest.scene, surface=finish)
+        (looked,) = look([replace(honest, candidate=picture, scene=scene)])
+        return most(looked)
+
+    (unknown,) = look([replace(honest, candidate=picture)])
+    # what nobody knows is matte plastic, which the stage draws with a roughness of 0.6
+    assert excess(153, 0) == pytest.approx(most(unknown), abs=1e-3)
+    assert excess(153, 255) == pytest.approx(0.5 * excess(153, 0), rel=1e-3)
+    assert excess(30, 0) == excess(153, 0)

@@ -30,8 +30,9 @@ ECHO = 160  # lessons that are kept to be seen again
 BENCH_FROM = 1000  # shards of `training.shape_bench` have numbers from here on
 OF_BENCH = 0.55  # of the takes are drawn from those: they are fewer, and of more kinds
 VAGUE = 0.2  # of the lessons: nobody knows what mirrors
-POLISHED = 0.4  # of the others: with another finish than the product's own
+POLISHED = 0.6  # of the others: with another finish than the product's own
 REDRAWN = 0.35  # of the lessons, as another renderer would draw them
+GLOSSY = 0.7  # ... of those with another finish: there it makes the more difference
 HELD_OUT = ("pouch",)  # kinds that training never sees
 # share of the product from which a picture is wrong; smaller defects are marked in the map only
 PLAIN = 0.01
@@ -370,15 +371,16 @@ def _drawn(
             cv2.warpPerspective(values, matrix, size, borderMode=cv2.BORDER_REPLICATE), np.uint8
         )
 
-    roll = rng.random()
+    redrawn = rng.random() < REDRAWN
     if surface is not None and source.albedo is not None and rng.random() < POLISHED:
         surface = gloss.polished(source.albedo, surface, rng)
         room = gloss.Room.stage(rng)
         colour = gloss.in_stage_room(colour, source.normals, source.mask, surface, room, rng)
-        if roll >= REDRAWN:
+        redrawn = rng.random() < GLOSSY
+        if not redrawn:
             passes = moved(source.normals), mask, moved(surface)
             picture = gloss.in_stage_room(picture, *passes, room, rng)
-    if roll < REDRAWN:
+    if redrawn:
         finish = None if surface is None else moved(surface)
         picture = gloss.redrawn(picture, moved(source.normals), mask, rng, finish)
     return shape_defects.relit(picture, source.normals, mask, rng), colour, surface

@@ -14,6 +14,7 @@ from scoring import strips
 from scoring.label_prints import READABLE, Print, similarity
 from scoring.recogniser import Reading
 from scoring.strips import KEEP, Match
+from scoring.text_partial import Glimpse
 from scoring.text_score import MEASURES
 from scoring.verifier import Likeness
 
@@ -39,6 +40,8 @@ class Seen:
         Strips laid across the label, for a long one turned by 90 degrees, the right way up.
     quad
         Where the label lies in the candidate, pixels.
+    glimpse
+        How the part in view looks, of a label that is mostly out of view; None where that says nothing.
     """
 
     print: Print
@@ -49,6 +52,7 @@ class Seen:
     readings: dict[str, Reading]
     crossed: dict[str, Picture] = field(repr=False)
     quad: tuple[tuple[float, float], ...]
+    glimpse: Glimpse | None = None
 
     @property
     def right(self) -> str:

@@ -22,8 +22,9 @@ from scoring.label_prints import AROUND, HIDDEN, Print, crops, prints, read_all
 from scoring.labels import Seen, measures_of
 from scoring.recogniser import Reading
 from scoring.strips import KEEP, TURN_90, TURN_180, TURN_270, Match
+from scoring.text_partial import SPECK, Glimpse, glimpse, part_of, pixels_in_view
 from scoring.text_score import score_of, table
-from scoring.text_words import CERTAIN, FAINT, LIKE, Outcome, convincing, doubt, not_judged, outcome
+from scoring.text_words import CERTAIN, FAINT, LIKE, Outcome, convincing, doubt, in_part, not_judged, outcome
 from scoring.verifier import Likeness, verifier
 
 # a look this sure of the right direction needs no second opinion on the wrong ones
@@ -46,7 +47,7 @@ class TextSettings(CheckSettings):
     min_appearance
         Pixels of text height under which even the appearance says nothing.
     min_visible
-        Share of the label that the view must show.
+        Share of the label under which it is not read; what is in view is judged by appearance instead.
     min_contrast
         Difference in CIELAB lightness between ink and ground.
     """
@@ -71,21 +72,30 @@ def judge(inputs: Sequence[CheckInput], settings: TextSettings) -> list[CheckRes
 def look(inputs: Sequence[CheckInput], settings: TextSettings) -> list[list[Seen]]:
     """Unroll all labels of all candidates; match, compare and read them, each in one batch."""
     labels = prints([one.scene for one in inputs], settings.min_height)
-    rows = [[_found(one, label) for label in of] for one, of in zip(inputs, labels, strict=True)]
+    rows = [
+        [_found(one, label, _glimpse(one, index, label, settings)) for index, label in enumerate(of)]
+        for one, of in zip(inputs, labels, strict=True)
+    ]
     flat = [seen for row in rows for seen in row]
     _compare(flat)
     _read(flat)
     return rows
 
 
-def _found(one: CheckInput, label: Print) -> Seen:
+def _glimpse(one: CheckInput, index: int, label: Print, settings: TextSettings) -> Glimpse | None:
+    """How the part in view of a label looks that is mostly out of view; None of all others."""
+    part = part_of(one.scene, index) if _hidden(label, settings) else None
+    return glimpse(part, one.aligned) if part is not None else None
+
+
+def _found(one: CheckInput, label: Print, glimpsed: Glimpse | None) -> Seen:
     """Where the label lies in the candidate under each hypothesis."""
     strip = strips.strip(one.aligned, label.part)
     matches = strips.matches(strips.normalised(strip, label.axis), label.template, label.hypotheses)
     best = max(matches.values(), key=lambda match: match.correlation)
     # a turned or mirrored label lies in the same box, so the best match's place serves all hypotheses
     crop = strips.core(strip, shift=_shift(best))
-    seen = Seen(label, strip, crop, matches, {}, {}, {}, one.in_candidate(label.truth.quad))
+    seen = Seen(label, strip, crop, matches, {}, {}, {}, one.in_candidate(label.truth.quad), glimpsed)
     if not _sure(seen) and TURN_90 not in label.hypotheses:
         # a long label turned by 90 degrees leaves its own place
         crossed = strips.strip(one.aligned, strips.turned_grid(label.part))
@@ -151,6 +161,15 @@ def _conclude(labels: list[tuple[Seen, float]], settings: TextSettings) -> Check
         )
     found = sorted((_outcome(seen, score, settings) for seen, score in labels), key=lambda one: one.score)
     evidence = tuple(one.evidence for one in found)
+    if all(one.speck for one in found):
+        return CHECK.result(
+            1.0,
+            threshold,
+            "This view of the product shows no more than specks of its text.",
+            evidence,
+            Verdict.NOT_APPLICABLE,
+            _measures(labels, found),
+        )
     judged = [one for one in found if one.doubt == ""]
     doubts = " ".join(one.doubt for one in found if one.doubt)
     measures = _measures(labels, found)
@@ -165,7 +184,9 @@ def _conclude(labels: list[tuple[Seen, float]], settings: TextSettings) -> Check
 
 def _outcome(seen: Seen, score: float, settings: TextSettings) -> Outcome:
     label = seen.print
-    why, enlarge = _why_not(label, settings)
+    why, enlarge = _why_not(seen, settings)
+    if why and _hidden(label, settings) and pixels_in_view(label.truth) < SPECK:
+        return not_judged(seen, why, 0.0, speck=True)
     if why:
         looks_wrong = _at_a_glance(label) and score < settings.threshold
         looks_wrong = looks_wrong and seen.right_look < max(LIKE, seen.wrong_look)
@@ -173,6 +194,8 @@ def _outcome(seen: Seen, score: float, settings: TextSettings) -> Outcome:
             # it cannot be vouched for, but what of it is in view plainly stands another way round
             return outcome(seen, min(score, CERTAIN * settings.threshold), settings.threshold, small=False)
         return not_judged(seen, why, enlarge, blocking=looks_wrong)
+    if seen.glimpse is not None:
+        return in_part(seen, seen.glimpse, settings.threshold)
     if label.other_text:
         return doubt(seen)
     return outcome(seen, score, settings.threshold, small=label.truth.height < settings.min_height)
@@ -188,12 +211,18 @@ def _at_a_glance(label: Print) -> bool:
     )
 
 
-def _why_not(label: Print, settings: TextSettings) -> tuple[str, float]:
-    """Why a label cannot be judged in this view, empty where it can; how many times as large would do."""
+def _hidden(label: Print, settings: TextSettings) -> bool:
+    """Whether too much of a label is out of view for the rest to be read."""
     truth = label.truth
     shown = truth.visible_text or label.text or truth.text
     letters = len(shown.replace(" ", "").replace(HIDDEN, ""))
-    if truth.visible < settings.min_visible or (letters < 2 and truth.visible < 0.98):
+    return truth.visible < settings.min_visible or (letters < 2 and truth.visible < 0.98)
+
+
+def _why_not(seen: Seen, settings: TextSettings) -> tuple[str, float]:
+    """Why a label cannot be judged in this view, empty where it can; how many times as large would do."""
+    truth = seen.print.truth
+    if seen.glimpse is None and _hidden(seen.print, settings):
         return f"only {truth.visible:.0%} of it is in view", 0.0
     if truth.height < settings.min_appearance:
         enlarge = settings.min_height / max(truth.height, 1.0)
@@ -210,4 +239,4 @@ def _measures(labels: list[tuple[Seen, float]], found: list[Outcome]) -> dict[st
     return {**out, "enlarge": enlarge} if enlarge > 1 else out
 
 
-CHECK = Check("text_orientation", "5", TextSettings, {"threshold": 0.45}, judge)
+CHECK = Check("text_orientation", "6", TextSettings, {"threshold": 0.45}, judge)

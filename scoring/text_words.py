@@ -12,6 +12,7 @@ from packline.truth import direction_words
 from scoring.label_prints import READABLE, Print
 from scoring.labels import Seen
 from scoring.strips import KEEP, TURN_90, TURN_180, TURN_270, TURNED
+from scoring.text_partial import Glimpse
 
 # of the render's own contrast, under which nothing is there
 FAINT = 0.3
@@ -37,6 +38,8 @@ class Outcome:
         Whether the doubt holds the candidate back though other labels are right.
     enlarge
         How many times as large the label would have to stand to be judged; 0 where that would not help.
+    speck
+        Whether so little of it is in view that nobody could say anything about it.
     """
 
     score: float
@@ -45,12 +48,13 @@ class Outcome:
     doubt: str = ""
     blocking: bool = False
     enlarge: float = 0.0
+    speck: bool = False
 
 
-def not_judged(seen: Seen, why: str, enlarge: float, blocking: bool = False) -> Outcome:
+def not_judged(seen: Seen, why: str, enlarge: float, blocking: bool = False, speck: bool = False) -> Outcome:
     """A label that this view does not let anyone judge."""
     sentence = f"'{seen.print.truth.text}' cannot be judged: {why}."
-    return Outcome(0.5, "", _evidence(seen, "not judged"), sentence, blocking, enlarge)
+    return Outcome(0.5, "", _evidence(seen, "not judged"), sentence, blocking, enlarge, speck)
 
 
 def doubt(seen: Seen) -> Outcome:
@@ -82,6 +86,25 @@ def outcome(seen: Seen, score: float, threshold: float, small: bool) -> Outcome:
         heard = seen.readings[how].text if how in seen.readings else read
         return Outcome(score, _turned_words(label, how), _evidence(seen, "wrong direction", heard, how))
     return Outcome(score, _garbled_words(seen, read), _evidence(seen, "garbled", read))
+
+
+def in_part(seen: Seen, glimpse: Glimpse, threshold: float) -> Outcome:
+    """A label that is mostly out of view, judged by how the rest of it looks."""
+    label, truth = seen.print, seen.print.truth
+    share = f"{truth.visible:.0%}"
+    if glimpse.score >= threshold:
+        should = direction_words(truth.angle)
+        words = f"'{truth.text}', {share} of it in view, looks right and reads {should}, as it should."
+        return Outcome(glimpse.score, words, _evidence(seen, "right"))
+    if glimpse.score > CERTAIN * threshold:
+        return not_judged(seen, f"only {share} of it is in view and looks uncertain", 0.0, blocking=True)
+    if glimpse.ink < FAINT:
+        return Outcome(glimpse.score, f"'{truth.text}' is missing.", _evidence(seen, "missing"))
+    if glimpse.turned > max(LIKE, glimpse.look):
+        words, how = _turned_words(label, glimpse.how), glimpse.how
+        return Outcome(glimpse.score, words, _evidence(seen, "wrong direction", how=how))
+    sentence = f"What is in view of '{truth.text}' does not look as the 3D model prints it."
+    return Outcome(glimpse.score, sentence, _evidence(seen, "garbled"))
 
 
 def convincing(seen: Seen, how: str) -> bool:

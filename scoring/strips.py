@@ -69,14 +69,24 @@ def widened(truth: TextTruth, margin: float) -> TextTruth:
 
 
 def cropped(truth: TextTruth, start: float, end: float) -> TextTruth:
-    """The part of the label from `start` to `end` of its length, 0 to 1."""
+    """The part of the label from `start` to `end` of its length, 0 to 1; more where that is not a pixel."""
     grid = np.asarray(truth.grid, float)
+    out = _between(grid, start, end)
+    for more in (0.02, 0.05, 0.1, 0.2, 0.5):
+        # as `unroll` measures it
+        if np.median(np.linalg.norm(np.diff(out, axis=1), axis=-1)) * (grid.shape[1] - 1) >= 1:
+            break
+        out = _between(grid, max(0.0, start - more), min(1.0, end + more))
+    return _with_grid(truth, out)
+
+
+def _between(grid: NDArray[np.float64], start: float, end: float) -> NDArray[np.float64]:
+    """As many columns from `start` to `end` of a grid's length as it has."""
     columns = grid.shape[1]
     at = np.linspace(start, end, columns) * (columns - 1)
     low = np.clip(np.floor(at).astype(int), 0, columns - 2)
     share = (at - low)[None, :, None]
-    out = grid[:, low] * (1 - share) + grid[:, low + 1] * share
-    return _with_grid(truth, out)
+    return np.asarray(grid[:, low] * (1 - share) + grid[:, low + 1] * share, np.float64)
 
 
 def turned_grid(truth: TextTruth) -> TextTruth:

@@ -54,7 +54,7 @@ class TextSettings(CheckSettings):
 
     min_height: float = Field(14.0, ge=6)
     min_appearance: float = Field(9.0, ge=4)
-    min_visible: float = Field(0.5, ge=0, le=1)
+    min_visible: float = Field(0.6, ge=0, le=1)
     min_contrast: float = Field(12.0, ge=0)
 
 
@@ -227,8 +227,10 @@ def _why_not(seen: Seen, settings: TextSettings) -> tuple[str, float]:
     if truth.height < settings.min_appearance:
         enlarge = settings.min_height / max(truth.height, 1.0)
         return f"it is only {truth.height:.0f} px high (needs {settings.min_appearance:.0f})", enlarge
-    if truth.contrast < settings.min_contrast:
-        return f"its contrast is only {truth.contrast:.0f} (needs {settings.min_contrast:.0f})", 0.0
+    # the look of a part is told from as little contrast as a person sees
+    least = settings.min_contrast if seen.glimpse is None else min(settings.min_contrast, GLANCE_CONTRAST)
+    if truth.contrast < least:
+        return f"its contrast is only {truth.contrast:.0f} (needs {least:.0f})", 0.0
     return "", 0.0
 
 

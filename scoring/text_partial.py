@@ -27,8 +27,9 @@ HEIGHT, LONGEST = 32, 960
 AROUND, STRAY = 0.3, (0.3, 0.2)
 #: A place that fewer of the picture's pixels show than this share of the usual is the limb, and left out.
 LIMB = 0.3
-#: Pixels of a label in view under which nobody sees more than a speck.
-SPECK = 64.0
+#: Pixels of a label in view under which nobody sees more than a speck; under which what is seen may confirm
+#: the print, but not refute it.
+SPECK, FEW = 40.0, 64.0
 #: How much the render's own lit part must agree with the print, -1 to 1; where it does not, what is in view
 #: shows light and limb rather than letters.
 LEGIBLE = 0.85
@@ -61,6 +62,8 @@ class Part:
         Print and weight under every way to turn or mirror it in its place that can be told from none.
     contrast
         Of the render there: the deviation along the axis with the local mean taken off, grey levels.
+    pixels
+        Of the picture that show it.
     """
 
     map_x: Floats = field(repr=False)
@@ -70,6 +73,7 @@ class Part:
     print: Floats = field(repr=False)
     turned: dict[str, tuple[Floats, Floats]] = field(repr=False)
     contrast: float
+    pixels: float
 
     def of(self, aligned: Picture) -> Floats:
         """The part as an aligned picture shows it, along the axis, float32 (h, w)."""
@@ -92,6 +96,8 @@ class Glimpse:
         How much of the render's local contrast is left, 0 is none.
     how, turned
         The way to turn or mirror the print under which it looks most like it, and that correlation.
+    few
+        Whether too few pixels show it to say that it is wrong.
     """
 
     look: float
@@ -100,6 +106,7 @@ class Glimpse:
     ink: float
     how: str
     turned: float
+    few: bool
 
     @property
     def agreement(self) -> float:
@@ -126,7 +133,8 @@ def pixels_in_view(truth: TextTruth) -> float:
 def part_of(scene: Reference, index: int) -> Part | None:
     """The part in view of the label with this index; None where nothing can be told by it."""
     truth, here = scene.labels[index], scene.label_map == index + 1
-    if pixels_in_view(truth) < SPECK or not here.any():
+    pixels = pixels_in_view(truth)
+    if pixels < SPECK or not here.any():
         return None
     laid = _laid(np.asarray(truth.grid, float), truth.mirrored, _inner(scene, here))
     if laid is None:
@@ -144,7 +152,7 @@ def part_of(scene: Reference, index: int) -> Part | None:
         other = np.asarray(strips.drawn(print_, how), np.float32)
         if both.sum() > 0.5 * weight.sum() and _found(other, print_, both, REACH)[0] < SAME_LOOK:
             turned[how] = other, both
-    return Part(map_x, map_y, weight, axis, print_, turned, _spread(rest, weight))
+    return Part(map_x, map_y, weight, axis, print_, turned, _spread(rest, weight), pixels)
 
 
 def glimpse(part: Part, aligned: Picture) -> Glimpse:
@@ -165,6 +173,7 @@ def glimpse(part: Part, aligned: Picture) -> Glimpse:
         _spread(rest, part.weight) / max(part.contrast, 1e-3),
         how,
         others.get(how, -1.0),
+        part.pixels < FEW,
     )
 
 

@@ -96,6 +96,8 @@ def in_part(seen: Seen, glimpse: Glimpse, threshold: float) -> Outcome:
         should = direction_words(truth.angle)
         words = f"'{truth.text}', {share} of it in view, looks right and reads {should}, as it should."
         return Outcome(glimpse.score, words, _evidence(seen, "right"))
+    if glimpse.few:
+        return not_judged(seen, f"only {share} of it is in view", 0.0)
     if glimpse.score > CERTAIN * threshold:
         return not_judged(seen, f"only {share} of it is in view and looks uncertain", 0.0, blocking=True)
     if glimpse.ink < FAINT:

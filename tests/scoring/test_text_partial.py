@@ -22,6 +22,7 @@ from scoring.bench.takes import Take, resized
 from scoring.check import CheckInput, PromptWords
 from scoring.text_orientation import TextSettings, judge
 from scoring.text_partial import SPECK, glimpse, part_of, pixels_in_view
+from tests.scoring.synthetic import Case, Plane, make
 
 SETTINGS = TextSettings(threshold=0.45)
 HONEST = Nuisance(
@@ -132,3 +133,15 @@ def test_where_only_a_speck_of_all_text_is_in_view_nobody_is_asked() -> None:
     (found,) = judged(take, picture(take, Nuisance()))
     assert found.verdict == Verdict.NOT_APPLICABLE
     assert found.sentence == "This view of the product shows no more than specks of its text."
+
+
+def test_of_a_label_seen_edge_on_not_a_pixel_wide_nobody_is_asked_either() -> None:
+    one = make(Case("NORDIC", plane=Plane(height=14)))
+    truth = one.scene.labels[0]
+    columns = np.asarray(truth.grid, float)
+    # the surface turns away at the text's end: its last columns fall upon one another
+    columns[:, -3:] = columns[:, -3:-2] + np.array([[0.0, 0.0], [0.05, 0.0], [0.1, 0.0]])
+    grid = tuple(tuple((float(x), float(y)) for x, y in row) for row in columns)
+    sliver = replace(truth, grid=grid, visible=0.02, span=(0.98, 1.0), visible_text="")
+    (found,) = judge([replace(one, scene=replace(one.scene, labels=(sliver,)))], SETTINGS)
+    assert found.verdict == Verdict.NOT_APPLICABLE

@@ -35,7 +35,9 @@ SPECK, FEW = 40.0, 64.0
 LEGIBLE = 0.85
 #: Steps between the truth's grid points, down and along, at which it is asked whether the label shows.
 FINE = (8, 4)
-#: How steeply the agreement becomes log odds, and where they are even.
+#: How steeply the agreement becomes log odds, and where they are even. Measured: honest parts of 64 pixels or
+#: more agree by 0.63 at least, 0.94 in the median; where letters are turned, mirrored, gone or other ones, by
+#: 0.58 in 99 of 100 cases.
 STEEP, EVEN = 30.0, 0.7
 #: How much it counts against a label that a way to turn it over looks more like it than the print as it is.
 OVERTURNED = 2.0

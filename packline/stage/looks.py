@@ -42,17 +42,36 @@ HANDLED = frozenset(
         "FB_ngon_encoding",
     }
 )
-#: Extensions of materials that change the look only a little: drawn without, with a note where they count.
+_VOLUME = "KHR_materials_volume"
+#: Extensions of materials that are drawn without, with a note where they count.
 _LEFT_OUT = {
-    # extension: the field that switches it on, the value that it is off at, what is not drawn
-    "KHR_materials_volume": ("thicknessFactor", 0.0, "volume attenuation is"),
-    "KHR_materials_ior": ("ior", 1.5, "its index of refraction is"),
-    "KHR_materials_clearcoat": ("clearcoatFactor", 0.0, "clearcoat is"),
-    "KHR_materials_iridescence": ("iridescenceFactor", 0.0, "iridescence is"),
-    "KHR_materials_anisotropy": ("anisotropyStrength", 0.0, "anisotropy is"),
-    "KHR_materials_dispersion": ("dispersion", 0.0, "dispersion is"),
-    "KHR_materials_diffuse_transmission": ("diffuseTransmissionFactor", 0.0, "diffuse transmission is"),
-}
+    # extension: the field that switches it on, the value that it is off at, what is not drawn, what that
+    # does to the real product
+    _VOLUME: (
+        "thicknessFactor", 0.0, "volume attenuation is", "may look darker or more coloured where it is thick",
+    ),
+    "KHR_materials_ior": (
+        "ior", 1.5, "its index of refraction is", "may mirror more or less",
+    ),
+    "KHR_materials_clearcoat": (
+        "clearcoatFactor", 0.0, "clearcoat is", "may look glossier",
+    ),
+    "KHR_materials_iridescence": (
+        "iridescenceFactor", 0.0, "iridescence is", "may shine in another colour, such as blue or gold",
+    ),
+    "KHR_materials_anisotropy": (
+        "anisotropyStrength", 0.0, "anisotropy is", "may have its highlights drawn out into streaks",
+    ),
+    "KHR_materials_dispersion": (
+        "dispersion", 0.0, "dispersion is", "may show fringes in the colours of the rainbow",
+    ),
+    "KHR_materials_diffuse_transmission": (
+        "diffuseTransmissionFactor", 0.0, "diffuse transmission is",
+        "may glow with light from behind, in a colour of its own",
+    ),
+}  # fmt: skip
+_SHEEN = "may look paler, or tinted, where it turns away"
+_SPECULAR = "may have fainter highlights, or coloured ones"
 _TRANSMISSION = "KHR_materials_transmission"
 _APPROXIMATED = {*_LEFT_OUT, _TRANSMISSION, "KHR_materials_sheen", "KHR_materials_specular"}
 
@@ -97,17 +116,33 @@ def note_what_is_left_out(notes: list[str], material: Json, shown: str) -> None:
     said = mapping(material, "extensions")
     for name in said:
         if name in _LEFT_OUT:
-            key, off, what = _LEFT_OUT[name]
-            if number(mapping(said, name), key, off) != off:
-                notes.append(f"material {shown}: {what} not drawn")
+            key, off, what, real = _LEFT_OUT[name]
+            data = mapping(said, name)
+            if name == _VOLUME and not _tints(data):
+                what, real = "its volume is", "may bend what shows through it"
+            if number(data, key, off) != off:
+                notes.append(_not_drawn(shown, what, real))
         elif name not in HANDLED | _APPROXIMATED:
             notes.append(f"material {shown}: the extension {name[:80]!r} is not known and not drawn")
     sheen = extension(material, "KHR_materials_sheen") or {}
     if max(numbers(sheen, "sheenColorFactor", (0.0, 0.0, 0.0))) > 0:
-        notes.append(f"material {shown}: sheen is not drawn")
+        notes.append(_not_drawn(shown, "sheen is", _SHEEN))
     specular = extension(material, "KHR_materials_specular") or {}
     plain = {"specularFactor": 1.0, "specularColorFactor": [1.0, 1.0, 1.0]}
     if any(specular.get(key, value) != value for key, value in plain.items()) or any(
         key in specular for key in ("specularTexture", "specularColorTexture")
     ):
-        notes.append(f"material {shown}: specular strength is not drawn")
+        notes.append(_not_drawn(shown, "specular strength is", _SPECULAR))
+
+
+def _tints(volume: Json) -> bool:
+    """Whether KHR_materials_volume takes light away: without a distance, or in white, it only bends it."""
+    colour = numbers(volume, "attenuationColor", (1.0, 1.0, 1.0))
+    return min(colour) < 1 and "attenuationDistance" in volume
+
+
+def _not_drawn(shown: str, what: str, real: str) -> str:
+    """The note: whoever sees a right picture rejected should find here that the reference lacks something."""
+    return (
+        f"material {shown}: {what} not drawn; the real product {real}, and checks compare with what is drawn"
+    )

@@ -391,7 +391,33 @@ def test_what_is_not_drawn_is_in_the_notes_where_it_counts(name: str, tmp_path: 
     notes = card(Gltf(), tmp_path, name="Coat", extensions={name: fields}).notes
     assert [note for note in notes if word in note and note.startswith("material 'Coat': ")]
     if not name.startswith("ACME"):
+        (said,) = notes
+        assert "not drawn; the real product may " in said
+        assert said.endswith(", and checks compare with what is drawn")
         assert card(Gltf(), tmp_path, extensions={name: {}}).notes == ()
+
+
+def test_a_product_that_shines_in_another_colour_than_is_drawn_says_so(tmp_path: Path) -> None:
+    film = {"iridescenceFactor": 1, "iridescenceIor": 2, "iridescenceThicknessMaximum": 300}
+    notes = card(Gltf(), tmp_path, name="lens", extensions={"KHR_materials_iridescence": film}).notes
+    assert notes == (
+        "material 'lens': iridescence is not drawn; the real product may shine in another colour, such as "
+        "blue or gold, and checks compare with what is drawn",
+    )
+    film["iridescenceFactor"] = 0
+    assert card(Gltf(), tmp_path, extensions={"KHR_materials_iridescence": film}).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("colour", "words"),
+    [([1, 0.5, 0.2], "volume attenuation is not drawn"), ([1, 1, 1], "its volume is not drawn")],
+)
+def test_a_volume_that_takes_no_light_away_is_not_said_to(
+    colour: list[float], words: str, tmp_path: Path
+) -> None:
+    fields = {"thicknessFactor": 0.1, "attenuationDistance": 0.01, "attenuationColor": colour}
+    (note,) = card(Gltf(), tmp_path, extensions={"KHR_materials_volume": fields}).notes
+    assert words in note
 
 
 def test_a_transmission_texture_clears_only_what_it_says(tmp_path: Path) -> None:

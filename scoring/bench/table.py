@@ -19,6 +19,7 @@ _PICTURE = "the picture blurred, burnt, noisy, black or flat"
 _OF_SCENE = (
     "product duplicated",
     "object appears",
+    "object in the shadow",
     "base shifted",
     "background replaced",
     "background recoloured",

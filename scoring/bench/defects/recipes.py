@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from packline.reference import Picture
-from scoring.bench.defects import added_text, colour, pattern, picture, scene, shape, text
+from scoring.bench.defects import added_text, colour, pattern, picture, scene, shadowed, shape, text
 from scoring.bench.defects.sitting import Altered, Sitting
 from scoring.bench.nuisances import Nuisance, finish
 from scoring.bench.specimen import Defect, Specimen
@@ -59,6 +59,7 @@ def _late(
 
 _AREAS = "1 %; 2 %; 4 %; 8 %"
 _GRADES = "faint; clear; strong"
+_THINGS = "0.15 % of picture; 0.4 % of picture; 1 % of picture"
 _HEIGHTS = "14-20 px; 20-32 px; >32 px"
 
 RECIPES: tuple[Recipe, ...] = (
@@ -99,6 +100,7 @@ RECIPES: tuple[Recipe, ...] = (
     *_ways("product missing", scene.product_missing, "shadow left; no shadow"),
     *_ways("product duplicated", scene.duplicated, "small; half; same"),
     *_ways("object appears", scene.object_appears, "0.5 % of picture; 1.5 % of picture; 4 % of picture"),
+    *_ways("object in the shadow", shadowed.object_in_shadow, _THINGS),
     *_ways("base shifted", scene.base_shifted, "0.4 %; 0.8 %; 1.6 %; 4 %"),
     *_ways("background replaced", scene.background_replaced, often=2),
     *_ways("background recoloured", scene.background_recoloured, "dE 8; dE 15; dE 25"),

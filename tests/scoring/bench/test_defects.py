@@ -168,6 +168,29 @@ def test_a_wrong_product_stands_in_the_right_ones_place(sitting: Sitting) -> Non
     assert overlap.sum() > 0.05 * sitting.area
 
 
+def test_a_dark_thing_in_the_shadow_lies_within_it_and_touches_nothing_else(two: tuple[Take, ...]) -> None:
+    kind = [one for one in RECIPES if one.name == "object in the shadow"]
+    assert len(kind) == 3
+    found = 0
+    for take in two:
+        own = Sitting(take, Nuisance(), generator(0), two)
+        for recipe in kind:
+            specimen = spoil(own.with_rng(generator(6)), recipe, "x")
+            if specimen is None:
+                continue
+            found += 1
+            defect, picture = specimen.defect, specimen.given.candidate
+            assert defect is not None and defect.where is not None and defect.check == "scene_kept"
+            away = cv2.dilate(defect.where.astype(np.uint8), np.ones((9, 9), np.uint8)) == 0
+            assert np.array_equal(picture[away], own.plain.picture[away])
+            # darker than the shadow it lies in, and about as large as was asked for
+            assert picture[defect.where].mean() < own.plain.picture[defect.where].mean() - 10
+            assert np.median(take.truth.shadow[defect.where]) < 0.65 * 255
+            asked = float(recipe.strength.split()[0])
+            assert 0.5 * asked <= 100 * float(defect.where.mean()) <= 1.6 * asked
+    assert found
+
+
 def test_a_black_picture_is_black(sitting: Sitting) -> None:
     recipe = next(one for one in RECIPES if one.name == "black")
     specimen = spoil(sitting.with_rng(generator(4)), recipe, "x")

@@ -18,10 +18,10 @@ from scoring.style import SMALL, Style
 
 Floats = NDArray[np.float32]
 
-# how an honest shadow may differ from the truth's: degrees about the foot, factors of its length and darkness
-_TURNS = (-32.0, -16.0, 0.0, 16.0, 32.0)
-_LENGTHS = (0.7, 1.0, 1.45)
-_DARKER = 1.4
+#: How an honest shadow may differ from the truth's: degrees about the foot, factors of length and darkness.
+TURNS = (-32.0, -16.0, 0.0, 16.0, 32.0)
+LENGTHS = (0.7, 1.0, 1.45)
+DARKER = 1.4
 # pixels by which it may be softer
 _SOFTER = 2.5
 # pixels beside the outline that the product's own edge may fill
@@ -78,7 +78,7 @@ class Ground:
     @cached_property
     def darkening(self) -> Floats:
         """How much darker each place is than expected, natural logarithm of sRGB luma, float32 (256, 256)."""
-        seen, wanted = (cv2.GaussianBlur(p @ _LUMA, (0, 0), 1.0) for p in (self.picture, self.expected))
+        seen, wanted = (cv2.GaussianBlur(p @ LUMA, (0, 0), 1.0) for p in (self.picture, self.expected))
         return np.asarray(np.log((wanted + _BLACK) / (seen + _BLACK)), np.float32)
 
     @cached_property
@@ -116,11 +116,11 @@ class Ground:
     def possible(self) -> Floats:
         """As `shade`, the most that any honest shadow darkens: turned, longer, shorter, softer and deeper."""
         most = self.shade.copy()
-        for turn in _TURNS:
-            for length in _LENGTHS:
+        for turn in TURNS:
+            for length in LENGTHS:
                 cv2.max(most, self.turned(turn, length), dst=most)
         wide = cv2.dilate(most, np.ones((5, 5), np.uint8))
-        return np.asarray(_DARKER * np.maximum(wide, cv2.GaussianBlur(wide, (0, 0), 2 * _SOFTER)), np.float32)
+        return np.asarray(DARKER * np.maximum(wide, cv2.GaussianBlur(wide, (0, 0), 2 * _SOFTER)), np.float32)
 
     @cached_property
     def unexplained(self) -> Floats:
@@ -129,7 +129,7 @@ class Ground:
         The largest over the channels, float32 (256, 256); 0 on the product and within `EDGE` of its outline.
         """
         seen, wanted = (cv2.GaussianBlur(p, (0, 0), 0.8) for p in (self.picture, self.expected))
-        ratio = (seen @ _LUMA + 4) / (wanted @ _LUMA + 4)
+        ratio = (seen @ LUMA + 4) / (wanted @ LUMA + 4)
         # a shadow takes light away, nothing else: between the darkest one and none at all
         share = np.clip(ratio, np.exp(-self.possible), 1)
         # channel by channel: reductions along an axis of three are slow
@@ -177,4 +177,5 @@ class Ground:
 
 # a share of light is about this power of itself in sRGB values
 _LINEAR_TO_SRGB = 1 / 2.2
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+#: Rec. 601, on sRGB values.
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)

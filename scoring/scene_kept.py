@@ -2,8 +2,9 @@
 
 The base photo is laid under the candidate's style (a warm evening is allowed) and under every shadow that the
 product may honestly throw. What differs from all of that has changed: lighter than the ground, tinted, or
-dark where no shadow falls. Three things are judged each on its own: the scene at large, the rim of the
-product (halos and fringes), and the frame as a whole (shifted, turned, enlarged).
+dark where no shadow falls. Four things are judged each on its own: the scene at large, the product's shadow
+(dark things that lie in it), the rim of the product (halos and fringes), and the frame as a whole (shifted,
+turned, enlarged).
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from pydantic import Field
 
 from packline.scorecard import CheckResult, Evidence, Verdict
 from scoring.check import Bools, Check, CheckInput, CheckSettings, Floats, box_evidence, ramp
-from scoring.ground import EDGE, Ground
+from scoring.dark_things import dark_things
+from scoring.ground import EDGE, LUMA, Ground
 from scoring.looks.finding import graded
 from scoring.style import SMALL
 
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 # small pixels from there that are the product's rim: wider than a halo, narrower than the scene
 _RIM = 8.0
 # a change counts at most this many times the largest change that is allowed
@@ -81,7 +82,7 @@ def _judge(one: CheckInput, settings: SceneSettings) -> CheckResult:
         words = "Product and shadow fill the picture; too little of the scene is in view to compare."
         return CHECK.result(0.5, settings.threshold, words, verdict=Verdict.UNVERIFIABLE)
     ground = one.ground
-    change = ground.unexplained
+    change, dark = ground.unexplained, dark_things(ground, settings.max_change)
     height, width = one.grey.shape
     # the small pictures are square whatever the picture is
     scale = (width / SMALL, height / SMALL)
@@ -89,6 +90,7 @@ def _judge(one: CheckInput, settings: SceneSettings) -> CheckResult:
         [
             _light(one),
             _things(ground, change, settings, scale),
+            _in_shadow(dark, settings, scale),
             _halo(ground, change, settings, scale),
             _drift(ground, one.surroundings, settings),
         ],
@@ -97,7 +99,7 @@ def _judge(one: CheckInput, settings: SceneSettings) -> CheckResult:
     bad = [part for part in parts if part.score < settings.threshold]
     evidence = tuple(item for part in bad for item in part.evidence)
     if bad:
-        evidence = (*evidence, _heat(change, settings.max_change, scale))
+        evidence = (*evidence, _heat(np.maximum(change, dark), settings.max_change, scale))
     return CHECK.result(
         parts[0].score,
         settings.threshold,
@@ -118,8 +120,27 @@ def _things(ground: Ground, change: Floats, settings: SceneSettings, scale: tupl
     # thin outlines move by less than a pixel when a picture is encoded again; a change has some body
     body = cv2.medianBlur(change, 3)
     body[(ground.away > 0) & (ground.away <= 2 * EDGE)] = 0
-    changed = body > settings.max_change
-    weight = np.minimum(body / settings.max_change, _MOST) * changed
+    value, evidence = _large(body, settings, "changed", scale)
+    share = 100 * float((body > settings.max_change).mean())
+    words = f"{share:.1f} % of the picture, outside the product and its shadow, is not as in the base photo."
+    if share < _SMALL_PLACE:
+        words = "Something small outside the product and its shadow is not as in the base photo: see the box."
+    return _Part("changed_area", graded(value, settings.max_area, 1.5), value, words, evidence)
+
+
+def _in_shadow(dark: Floats, settings: SceneSettings, scale: tuple[float, float]) -> _Part:
+    """Dark things on the ground within the product's shadow."""
+    words = "Something dark lies in the product's shadow that is not in the base photo: see the box."
+    value, evidence = _large(cv2.medianBlur(dark, 3), settings, "in the shadow", scale)
+    return _Part("dark_in_shadow", graded(value, settings.max_area, 1.5), value, words, evidence)
+
+
+def _large(
+    change: Floats, settings: SceneSettings, words: str, scale: tuple[float, float]
+) -> tuple[float, tuple[Evidence, ...]]:
+    """How much area changed, by how much, as a share of the picture; boxes around the largest places."""
+    changed = change > settings.max_change
+    weight = np.minimum(change / settings.max_change, _MOST) * changed
     joined = cv2.morphologyEx(changed.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(joined)
     sums = np.bincount(labels.ravel(), weight.ravel(), minlength=count)[1:]
@@ -127,12 +148,7 @@ def _things(ground: Ground, change: Floats, settings: SceneSettings, scale: tupl
     value = float(np.sqrt(np.square(sums).sum())) / (SMALL * SMALL)
     order = np.argsort(-sums)[:3]
     large = (stats[1 + i] for i in order if sums[i] > 0.2 * sums[order[0]])
-    evidence = tuple(_box("changed", (x, y, x + w, y + h), scale) for x, y, w, h, _ in large)
-    share = 100 * float(changed.mean())
-    words = f"{share:.1f} % of the picture, outside the product and its shadow, is not as in the base photo."
-    if share < _SMALL_PLACE:
-        words = "Something small outside the product and its shadow is not as in the base photo: see the box."
-    return _Part("changed_area", graded(value, settings.max_area, 1.5), value, words, evidence)
+    return value, tuple(_box(words, (x, y, x + w, y + h), scale) for x, y, w, h, _ in large)
 
 
 def _halo(ground: Ground, change: Floats, settings: SceneSettings, scale: tuple[float, float]) -> _Part:
@@ -206,7 +222,7 @@ def _motion(columns: Floats, weight: Floats, rest: Floats) -> Floats:
 
 def _structure(picture: Floats) -> Floats:
     """Luma without its slow changes: light falls off smoothly, and says nothing about where things are."""
-    grey = cv2.GaussianBlur(picture @ _LUMA, (0, 0), 1.2)
+    grey = cv2.GaussianBlur(picture @ LUMA, (0, 0), 1.2)
     return np.asarray(grey - cv2.GaussianBlur(grey, (0, 0), 6.0), np.float32)
 
 
@@ -223,4 +239,4 @@ def _heat(change: Floats, limit: float, scale: tuple[float, float]) -> Evidence:
     return Evidence("heat", "changed", ((0.0, 0.0), (SMALL * scale[0], SMALL * scale[1])), data)
 
 
-CHECK = Check("scene_kept", "5", SceneSettings, {"threshold": 0.5}, judge)
+CHECK = Check("scene_kept", "6", SceneSettings, {"threshold": 0.5}, judge)

@@ -118,7 +118,7 @@ def _light(one: CheckInput) -> _Part:
 def _things(ground: Ground, change: Floats, settings: SceneSettings, scale: tuple[float, float]) -> _Part:
     """Things that came, went or changed their colour: how much area changed, and by how much."""
     # thin outlines move by less than a pixel when a picture is encoded again; a change has some body
-    body = cv2.medianBlur(change, 3)
+    body = np.asarray(cv2.medianBlur(change, 3), np.float32)
     body[(ground.away > 0) & (ground.away <= 2 * EDGE)] = 0
     value, evidence = _large(body, settings, "changed", scale)
     share = 100 * float((body > settings.max_change).mean())
@@ -131,7 +131,8 @@ def _things(ground: Ground, change: Floats, settings: SceneSettings, scale: tupl
 def _in_shadow(dark: Floats, settings: SceneSettings, scale: tuple[float, float]) -> _Part:
     """Dark things on the ground within the product's shadow."""
     words = "Something dark lies in the product's shadow that is not in the base photo: see the box."
-    value, evidence = _large(cv2.medianBlur(dark, 3), settings, "in the shadow", scale)
+    body = np.asarray(cv2.medianBlur(dark, 3), np.float32)
+    value, evidence = _large(body, settings, "in the shadow", scale)
     return _Part("dark_in_shadow", graded(value, settings.max_area, 1.5), value, words, evidence)
 
 

@@ -344,4 +344,4 @@ def _of_place(place: Place) -> str:
 
 
 # 0.5 is where the fusion rejects 1 % of the honest pictures that it was fitted on
-CHECK = Check("shape", "6", ShapeSettings, {"threshold": 0.5}, judge)
+CHECK = Check("shape", "7", ShapeSettings, {"threshold": 0.5}, judge)

@@ -128,7 +128,7 @@ def _may_settle(record: CandidateRecord) -> bool:
 
 
 def _doubt(best: CandidateRecord, tries: int) -> Decision:
-    """A flag for what no further try would settle."""
+    """A flag for what no further try would settle, or none has settled."""
     assert best.scorecard is not None
     open_ = best.scorecard.undecided
     close = [result for result in open_ if result.needs == "close-up"]

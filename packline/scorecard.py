@@ -63,8 +63,8 @@ class CheckResult:
         What an unverifiable result asks of the shot: "person" or "close-up". Empty in all others.
     let_pass
         Whether it passes only because the settings let pass what the check cannot tell.
-    unsure
-        Whether nothing is wrong by the threshold, but the score is lower than where the check is sure.
+    sure
+        The score from which the check would be sure, where it cannot tell for that alone; else None.
     """
 
     check: str
@@ -78,16 +78,27 @@ class CheckResult:
     measures: dict[str, float] = field(default_factory=dict)
     needs: str = ""
     let_pass: bool = False
-    unsure: bool = False
+    sure: float | None = None
+
+    @property
+    def unsure(self) -> bool:
+        """Whether nothing is wrong by the threshold, but the score is lower than where the check is sure."""
+        return self.sure is not None
+
+    @property
+    def needed(self) -> float:
+        """The score that it would take to pass."""
+        return self.threshold if self.sure is None else self.sure
 
     @property
     def margin(self) -> float:
         """How far the score lies over its threshold: 0 on it, 1 certainly right, -1 certainly wrong.
 
         Each side is stretched to its own length, so that margins of checks with different thresholds compare.
-        What cannot be told lies on the threshold; an error is certainly wrong.
+        What cannot be told lies on the threshold, what a check is only not sure of where it lies; an error is
+        certainly wrong.
         """
-        if self.verdict == Verdict.UNVERIFIABLE:
+        if self.verdict == Verdict.UNVERIFIABLE and not self.unsure:
             return 0.0
         if self.verdict == Verdict.ERROR:
             return -1.0

@@ -49,7 +49,7 @@ def _judge(one: CheckInput, settings: ArtifactSettings) -> CheckResult:
         return CHECK.result(blank.score, settings.threshold, blank.sentence, blank.evidence)
     sight = Sight(one)
     findings = sorted([blank, *(look(sight) for look in LOOKS)], key=lambda finding: finding.score)
-    bad = [finding for finding in findings if finding.score < settings.threshold]
+    bad = [finding for finding in findings if finding.score < settings.enough]
     evidence = tuple(item for finding in bad for item in finding.evidence)
     sentence = " ".join(finding.sentence for finding in bad[:3])
     return CHECK.result(

@@ -107,7 +107,7 @@ def calibrate(
         held_out,
         not sentences,
         (*sentences, *_unshown(table, levels), _caveat(held_out)),
-        _decisions(table, whole, levels),
+        _decisions(table, whole, {**levels, **sure}),
     )
 
 

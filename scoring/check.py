@@ -233,6 +233,11 @@ class CheckSettings(BaseModel):
     enabled: bool = True
     unverifiable: Literal["person", "close-up", "pass"] = "person"
 
+    @property
+    def enough(self) -> float:
+        """The score from which nothing is to be pointed at: `sure`, else `threshold`."""
+        return self.threshold if self.sure is None else self.sure
+
     @model_validator(mode="after")
     def _in_order(self) -> CheckSettings:
         if self.sure is not None and self.sure < self.threshold:

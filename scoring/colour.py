@@ -135,7 +135,7 @@ def _judge(one: CheckInput, settings: ColourSettings) -> CheckResult:
         "unseen": sum(unseen.values()),
         "share": pixels / max(float((truth.mask > 127).sum()), 1.0),
     }
-    if score >= settings.threshold:
+    if score >= settings.enough:
         words = "Every colour of the product is as it should be in this light."
         named = {part: share for part, share in unseen.items() if share >= _NAMED}
         if not named:

@@ -61,7 +61,8 @@ def sure_levels(
         gain = holds @ (np.where(table.plain, 1.0, FINER) * (passed & (table.dimension != "")))
         cost = holds @ (table.good & passed).astype(float)
         spent = int((table.good & start.passed & ~passed).sum())
-        ratio = np.where(spent + cost <= budget, gain / (cost + _FREE), 0.0)
+        # what costs nothing is always allowed, also where the checks' own doubts are too many
+        ratio = np.where((spent + cost <= budget) | (cost == 0), gain / (cost + _FREE), 0.0)
         best = int(np.argmax(ratio))
         if ratio[best] <= 0:
             break

@@ -393,7 +393,7 @@ def _read(one: CheckInput, spot: _Spot, reading: tuple[str, float, float]) -> Li
 
 def _conclude(lines: Sequence[Line], settings: ExtraTextSettings) -> CheckResult:
     worst = max((line.certainty for line in lines), default=0.0)
-    shown = [line for line in lines if 1 - line.certainty < settings.threshold]
+    shown = [line for line in lines if 1 - line.certainty < settings.enough]
     # house rules may forbid words of which this check is not sure enough
     evidence = tuple(
         Evidence("polygon", f"'{line.text}' {line.place}", line.corners, {"read": line.text})
@@ -404,7 +404,8 @@ def _conclude(lines: Sequence[Line], settings: ExtraTextSettings) -> CheckResult
     if shown:
         said = f"it reads '{shown[0].text}'" if shown[0].text else "it looks like letters"
         sentence = f"There is text {shown[0].place} that should not be there: {said}."
-    measures = {"extra_text": worst, "extra_lines": float(len(shown))}
+    counted = sum(1 - line.certainty < settings.threshold for line in lines)
+    measures = {"extra_text": worst, "extra_lines": float(counted)}
     return CHECK.result(1 - worst, settings.threshold, sentence, evidence, measures=measures)
 
 

@@ -152,7 +152,7 @@ def _conclude(one: CheckInput, marks: Sequence[Seen], settings: PatternSettings)
             verdict=Verdict.NOT_APPLICABLE,
         )
     worst = min(marks, key=lambda each: each.score)
-    wrong = [each for each in marks if each.score < settings.threshold]
+    wrong = [each for each in marks if each.score < settings.enough]
     evidence = tuple(
         Evidence(
             "polygon",

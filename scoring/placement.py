@@ -79,7 +79,7 @@ def _judge(one: CheckInput, settings: PlacementSettings) -> CheckResult:
     parts = _place(one, settings)
     shadow, note = _shadow(one.ground)
     parts = sorted([*parts, *shadow], key=lambda part: part.score)
-    bad = [part for part in parts if part.score < settings.threshold]
+    bad = [part for part in parts if part.score < settings.enough]
     sentence = " ".join(part.sentence for part in bad) or f"The product stands where it should{note}."
     return CHECK.result(
         parts[0].score,

@@ -134,9 +134,10 @@ def _policed(check: Check, settings: CheckSettings, result: CheckResult) -> Chec
             f"The check passed {result.score:.2f} below its threshold {settings.threshold:.2f}.",
         )
     if result.verdict == Verdict.PASS and settings.sure is not None and result.score < settings.sure:
-        said = f"The check is not sure of that: it scores {result.score:.2f}, sure is {settings.sure:.2f}."
+        name = check.name.replace("_", " ").capitalize()
+        said = f"{name} is not sure: it scores {result.score:.3f} and is sure from {settings.sure:.3f}."
         result = replace(
-            result, verdict=Verdict.UNVERIFIABLE, unsure=True, sentence=f"{result.sentence} {said}"
+            result, verdict=Verdict.UNVERIFIABLE, sure=settings.sure, sentence=f"{result.sentence} {said}"
         )
     if result.verdict != Verdict.UNVERIFIABLE:
         return result
@@ -147,7 +148,8 @@ def _policed(check: Check, settings: CheckSettings, result: CheckResult) -> Chec
             let_pass=True,
             sentence=f"{result.sentence} The settings let that pass.",
         )
-    return replace(result, needs=settings.unverifiable)
+    # a closer view does not make it surer
+    return replace(result, needs="person" if result.unsure else settings.unverifiable)
 
 
 def _error(check: Check, settings: CheckSettings, sentence: str) -> CheckResult:

@@ -96,7 +96,7 @@ def _judge(one: CheckInput, settings: SceneSettings) -> CheckResult:
         ],
         key=lambda part: part.score,
     )
-    bad = [part for part in parts if part.score < settings.threshold]
+    bad = [part for part in parts if part.score < settings.enough]
     evidence = tuple(item for part in bad for item in part.evidence)
     if bad:
         evidence = (*evidence, _heat(np.maximum(change, dark), settings.max_change, scale))

@@ -13,7 +13,7 @@ from packline.errors import FixSettings
 from packline.settings import RuleSettings
 from scoring import house_rules, registry
 from scoring.check import Check, CheckSettings
-from scoring.thresholds import read_thresholds, shipped_thresholds
+from scoring.thresholds import Thresholds, read_thresholds, shipped_thresholds
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,7 @@ def read_settings(
         table = tables.get(name, {key: value for key, value in check.defaults.items() if key != "threshold"})
         if not isinstance(table, Mapping):
             raise FixSettings(f"Settings: checks.{name} should be a table such as [checks.{name}].")
-        found = {"threshold": calibrated.of(check), "sure": calibrated.sure_of(check)}
-        # a stated threshold is a person's: the sure score of another one does not go with it
-        table = {**({} if "threshold" in table else found), **table}
+        table = {"threshold": calibrated.of(check), **_sure(calibrated, check, table), **table}
         if name == house_rules.NAME:
             if "rules" in table:
                 raise FixSettings(
@@ -93,6 +91,15 @@ def read_settings(
     return ScoringSettings(tuple(chosen))
 
 
+def _sure(calibrated: Thresholds, check: Check, table: Mapping[str, Any]) -> dict[str, Any]:
+    """The calibrated score from which a check is sure; none for who states a lower threshold, or a higher one
+    than that."""
+    sure, stated = calibrated.sure_of(check), table.get("threshold", calibrated.of(check))
+    if sure is None or not isinstance(stated, int | float) or not calibrated.of(check) <= stated < sure:
+        return {}
+    return {"sure": sure}
+
+
 def default_settings() -> ScoringSettings:
     """Every check with its defaults."""
     return read_settings({})
@@ -100,6 +107,8 @@ def default_settings() -> ScoringSettings:
 
 def _sentence(check: Check, error: ValidationError) -> str:
     first = error.errors()[0]
+    if not first["loc"]:
+        return f"Settings: [checks.{check.name}]: {first['msg'].removeprefix('Value error, ')}."
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "missing":
         example = check.defaults.get(key, "...")

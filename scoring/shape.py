@@ -179,7 +179,7 @@ def _judged(one: CheckInput, looked: Looked, settings: ShapeSettings) -> CheckRe
     score = 1 / (1 + np.exp(np.clip(logit / _WIDTH, -30, 30)))
     wrong = np.asarray(1 / (1 + np.exp(-looked.heat)), np.float32)
     found = places(one, looked)
-    failed = score < settings.threshold
+    failed = score < settings.enough
     evidence = [_heat(one, looked, wrong)]
     evidence += [
         box_evidence(f"{place.part}: {place.words}" if place.part else place.words, *_moved(one, place.box))

@@ -95,7 +95,7 @@ def test_what_no_further_try_can_settle_is_flagged_at_once_for_a_person() -> Non
 def test_where_a_check_is_only_not_sure_the_next_candidate_is_tried_first() -> None:
     def unsure(number: int, *more: CheckResult) -> CandidateRecord:
         doubt = CheckResult(
-            "shape", "1", Verdict.UNVERIFIABLE, 0.6, 0.5, "Not sure.", needs="person", unsure=True
+            "shape", "1", Verdict.UNVERIFIABLE, 0.6, 0.5, "Not sure.", needs="person", sure=0.7
         )
         return replace(record(number, 0.9), scorecard=Scorecard((doubt, *more)))
 

@@ -69,11 +69,11 @@ def calibrate_checks(scores: Path, catalog: Order | None, goal: Goal, out: Path 
         name: float(check.defaults["threshold"]) for name, check in checks.items() if name in measured
     }
     missing = [_plain(name) for name in checks if name not in measured]
-    before = {name: level for name, level in _in_force().items() if name in defaults}
+    before, sure = ({name: level for name, level in some.items() if name in defaults} for some in _in_force())
     made = calibrate(table, goal, defaults, missing)
     after = {**defaults, **{name: one.threshold for name, one in made.checks.items()}}
-    print_checks(table, before, after, made)
-    print_whole(judgement(table, before).rates(table, goal.confidence), made, goal)
+    print_checks(table, before, sure, after, made)
+    print_whole(judgement(table, before, sure).rates(table, goal.confidence), made, goal)
     used = [row for row in rows + people if row.check in defaults]
     file = Thresholds(
         goal.alpha,
@@ -122,13 +122,17 @@ def _present(rows: list[Judged], folder: Path) -> list[Judged]:
     return found
 
 
-def _in_force() -> dict[str, float]:
-    """The thresholds of a run whose settings state none."""
+def _in_force() -> tuple[dict[str, float], dict[str, float]]:
+    """The thresholds of a run whose settings state none, and the scores from which checks are sure."""
     try:
-        return {check.name: own.threshold for check, own in default_settings().checks}
+        checks = default_settings().checks
     except FixSettings:
         # a file that cannot be read is what this command mends
-        return {name: float(check.defaults["threshold"]) for name, check in registry.checks().items()}
+        return {name: float(check.defaults["threshold"]) for name, check in registry.checks().items()}, {}
+    return (
+        {check.name: own.threshold for check, own in checks},
+        {check.name: own.enough for check, own in checks},
+    )
 
 
 def _plain(name: str) -> str:

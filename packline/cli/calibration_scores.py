@@ -134,9 +134,9 @@ def opinion_rows(opinions: Sequence[Opinion]) -> list[Judged]:
 
     An approved picture is a good one. A rejected one is a plain defect of each check that the person named by
     a tag, or else of the one that their words begin with ("colour: too dark"), where that check had let it
-    pass: what it had failed already says nothing about what escapes it. Where they name none, nothing is
-    known of whose fault it is, and it is left out. Scores of other versions of a check than the installed one
-    are left out as well.
+    pass or was only not sure: what it had failed already says nothing about what escapes it. Where they name
+    none, nothing is known of whose fault it is, and it is left out. Scores of other versions of a check than
+    the installed one are left out as well.
     """
     checks = registry.checks()
     rows = []
@@ -154,7 +154,12 @@ def opinion_rows(opinions: Sequence[Opinion]) -> list[Judged]:
             passed = {
                 result.check
                 for result in results
-                if result.verdict == Verdict.PASS and result.score >= result.threshold and not result.let_pass
+                if result.unsure
+                or (
+                    result.verdict == Verdict.PASS
+                    and result.score >= result.threshold
+                    and not result.let_pass
+                )
             }
             dimensions, kind = [name for name in named if name in passed], "rejected by a person"
         decision = f"decision on {one.candidate} by {one.by}"

@@ -11,9 +11,19 @@ from scoring.thresholds import Evidence, Rates
 
 
 def print_checks(
-    found: Table, before: Mapping[str, float], after: Mapping[str, float], made: Calibration
+    found: Table,
+    before: Mapping[str, float],
+    sure: Mapping[str, float],
+    after: Mapping[str, float],
+    made: Calibration,
 ) -> None:
-    """Each check before and after, on the pictures on which its threshold was found."""
+    """Each check before and after, on the pictures on which its threshold was found.
+
+    Parameters
+    ----------
+    before, sure
+        The thresholds in force, and the scores from which checks are sure.
+    """
     rows = []
     for name, level in after.items():
         one = made.checks.get(name)
@@ -22,7 +32,7 @@ def print_checks(
             rows.append((_plain(name), f"{level:.3f}", "", "", "", "", "", "scored no good picture"))
             continue
         column, own = found.columns[name], found.own(name) & found.columns[name].judged
-        escaped = int((own & column.passes(old)).sum())
+        escaped = int((own & column.passes(sure.get(name, old))).sum())
         rejected = int((found.good & column.judged & column.rejects(old)).sum())
         rows.append(
             (
@@ -34,7 +44,7 @@ def print_checks(
                 f"{one.escapes.bound:.2%}" if one.escapes.of else "",
                 str(one.published.times) if one.escapes.of else "",
                 f"{rejected} → {one.false_rejects.times} of {one.false_rejects.of}",
-                f"{one.sure:.3f}, {one.doubts.times}" if one.sure > one.threshold else "",
+                f"{one.sure:.3f} ({one.doubts.times} good wait)" if one.sure > one.threshold else "",
                 "yes" if one.met else "no",
             )
         )

@@ -224,7 +224,7 @@ def _row(result: CheckResult) -> CheckRow:
         verdict=_WORDS[result.verdict],
         sentence=result.sentence,
         score=_percent(result.score),
-        threshold=_percent(result.threshold),
+        threshold=_percent(result.needed),
         asides=_asides(result),
         swatches=tuple(swatches(result.evidence)),
         points=bool(placed),

@@ -251,12 +251,20 @@ def test_a_rejected_picture_is_a_defect_of_each_check_that_its_tags_name_and_tha
         CheckResult("colour", registry.checks()["colour"].version, Verdict.FAIL, 0.1, 0.5, ""),
         # the settings let pass what it could not tell
         CheckResult("pattern", registry.checks()["pattern"].version, Verdict.PASS, 0.0, 0.5, ""),
+        # nothing was wrong by its threshold, but it was not sure
+        CheckResult(
+            "scene_kept",
+            registry.checks()["scene_kept"].version,
+            Verdict.UNVERIFIABLE,
+            *(0.6, 0.5, ""),
+            sure=0.7,
+        ),
     )
-    tags = ("artifacts", "shape", "colour", "pattern", "of no check")
+    tags = ("artifacts", "shape", "colour", "pattern", "scene_kept", "of no check")
     rows = opinion_rows([Opinion("c1", "reject", "anna", "colour: odd", Scorecard(results), tags)])
-    assert {row.dimension for row in rows} == {"artifacts", "shape"}
+    assert {row.dimension for row in rows} == {"artifacts", "shape", "scene_kept"}
     # each picks its own fault, and every result of the picture comes with it
-    assert len(rows) == 2 * len(results) and len({row.specimen for row in rows}) == 2
+    assert len(rows) == 3 * len(results) and len({row.specimen for row in rows}) == 3
     assert {row.product for row in rows} == {"decision on c1 by anna"}
 
 

@@ -387,3 +387,23 @@ def test_scores_that_were_judged_unsure_are_calibrated_like_any() -> None:
     ]
     first, second = (calibrate(table_of(some), GOAL, {"shape": 0.5}) for some in (told, again))
     assert first.checks == second.checks
+
+
+def test_doubt_that_no_good_picture_pays_for_is_always_allowed() -> None:
+    """Also where the check's own doubts are already more than may be."""
+    told = rows([0.6] * 20, [0.9] * 80, products=20)
+    unseen = [
+        replace(row, specimen=f"unseen {row.specimen}", verdict=Verdict.UNVERIFIABLE)
+        for row in rows([], [0.5] * 20, products=20)
+    ]
+    found = calibrate(table_of([*told, *unseen]), replace(GOAL, max_rejects=0.0), {"shape": 0.5})
+    assert found.found.escapes.times == 0 and found.found.unverifiable.times == 20
+
+
+def test_what_a_person_rejected_and_the_check_is_not_sure_of_passes_no_more() -> None:
+    person = Judged("x", "shape", "3", Verdict.UNVERIFIABLE, 0.0, 0.5, "rejected", "shape", True)
+    table = overlapping()
+    one = calibrate(table_of(table), GOAL, {"shape": 0.5}).checks["shape"]
+    between = replace(person, score=(one.threshold + one.sure) / 2, by_person=True, unsure=True)
+    found = calibrate(table_of([*table, between]), GOAL, {"shape": 0.5})
+    assert (found.decisions.rejected, found.decisions.still_pass) == (1, 0)

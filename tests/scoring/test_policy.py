@@ -179,7 +179,11 @@ def test_under_its_sure_score_a_check_that_passes_cannot_tell(one: CheckInput) -
     ]
     assert [result.unsure for result in found.values()] == [False, True, False, False]
     assert found[0.6].needs == "person" and found[0.6].score == 0.6
-    assert found[0.6].sentence == "Said so. The check is not sure of that: it scores 0.60, sure is 0.75."
+    assert found[0.6].sentence == "Said so. Made up is not sure: it scores 0.600 and is sure from 0.750."
+    assert found[0.6].needed == 0.75 and found[0.6].margin == pytest.approx(0.2)
+    # a closer view makes nobody surer
+    (card,) = score([one], settings(always(0.6), sure=0.75, unverifiable="close-up"))
+    assert card.results[0].needs == "person"
     (card,) = score([one], settings(always(0.6), sure=0.75, unverifiable="pass"))
     assert card.passed and card.results[0].let_pass
 

@@ -47,7 +47,7 @@ ENOUGH = 20
 # so that of two steps that cost nothing the one that catches more comes first
 _FREE = 0.1
 # of the false rejects that may be: scores of other products reach a little lower than those that were seen
-_SHARES = (1.0, 0.85, 0.7, 0.55, 0.4)
+_SHARES = (1.0, 0.85, 0.7, 0.55, 0.4, 0.25, 0.1)
 
 
 @dataclass(frozen=True)

@@ -136,14 +136,22 @@ def _doubt(best: CandidateRecord, tries: int) -> Decision:
     reason = NEEDS_CLOSE_UP if len(close) == len(open_) else NEEDS_PERSON
     said = " ".join(_sentence(result.sentence) for result in open_)
     ask = [_close_up(close)] if close else []
+    unsure = any(result.unsure for result in open_)
     if len(close) < len(open_):
-        ask.append(f"Please look at it: nothing speaks against candidate {best.candidate.recipe.number + 1}.")
+        here = f"candidate {best.candidate.recipe.number + 1}"
+        ask.append(
+            f"Please look at {here}." if unsure else f"Please look at it: nothing speaks against {here}."
+        )
     which = f"the best of {tries} candidates" if tries > 1 else "the candidate"
+    if unsure:
+        words = f"Nothing is surely wrong with {which}, and not all of it surely right."
+    else:
+        words = f"Nothing was found wrong with {which}, but not everything could be judged."
     return Decision(
         Outcome.FLAG,
         best.candidate.id,
         reason,
-        f"Nothing was found wrong with {which}, but not everything could be judged. {said} {' '.join(ask)}",
+        f"{words} {said} {' '.join(ask)}",
     )
 
 

@@ -103,6 +103,10 @@ def test_where_a_check_is_only_not_sure_the_next_candidate_is_tried_first() -> N
     assert decide([unsure(0), record(1, 0.8)], ONE, last=False).candidate == "c1"
     ended = decide([unsure(0), record(1, 0.1)], ONE, last=True)
     assert (ended.outcome, ended.reason, ended.candidate) == (Outcome.FLAG, NEEDS_PERSON, "c0")
+    assert ended.sentence == (
+        "Nothing is surely wrong with the best of 2 candidates, and not all of it surely right. Not sure. "
+        "Please look at candidate 1."
+    )
     # what is too small to read stays so, however sure the next one's shape
     lasting = doubtful(0, "person").scorecard
     assert lasting is not None

@@ -154,8 +154,9 @@ def _check(connection: Connection, choice: Choice, shot: Row[Any], before: str) 
                 "That candidate was scored by other checks than today's; run the catalogue, then decide."
             )
         if not card.passed and not choice.words.strip():
-            did = "are not sure of" if card.undecided else "failed"
-            raise NotNow(f"The checks {did} that candidate; say in a few words why it is right nevertheless.")
+            raise NotNow(
+                "The checks did not pass that candidate; say in a few words why it is right nevertheless."
+            )
     if choice.kind == REJECT and not choice.tags and not choice.words.strip():
         raise NotNow("Say what is wrong: choose one of the checks' names, or write a few words.")
     if choice.kind == AGAIN:

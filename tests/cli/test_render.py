@@ -55,7 +55,7 @@ def test_each_view_has_all_its_passes_and_a_sheet_shows_them(folder: Path) -> No
     (part,) = truth["colours"]
     assert (label["text"], part["visible"], truth["variants"]) == ("BOX", 1.0, ["Night"])
     with Image.open(made / "sheet.png") as sheet:
-        assert sheet.size[0] == 10 * 320
+        assert sheet.size[0] == 11 * 320
     said = ("BOX", "left to right", "carton", "100.0%", "#fafaf8", "variants: Night; this is the default")
     assert all(words in result.output for words in said), result.output
 

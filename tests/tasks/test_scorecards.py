@@ -40,7 +40,8 @@ class Begun(NamedTuple):
 def calibrated(file: Path, threshold: float) -> None:
     """Write a file of thresholds, as ``packline calibrate --catalog`` does."""
     data = json.loads(thresholds.SHIPPED.read_text())
-    data["checks"]["artifacts"].update(threshold=threshold, version=registry.checks()["artifacts"].version)
+    version = registry.checks()["artifacts"].version
+    data["checks"]["artifacts"].update(threshold=threshold, sure=threshold, version=version)
     file.write_text(json.dumps(data))
 
 

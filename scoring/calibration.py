@@ -27,7 +27,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from packline.fingerprint import digest
-from scoring.doubt import sure_levels
+from scoring.doubt import FINER, FREE, sure_levels
 from scoring.score_table import (
     Bools,
     Judgement,
@@ -40,12 +40,8 @@ from scoring.score_table import (
 )
 from scoring.thresholds import Decisions, Rates, Threshold
 
-#: What catching a defect is worth that a person does not see at arm's length, beside 1 for one that they do.
-FINER = 0.1
 #: Of those how many it takes before they move a check's threshold.
 ENOUGH = 20
-# so that of two steps that cost nothing the one that catches more comes first
-_FREE = 0.1
 # of the false rejects that may be: scores of other products reach a little lower than those that were seen
 _SHARES = (1.0, 0.85, 0.7, 0.55, 0.4, 0.25, 0.1)
 
@@ -186,7 +182,7 @@ def choose(table: Table, goal: Goal, defaults: Mapping[str, float]) -> dict[str,
         spent = rejects @ (table.good & ~rejected).astype(float) + (table.good & rejected).sum()
         # what costs nothing is always allowed, also where errors alone have spent all there was
         fits = (spent <= budget) | (cost == 0)
-        ratio = np.where(fits, gain / (cost + _FREE), 0.0)
+        ratio = np.where(fits, gain / (cost + FREE), 0.0)
         best = int(np.argmax(ratio))
         if ratio[best] <= 0:
             break

@@ -13,11 +13,11 @@ import numpy as np
 
 from scoring.score_table import Bools, Table, Values, bound, judgement
 
-#: What holding a defect back is worth that a person does not see at arm's length, beside 1 for one that they
-#: do: plain ones that get out are few, and the next ones will lie where the finer ones lie.
+#: What catching a defect is worth that a person does not see at arm's length, beside 1 for one that they do.
+#: Plain ones that get out are few, and the next ones will lie where the finer ones lie.
 FINER = 0.1
-# so that of two steps that cost nothing the one that catches more comes first
-_FREE = 0.1
+#: So that of two steps that cost nothing the one that catches more comes first.
+FREE = 0.1
 
 
 def sure_levels(
@@ -62,7 +62,7 @@ def sure_levels(
         cost = holds @ (table.good & passed).astype(float)
         spent = int((table.good & start.passed & ~passed).sum())
         # what costs nothing is always allowed, also where the checks' own doubts are too many
-        ratio = np.where((spent + cost <= budget) | (cost == 0), gain / (cost + _FREE), 0.0)
+        ratio = np.where((spent + cost <= budget) | (cost == 0), gain / (cost + FREE), 0.0)
         best = int(np.argmax(ratio))
         if ratio[best] <= 0:
             break

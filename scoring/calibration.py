@@ -94,11 +94,12 @@ def calibrate(
     """
     spent, held_out = _affordable(table, goal, defaults)
     levels = choose(table, spent, defaults)
-    sure = _sure(table, spent, {**defaults, **levels})
-    whole = judgement(table, {**defaults, **levels}, sure)
+    every = {**defaults, **levels}
+    sure = _sure(table, spent, every)
+    whole = judgement(table, every, sure)
     sentences = tuple(_shortfalls(goal, held_out, missing))
     return Calibration(
-        {name: _described(table, name, {**defaults, **levels}, sure, goal) for name in levels},
+        {name: _described(table, name, every, sure, goal) for name in levels},
         whole.rates(table, goal.confidence),
         held_out,
         not sentences,
@@ -130,14 +131,14 @@ def _affordable(table: Table, goal: Goal, defaults: Mapping[str, float]) -> tupl
     else:
         tried = tried[:1]
     spent, found = tried[-1]
-    doubting = [
-        (less, held_out(less, found))
-        for less in (replace(spent, max_unverifiable=share * goal.max_unverifiable) for share in _SHARES)
-    ]
-    fits = (one for one in doubting if one[1].unverifiable.rate <= goal.max_unverifiable)
+    for share in _SHARES:
+        less = replace(spent, max_unverifiable=share * goal.max_unverifiable)
+        rates = held_out(less, found)
+        if rates.unverifiable.rate <= goal.max_unverifiable:
+            return less, rates
     # where even the least is too much, what the checks cannot tell by themselves is
     none = replace(spent, max_unverifiable=0)
-    return next(fits, (none, held_out(none, found)))
+    return none, held_out(none, found)
 
 
 def _sure(table: Table, goal: Goal, levels: Mapping[str, float]) -> dict[str, float]:

@@ -207,7 +207,7 @@ def mirroring(surface: Picture | None, side: int) -> Floats:
 
     What nobody knows counts as the stage draws it, as matte plastic.
     """
-    if surface is None or not surface.size:
+    if surface is None:
         return np.asarray(np.broadcast_to(_MATTE, (side, side, 2)))
     return np.asarray(np.abs(surface * (1 / np.float32(255)) - np.array([1, 0], np.float32)))
 

@@ -133,11 +133,11 @@ def _policed(check: Check, settings: CheckSettings, result: CheckResult) -> Chec
             settings,
             f"The check passed {result.score:.2f} below its threshold {settings.threshold:.2f}.",
         )
-    if result.verdict == Verdict.PASS and settings.sure is not None and result.score < settings.sure:
+    if result.verdict == Verdict.PASS and result.score < settings.enough:
         name = check.name.replace("_", " ").capitalize()
-        said = f"{name} is not sure: it scores {result.score:.3f} and is sure from {settings.sure:.3f}."
+        said = f"{name} is not sure: it scores {result.score:.3f} and is sure from {settings.enough:.3f}."
         result = replace(
-            result, verdict=Verdict.UNVERIFIABLE, sure=settings.sure, sentence=f"{result.sentence} {said}"
+            result, verdict=Verdict.UNVERIFIABLE, sure=settings.enough, sentence=f"{result.sentence} {said}"
         )
     if result.verdict != Verdict.UNVERIFIABLE:
         return result

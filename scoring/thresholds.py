@@ -183,17 +183,17 @@ class Thresholds:
 
     def of(self, check: Check) -> float:
         """The calibrated threshold for a check, or its own default where its version changed since."""
-        found = self.checks.get(check.name)
-        if found is None or found.version != check.version:
-            return float(check.defaults["threshold"])
-        return found.threshold
+        found = self._found(check)
+        return float(check.defaults["threshold"]) if found is None else found.threshold
 
     def sure_of(self, check: Check) -> float | None:
         """The score from which a check is sure; None: from its threshold."""
+        found = self._found(check)
+        return found.sure if found is not None and found.sure > found.threshold else None
+
+    def _found(self, check: Check) -> Threshold | None:
         found = self.checks.get(check.name)
-        if found is None or found.version != check.version or found.sure <= found.threshold:
-            return None
-        return found.sure
+        return found if found is not None and found.version == check.version else None
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for the file."""
